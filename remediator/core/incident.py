@@ -1,0 +1,180 @@
+"""An incident and all that belongs to its versioned value.
+
+The value is what a commit replaces, so it stays small (under 64 KiB): member alerts and the timeline live
+beside it, what grows is bounded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NewType
+
+from remediator.core.policies import URGENT_SEVERITIES, Runbook
+from remediator.core.times import Instant
+
+IncidentId = NewType("IncidentId", str)
+EffectId = NewType("EffectId", str)
+GroupKey = NewType("GroupKey", str)
+"""A digest of the names and values an incident is grouped by."""
+
+KEPT_ATTEMPTS = 10
+KEPT_PAGES = 40
+
+
+class Status(StrEnum):
+    """Where an incident stands. ``held`` is not an incident yet: it waits for its rule's ``hold``."""
+
+    HELD = "held"
+    OPEN = "open"
+    REMEDIATING = "remediating"
+    VERIFYING = "verifying"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+
+
+class Phase(StrEnum):
+    """Where an attempt stands."""
+
+    DIAGNOSING = "diagnosing"
+    ACTING = "acting"
+    VERIFYING = "verifying"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended. The label of ``remediator_attempts_total``."""
+
+    VERIFIED = "verified"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    OBSERVED = "observed"
+    SUGGESTED = "suggested"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckProgress:
+    """What is known of one check of a running verification. ``since``: it has held from then on."""
+
+    since: Instant | None = None
+    observed: str = "not asked yet"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One run of a runbook. Pins the runbook as it was when the attempt began."""
+
+    number: int
+    runbook: Runbook
+    rule: str
+    started_at: Instant
+    phase: Phase
+    phase_at: Instant
+    step: int = 0
+    rounds: int = 0
+    """How many effects this phase has sent out: makes each effect's id unique."""
+    pending: EffectId | None = None
+    findings: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    """What was changed, in words."""
+    checks: tuple[CheckProgress, ...] = ()
+    outcome: Outcome | None = None
+    reason: str = ""
+    ended_at: Instant | None = None
+
+
+class Delivery(StrEnum):
+    """Where a message to a channel stands."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageState:
+    """One page to one channel: its trigger and, when the incident is over, its resolve."""
+
+    key: str
+    """Unique in the incident: ``reopened.level.channel``."""
+    level: int
+    channel: str
+    dedup_key: str
+    reason: str
+    queued_at: Instant
+    trigger: Delivery = Delivery.QUEUED
+    resolve: Delivery | None = None
+    tries: int = 0
+    accepted_at: Instant | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A runbook that waits for its turn, with the rule that asked for it."""
+
+    runbook: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
+    """The versioned value. ``alerts`` counts the members that fire now, ``alerts_total`` all there ever were."""
+
+    id: IncidentId
+    group: GroupKey
+    grouped_by: Mapping[str, str]
+    service: str
+    severity: str
+    status: Status
+    rule: str
+    title: str
+    opened_at: Instant
+    version: int = 0
+    policy: str = ""
+    """Digest of the policy it was last decided under."""
+    resolved_at: Instant | None = None
+    reopened: int = 0
+    alerts: int = 0
+    alerts_total: int = 0
+    plan: tuple[Planned, ...] = ()
+    tried: tuple[str, ...] = ()
+    """Names of the runbooks planned since it last opened: each gets one turn."""
+    attempts: tuple[Attempt, ...] = ()
+    attempt_count: int = 0
+    pages: tuple[PageState, ...] = ()
+    level: int = 0
+    """The escalation level that was last asked; 0: nobody."""
+    acknowledged_by: str | None = None
+    acknowledged_at: Instant | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def active(self) -> Attempt | None:
+        """The attempt in progress, if any."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.phase is not Phase.ENDED else None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether it is over."""
+        return self.status is Status.RESOLVED
+
+    @property
+    def urgent(self) -> bool:
+        """Whether its events travel on the urgent lane."""
+        return self.severity in URGENT_SEVERITIES
+
+    def with_attempt(self, attempt: Attempt) -> Incident:
+        """With the last attempt replaced."""
+        return replace(self, attempts=(*self.attempts[:-1], attempt))
+
+    def with_page(self, page: PageState) -> Incident:
+        """With the page of that key replaced."""
+        return replace(self, pages=tuple(page if old.key == page.key else old for old in self.pages))
+
+    def page(self, key: str) -> PageState | None:
+        """The page of that key."""
+        return next((page for page in self.pages if page.key == key), None)

@@ -1,0 +1,242 @@
+"""What is said and done about an incident: events, effects, timers and the timeline.
+
+Everything that happens is an event of one incident; ``decide`` answers with effects to perform, timers to
+arm and timeline entries. All three unions are closed: ``match`` them with ``assert_never``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.classify import Match
+from remediator.core.incident import EffectId, IncidentId
+from remediator.core.times import Instant, Millis
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fired:
+    """An episode opened. ``match`` is how the newest policy classifies it."""
+
+    alert: Alert
+    match: Match
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """An episode ended."""
+
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimerDue:
+    """A timer of the incident fell due."""
+
+    name: str
+    due: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosed:
+    """What a diagnosis found, one line each."""
+
+    effect: EffectId
+    findings: tuple[str, ...]
+
+
+class ActResult(StrEnum):
+    """How a step went. The label of ``remediator_steps_total``."""
+
+    DONE = "done"
+    BLOCKED = "blocked"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerdictNote:
+    """A guard's verdict as events and the timeline carry it."""
+
+    guard: str
+    allowed: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acted:
+    """A step was performed, or was not, and why."""
+
+    effect: EffectId
+    result: ActResult
+    reason: str
+    changes: tuple[str, ...] = ()
+    verdicts: tuple[VerdictNote, ...] = ()
+    retry_after: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckResult:
+    """One answer of one check. ``holds`` None: could not be found out, which counts as not holding."""
+
+    holds: bool | None
+    observed: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """One round of a verification, an answer for each check in the runbook's order."""
+
+    effect: EffectId
+    results: tuple[CheckResult, ...]
+
+
+class PageResult(StrEnum):
+    """What a channel made of a message. The label of ``remediator_pages_total``."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paged:
+    """A channel answered, or did not."""
+
+    effect: EffectId
+    key: str
+    kind: PageKind
+    result: PageResult
+    detail: str
+    retry_after: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acknowledged:
+    """A person took it on."""
+
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closed:
+    """A person declared it over. Only heard when no member alert fires."""
+
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EffectLost:
+    """An effect could not be performed in five deliveries and is a dead letter now."""
+
+    effect: EffectId
+    reason: str
+
+
+Outcomes = Diagnosed | Acted | Checked | Paged | EffectLost
+Event = Fired | Resolved | TimerDue | Diagnosed | Acted | Checked | Paged | Acknowledged | Closed | EffectLost
+
+# --- effects ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnose:
+    """Look at the target. Reads only."""
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Act:
+    """Ask every guard, then perform one step. ``at``: when it was decided; makes a restart repeatable."""
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+    step: int
+    at: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verify:
+    """Ask every check once."""
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+
+
+class PageKind(StrEnum):
+    """What a message to a paging channel asks for."""
+
+    TRIGGER = "trigger"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Say it to one channel. Goes through the outbox."""
+
+    id: EffectId
+    incident: IncidentId
+    key: str
+    channel: str
+    kind: PageKind
+    dedup_key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """Tell the operator of the daemon's own trouble. Belongs to no incident."""
+
+    id: EffectId
+    channel: str
+    summary: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+Effect = Diagnose | Act | Verify
+Message = Page | Notice
+
+# --- timeline ---------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What a timeline entry tells."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    HELD = "held"
+    ALERT_FIRED = "alert_fired"
+    ALERT_RESOLVED = "alert_resolved"
+    SEVERITY_RAISED = "severity_raised"
+    ATTEMPT_STARTED = "attempt_started"
+    DIAGNOSED = "diagnosed"
+    STEP = "step"
+    GUARD = "guard"
+    VERIFICATION = "verification"
+    ATTEMPT_ENDED = "attempt_ended"
+    PAGE = "page"
+    PAGE_DELIVERY = "page_delivery"
+    ESCALATION = "escalation"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of an incident's timeline. Feeds the log, the metrics and the post-mortem alike."""
+
+    at: Instant
+    kind: Kind
+    text: str
+    data: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)

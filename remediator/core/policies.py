@@ -1,0 +1,286 @@
+"""What the policy files say, as frozen values. ``remediator.policy`` reads files into these.
+
+Durations are milliseconds. Names refer to each other by text; the loader has checked that they exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from remediator.core.times import HOUR, MINUTE, Millis
+
+if TYPE_CHECKING:
+    from remediator.core.matchers import Matcher
+
+SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
+URGENT_SEVERITIES = frozenset(SEVERITIES[:2])
+
+
+
+
+
+def severity_rank(severity: str) -> int:
+    """0 for SEV-1 to 3 for SEV-4: lower is more severe."""
+    return SEVERITIES.index(severity)
+
+
+class Mode(StrEnum):
+    """What a rule is trusted with. Governs changes alone; incidents and pages happen in every mode."""
+
+    OBSERVE = "observe"
+    SUGGEST = "suggest"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+    @property
+    def trust(self) -> int:
+        """0 (observe) to 3 (auto)."""
+        return list(Mode).index(self)
+
+    def capped(self, ceiling: Mode) -> Mode:
+        """The less trusting of this mode and the daemon's ceiling."""
+        return self if self.trust <= ceiling.trust else ceiling
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageNow:
+    """Page as soon as the incident opens."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageNever:
+    """Nobody is paged; only the operator hears of an outcome that is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageUnlessVerified:
+    """Remediate first; page when that fails, and at the latest ``within`` after opening."""
+
+    within: Millis
+
+
+PagePolicy = PageNow | PageNever | PageUnlessVerified
+
+
+def describe_page_policy(page: PagePolicy) -> str:
+    """The policy as a person says it."""
+    from remediator.core.times import format_duration
+
+    match page:
+        case PageNow():
+            return "paged at once"
+        case PageNever():
+            return "never paged"
+        case PageUnlessVerified(within=within):
+            return f"paged unless a fix is verified within {format_duration(within)}"
+        case _:
+            assert_never(page)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Severity:
+    """One of the four severities and what it promises."""
+
+    name: str
+    summary: str = ""
+    respond_within: Millis | None = None
+    resolve_within: Millis | None = None
+    update_every: Millis | None = None
+    page: PagePolicy = field(default_factory=PageNever)
+    escalation: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadRef:
+    """A workload as policies name it: ``deployment/auth-service`` in a namespace."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Unique in the cluster: ``namespace/kind/name``. What leases, limits and protections are keyed by."""
+        return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """An entry of the catalog: what makes a target safe, because labels only select it."""
+
+    name: str
+    workload: WorkloadRef | None = None
+    namespace: str | None = None
+    depends_on: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+class ServiceSelector(Protocol):
+    """A compiled ``service:`` template of a rule."""
+
+    source: str
+
+    def select(self, labels: Mapping[str, str]) -> str:
+        """The name that the labels select, unchecked. Empty when a label is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """Which alerts are meant, how severe they are and what may be done about them."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    severity: str
+    service: ServiceSelector | None = None
+    group_by: tuple[str, ...] = ("service",)
+    hold: Millis = Millis(0)
+    mode: Mode = Mode.OBSERVE
+    runbooks: tuple[str, ...] = ()
+    where: str = ""
+    """``path:line:column`` of its name, for messages."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of a runbook: an action and its parameters."""
+
+    action: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One condition of a verification.
+
+    ``stable``: it must have held for that long (``for:`` in the files). ``within``: how long to wait for it.
+    """
+
+    check: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    stable: Millis = Millis(0)
+    within: Millis = Millis(5 * MINUTE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """One thing to look at before acting. Reads only."""
+
+    diagnosis: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptLimits:
+    """At most ``attempts`` of a runbook on one target ``per`` window, ``cooldown`` between two starts."""
+
+    attempts: int = 3
+    per: Millis = HOUR
+    cooldown: Millis = Millis(10 * MINUTE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runbook:
+    """What is looked at, done and proven."""
+
+    name: str
+    summary: str = ""
+    diagnose: tuple[Diagnosis, ...] = ()
+    steps: tuple[Step, ...] = ()
+    verify: tuple[Check, ...] = ()
+    limits: AttemptLimits = field(default_factory=AttemptLimits)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """At most ``count`` in any window of ``per`` milliseconds. Written ``10/1h``."""
+
+    count: int
+    per: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateLimits:
+    """How often anything may be changed, whatever the runbook. The defaults hold when a file says nothing."""
+
+    cluster: Rate = field(default_factory=lambda: Rate(count=10, per=HOUR))
+    service: Rate = field(default_factory=lambda: Rate(count=3, per=HOUR))
+    target: Rate = field(default_factory=lambda: Rate(count=1, per=Millis(10 * MINUTE)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GuardPolicy:
+    """What bounds every change. With no ``namespaces`` nothing at all is touched."""
+
+    accept: tuple[Matcher, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+    rate: RateLimits = field(default_factory=RateLimits)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """One level of an escalation. Without ``acknowledge_within`` it is the last that climbs by itself."""
+
+    level: int
+    channels: tuple[str, ...]
+    acknowledge_within: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Escalation:
+    """Who is asked, and after how long the next ones are. Levels count from 1."""
+
+    name: str
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretRef:
+    """Where a secret is to be read when it is needed. Never the secret itself."""
+
+    env: str | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        return f"env {self.env}" if self.env else f"file {self.file}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelSpec:
+    """A way to reach people: its kind (``pagerduty``), settings and secrets."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """Everything the policy directory says. ``digest`` names this exact content."""
+
+    severities: Mapping[str, Severity]
+    services: Mapping[str, Service]
+    rules: tuple[Rule, ...]
+    runbooks: Mapping[str, Runbook]
+    guards: GuardPolicy
+    escalations: Mapping[str, Escalation]
+    channels: Mapping[str, ChannelSpec]
+    operator: tuple[str, ...] = ()
+    digest: str = ""
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule of that name, if it is still there."""
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def levels(self, severity: str) -> tuple[Level, ...]:
+        """The escalation levels of a severity; empty when it names none."""
+        named = self.severities.get(severity)
+        escalation = self.escalations.get(named.escalation) if named and named.escalation else None
+        return escalation.levels if escalation else ()
