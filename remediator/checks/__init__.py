@@ -1,0 +1,10 @@
+"""Verifications, one per file. What cannot be found out does not hold."""
+
+from __future__ import annotations
+
+from remediator.checks.alert import AlertCheck
+from remediator.checks.ready import Ready
+from remediator.checks.rollout import Rollout
+from remediator.core.plugins import CheckPlugin
+
+CHECKS: dict[str, CheckPlugin] = {check.name: check for check in (Ready(), Rollout(), AlertCheck())}

@@ -1,0 +1,35 @@
+"""``restart``: replace every pod of the service's workload."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.cluster import Change, RestartWorkload, Workload
+from remediator.core.errors import Refused
+from remediator.core.incident import EffectId
+from remediator.core.plugins import EffectClass, NoParams, Params, Permission
+from remediator.core.times import Instant
+
+
+class Restart:
+    """Replace every pod of the service's workload by its own rollout strategy, as ``kubectl rollout restart``.
+
+    Fenced: the change carries the time at which it was decided, so that applying it again changes nothing.
+    It has no inverse.
+    """
+
+    name: ClassVar[str] = "restart"
+    params: ClassVar[type[Params]] = NoParams
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="restart the workload"),
+    )
+    effect: ClassVar[EffectClass] = EffectClass.FENCED
+    example: ClassVar[str] = "restart: {}"
+
+    def plan(self, params: Params, target: Workload, *, effect: EffectId, at: Instant) -> tuple[Change, ...]:
+        """One restart of the target. Raises Refused while its rollouts are paused: nothing would happen."""
+        if target.paused:
+            raise Refused(f"{target.ref} is paused (spec.paused): a restart would not roll out; resume it first")
+        if target.desired == 0:
+            raise Refused(f"{target.ref} is scaled to zero: there is nothing to restart")
+        return (RestartWorkload(target=target.ref, uid=target.uid, at=at),)

@@ -1,0 +1,29 @@
+"""``ready``: every pod the workload wants is ready."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.checks.looking import read_target
+from remediator.core.journal import CheckResult
+from remediator.core.plugins import NoParams, Params, Permission, Sight
+
+
+class Ready:
+    """Holds while at least as many pods are ready as the workload wants, and it wants at least one."""
+
+    name: ClassVar[str] = "ready"
+    params: ClassVar[type[Params]] = NoParams
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="apps", resource="{kind}s", verbs=("get",), why="see whether its pods are ready"),
+    )
+    example: ClassVar[str] = "ready: {for: 30s}"
+
+    async def ask(self, params: Params, sight: Sight) -> CheckResult:
+        """Compares ready with desired pods, once the controller has seen the newest specification."""
+        seen = await read_target(sight)
+        if isinstance(seen, CheckResult):
+            return seen
+        current = seen.observed_generation >= seen.generation
+        observed = f"{seen.ready} of {seen.desired} pods ready" + ("" if current else ", change not yet seen")
+        return CheckResult(holds=current and seen.ready >= seen.desired > 0, observed=observed)

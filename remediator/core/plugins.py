@@ -1,0 +1,115 @@
+"""What an action, a check, a diagnosis and a channel are. Each lives in one file of its own package.
+
+A plugin owns its parameters (a pydantic model whose field descriptions become the reference), the
+permissions it needs, its documentation (the class docstring) and a tested example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from remediator.core.cluster import Change, ClusterReader, Workload
+from remediator.core.incident import EffectId
+from remediator.core.journal import CheckResult, PageKind
+from remediator.core.policies import WorkloadRef
+from remediator.core.times import Instant
+
+
+class Params(BaseModel):
+    """Base of every plugin's parameters: strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class NoParams(Params):
+    """For plugins that need nothing to be said."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permission:
+    """One line of a Kubernetes Role: ``verbs`` on ``group/resource`` and what they are for."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+
+
+class EffectClass(StrEnum):
+    """What may happen when an effect is performed again after a crash."""
+
+    IDEMPOTENT = "idempotent"
+    FENCED = "fenced"
+    ONCE = "once"
+
+
+class Action(Protocol):
+    """One kind of step. Turns parameters and a snapshot into changes; never touches the cluster."""
+
+    name: ClassVar[str]
+    params: ClassVar[type[Params]]
+    permissions: ClassVar[tuple[Permission, ...]]
+    effect: ClassVar[EffectClass]
+    example: ClassVar[str]
+
+    def plan(self, params: Params, target: Workload, *, effect: EffectId, at: Instant) -> tuple[Change, ...]:
+        """The changes it asks for. Raises Refused when the target's state makes the action senseless."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sight:
+    """What checks and diagnoses may look at. ``cluster`` is None where none is configured."""
+
+    cluster: ClusterReader | None
+    target: WorkloadRef | None
+    firing: int
+    """Member alerts of the incident that fire now, read from the episodes."""
+
+
+class CheckPlugin(Protocol):
+    """One kind of verification. What it cannot find out it answers with ``holds=None``."""
+
+    name: ClassVar[str]
+    params: ClassVar[type[Params]]
+    permissions: ClassVar[tuple[Permission, ...]]
+    example: ClassVar[str]
+
+    async def ask(self, params: Params, sight: Sight) -> CheckResult:
+        """Whether it holds now, and what was seen."""
+
+
+class DiagnosisPlugin(Protocol):
+    """One thing to look at before acting."""
+
+    name: ClassVar[str]
+    params: ClassVar[type[Params]]
+    permissions: ClassVar[tuple[Permission, ...]]
+    example: ClassVar[str]
+
+    async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
+        """What was found, a line each, at most 20."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelMessage:
+    """What a channel is to say. All texts are already plain."""
+
+    kind: PageKind
+    dedup_key: str
+    summary: str
+    severity: str
+    source: str
+    links: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class Channel(Protocol):
+    """A way to reach people. Raises Retryable, Refused or Unknown."""
+
+    async def send(self, message: ChannelMessage) -> str:
+        """Deliver; answers what the peer said of it, for the timeline."""

@@ -1,0 +1,9 @@
+"""Things to look at before acting, one per file. They only read."""
+
+from __future__ import annotations
+
+from remediator.core.plugins import DiagnosisPlugin
+from remediator.diagnoses.pods import Pods
+from remediator.diagnoses.workload import WorkloadStatus
+
+DIAGNOSES: dict[str, DiagnosisPlugin] = {diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods())}
