@@ -196,7 +196,7 @@ def _tokenize(text: str) -> list[_Token]:
     return [*tokens, _Token("", "", at)]
 
 
-def _bad_character(text: str, at: int) -> ParsedSyntaxError:
+def _bad_character(text: str, at: int) -> MatcherSyntaxError:
     if text[at] == '"':
         return MatcherSyntaxError(
             "the double quote is never closed", offset=at, hint='close it, and write \\" for a quote inside'

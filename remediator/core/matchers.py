@@ -1,12 +1,12 @@
-"""Alertmanager's matchers: how a policy says which alerts it means.
+r"""Alertmanager's matchers: how a policy says which alerts it means.
 
 The syntax is Alertmanager's own, as its configuration reads it since 0.27. There are two grammars:
 
 * UTF-8: ``{foo="bar", "utf8 näme"=~"b.*",}``; braces and the last comma are optional; names and values stand
-  in double quotes with Go's escapes, or bare, without white space and without any of ``{}!=~,\\"'`` and the
+  in double quotes with Go's escapes, or bare, without white space and without any of ``{}!=~,\"'`` and the
   backtick.
 * Classic: ``foo = some text, bar="b"``; names are plain identifiers, values may be anything without a comma,
-  and ``\\\\``, ``\\"`` and ``\\n`` are the only escapes.
+  and ``\\``, ``\"`` and ``\n`` are the only escapes.
 
 Both are tried. Where only one accepts the text, its answer counts; where both do and disagree, the classic
 one counts. Source: ``matcher/compat`` of prometheus/alertmanager.
@@ -160,7 +160,7 @@ def _compile(pattern: str, offset: int) -> None:
         raise MatcherSyntaxError(
             f"{_shorten(pattern)} is not a regular expression that RE2 knows ({_shorten(reason)})",
             offset=offset,
-            hint=r"leave out look-around and back-references, and write \\( \\[ or \\+ for the characters themselves",
+            hint=r"leave out look-around and back-references, and write \\( for a literal (",
         ) from None
     except UnicodeEncodeError as error:
         raise MatcherSyntaxError(
