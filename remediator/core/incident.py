@@ -147,6 +147,10 @@ class Incident:
     pages: tuple[PageState, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""
+    deadline_at: Instant | None = None
+    """When people are paged unless a fix was verified by then (`unless_verified_within`)."""
+    verified_at: Instant | None = None
+    """When an attempt was last verified, since it last opened."""
     acknowledged_by: str | None = None
     acknowledged_at: Instant | None = None
     links: Mapping[str, str] = field(default_factory=dict)

@@ -19,9 +19,6 @@ SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
 URGENT_SEVERITIES = frozenset(SEVERITIES[:2])
 
 
-
-
-
 def severity_rank(severity: str) -> int:
     """0 for SEV-1 to 3 for SEV-4: lower is more severe."""
     return SEVERITIES.index(severity)

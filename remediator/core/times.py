@@ -40,7 +40,9 @@ def parse_duration(text: str) -> Millis:
         return Millis(0)
     found = _DURATION.fullmatch(text)
     if not text or found is None:
-        raise ValueError(f"{text!r} is not a duration; write a number and a unit, such as 90s, 15m, 1h30m or 7d")
+        raise ValueError(
+            f"{text!r} is not a duration; write a number and a unit, such as 90s, 15m, 1h30m or 7d"
+        )
     total = sum(int(n) * size for n, (_, size) in zip(found.groups(), _UNITS, strict=True) if n)
     if total > _LONGEST:
         raise ValueError(f"{text!r} is longer than Prometheus durations can be (about 292 years)")

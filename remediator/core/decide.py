@@ -1,0 +1,274 @@
+"""``decide``: from an incident and what happened to it, to everything that follows. Pure.
+
+The daemon, ``explain`` and the simulation all run this very function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import assert_never
+
+from remediator.core import escalation, remedy
+from remediator.core.alerts import Alert
+from remediator.core.classify import Match
+from remediator.core.decision import Decision, Draft, Facts
+from remediator.core.incident import Incident, IncidentId, Planned, Status
+from remediator.core.journal import (
+    Acknowledged,
+    Acted,
+    Checked,
+    Closed,
+    Diagnosed,
+    EffectLost,
+    Event,
+    Fired,
+    Kind,
+    Paged,
+    Resolved,
+    TimerDue,
+)
+from remediator.core.policies import Policy, severity_rank
+from remediator.core.text import plain
+from remediator.core.times import HOUR, Instant, format_duration
+
+REOPENS_WITHIN = HOUR
+"""An alert that fires again within that time reopens its incident instead of opening another."""
+SPELLED_OUT = 5
+"""Alerts of one commit that get a timeline line of their own; the rest share one."""
+KEPT_LINKS = 8
+LINK_LENGTH = 500
+
+
+def decide(
+    incident: Incident | None, events: Sequence[Event], facts: Facts, policy: Policy, at: Instant
+) -> Decision:
+    """Fold ``events``, in their order, into ``incident``.
+
+    ``incident`` None: there is none yet for the group. ``at``: the store's time now, in milliseconds.
+    """
+    draft = Draft(incident, facts, at)
+    for event in events:
+        _apply(draft, event, policy)
+    _tell_alerts(draft)
+    return draft.finish(policy.digest)
+
+
+def _apply(draft: Draft, event: Event, policy: Policy) -> None:
+    if isinstance(event, Fired):
+        _fired(draft, event, policy)
+        return
+    if not draft.exists:
+        return  # what it speaks of was never opened, or is forgotten
+    match event:
+        case Resolved():
+            _resolved(draft, event, policy)
+        case TimerDue():
+            _timer(draft, event, policy)
+        case Diagnosed():
+            remedy.diagnosed(draft, event, policy)
+        case Acted():
+            remedy.acted(draft, event, policy)
+        case Checked():
+            remedy.checked(draft, event, policy)
+        case EffectLost():
+            remedy.lost(draft, event, policy)
+        case Paged():
+            escalation.paged(draft, event, policy)
+        case Acknowledged():
+            escalation.acknowledged(draft, event)
+        case Closed():
+            _closed(draft, event, policy)
+        case _:
+            assert_never(event)
+
+
+def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
+    alert, match = event.alert, event.match
+    over = alert.fingerprint in draft.facts.over
+    if draft.exists and alert.fingerprint in draft.members:
+        return
+    if not draft.exists or _long_over(draft.incident, draft.at):
+        if over and match.rule.hold:
+            return  # it did not fire for long enough to be an incident
+        _begin(draft, match, alert)
+    elif draft.incident.resolved:
+        _reopen(draft, match)
+    draft.join(alert)
+    draft.change(alerts_total=draft.incident.alerts_total + 1, links=_links(draft.incident, alert, policy))
+    if over:
+        draft.leave(alert.fingerprint)
+    _adopt_rule(draft, match)
+    if draft.incident.status is Status.HELD:
+        return
+    if draft.firing == 0 and draft.incident.active is None:
+        remedy.resolve(draft, "its alerts had resolved before anything was done")
+        return
+    escalation.apply_page_policy(draft, policy)
+    remedy.start_next(draft, policy)
+
+
+def _long_over(incident: Incident, at: Instant) -> bool:
+    return incident.resolved_at is not None and at - incident.resolved_at > REOPENS_WITHIN
+
+
+def _begin(draft: Draft, match: Match, alert: Alert) -> None:
+    rule = match.rule
+    incident = Incident(
+        id=new_id(draft.at, match.service, draft.facts.ordinal),
+        group=match.group,
+        grouped_by=match.grouped_by,
+        service=match.service,
+        severity=rule.severity,
+        status=Status.HELD if rule.hold else Status.OPEN,
+        rule=rule.name,
+        title=plain(alert.labels.get("alertname") or rule.name, 120),
+        opened_at=draft.at,
+    )
+    draft.begin(incident)
+    if rule.hold:
+        draft.arm("hold", draft.at + rule.hold)
+        draft.say(
+            Kind.HELD, f"waits {format_duration(rule.hold)} to see whether it still fires", rule=rule.name
+        )
+    else:
+        _say_opened(draft)
+
+
+def _say_opened(draft: Draft) -> None:
+    incident = draft.incident
+    draft.say(
+        Kind.OPENED,
+        f"{incident.severity} {incident.title} on {incident.service}, by rule {incident.rule}",
+        severity=incident.severity,
+        service=incident.service,
+        rule=incident.rule,
+    )
+
+
+def new_id(at: Instant, service: str, ordinal: int) -> IncidentId:
+    """``YYYY-MM-DD-HHmm-service``, lower case, UTC; with ``-2``, ``-3`` … when that is taken."""
+    minute = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d-%H%M")
+    return IncidentId(f"{minute}-{service.lower()}" + (f"-{ordinal}" if ordinal > 1 else ""))
+
+
+def _reopen(draft: Draft, match: Match) -> None:
+    before = draft.incident
+    draft.change(
+        status=Status.OPEN,
+        resolved_at=None,
+        reopened=before.reopened + 1,
+        plan=(),
+        tried=(),
+        level=0,
+        deadline_at=None,
+        verified_at=None,
+        acknowledged_by=None,
+        acknowledged_at=None,
+    )
+    draft.say(
+        Kind.REOPENED,
+        f"fires again, reopened for the {_ordinal(before.reopened + 1)} time",
+        rule=match.rule.name,
+    )
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _adopt_rule(draft: Draft, match: Match) -> None:
+    """What a further rule adds to the incident: its severity, if higher, and its runbooks."""
+    incident, rule = draft.incident, match.rule
+    if severity_rank(rule.severity) < severity_rank(incident.severity):
+        draft.change(severity=rule.severity, rule=rule.name)
+        draft.say(
+            Kind.SEVERITY_RAISED,
+            f"raised from {incident.severity} to {rule.severity} by rule {rule.name}",
+            severity=rule.severity,
+        )
+    fresh = tuple(name for name in rule.runbooks if name not in draft.incident.tried)
+    if fresh:
+        planned = tuple(Planned(runbook=name, rule=rule.name) for name in fresh)
+        draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
+
+
+def _resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
+    if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
+        return  # not a member, or a newer episode of it fires already
+    draft.leave(event.fingerprint)
+    if draft.firing > 0:
+        return
+    if draft.incident.status is Status.HELD:
+        draft.cancel("hold")
+        draft.drop()
+    elif draft.incident.active is not None:
+        remedy.hurry(draft)
+    elif not draft.incident.resolved:
+        remedy.resolve(draft, "its alerts have resolved")
+
+
+def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
+    incident = draft.incident
+    if event.name == "hold":
+        if incident.status is Status.HELD:
+            draft.change(status=Status.OPEN, opened_at=draft.at)
+            _say_opened(draft)
+            escalation.apply_page_policy(draft, policy)
+            remedy.start_next(draft, policy)
+    elif event.name in ("poll", "act"):
+        remedy.proceed(draft, event.name)
+    elif event.name == "linger":
+        escalation.lingers(draft, policy)
+    elif event.name == "deadline":
+        escalation.deadline(draft, policy)
+    elif event.name == "escalate":
+        escalation.climb(draft, policy)
+    else:
+        escalation.retry(draft, event.name)
+
+
+def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
+    incident = draft.incident
+    if incident.resolved or draft.firing or incident.active is not None:
+        return
+    note = f": {plain(event.note)}" if event.note else ""
+    remedy.resolve(draft, f"closed by {plain(event.by, 60)}{note}")
+
+
+def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:
+    """The catalog's links first; what an alert brings along only where it is a plain web address."""
+    links = dict(incident.links)
+    service = policy.services.get(incident.service)
+    if service is not None:
+        links.update(service.links)
+    for name, url in (("runbook", alert.annotations.get("runbook_url", "")), ("source", alert.generator_url)):
+        if (
+            url.startswith(("http://", "https://"))
+            and len(url) <= LINK_LENGTH
+            and plain(url, LINK_LENGTH) == url
+        ):
+            links.setdefault(name, url)
+    return dict(list(links.items())[:KEPT_LINKS])
+
+
+def _tell_alerts(draft: Draft) -> None:
+    """Timeline lines for the alerts that came and went; a storm gets one line, not thousands."""
+    if not draft.exists:
+        return
+    joined = list(draft.joined.values())
+    for alert in joined[:SPELLED_OUT]:
+        name = plain(alert.labels.get("alertname", "an alert"), 100)
+        draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
+    if len(joined) > SPELLED_OUT:
+        draft.say(
+            Kind.ALERT_FIRED, f"{len(joined) - SPELLED_OUT} more alerts fire", count=len(joined) - SPELLED_OUT
+        )
+    if draft.left:
+        text = "1 alert resolved" if len(draft.left) == 1 else f"{len(draft.left)} alerts resolved"
+        draft.say(Kind.ALERT_RESOLVED, text, count=len(draft.left), still_firing=draft.firing)
+    draft.timeline.sort(key=lambda entry: _READING_ORDER.get(entry.kind, 1))
+
+
+_READING_ORDER = {Kind.OPENED: 0, Kind.REOPENED: 0, Kind.HELD: 0, Kind.ALERT_FIRED: 0, Kind.RESOLVED: 2}

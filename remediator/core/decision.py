@@ -1,0 +1,154 @@
+"""What ``decide`` is given besides the incident, what it answers, and the draft it writes on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.incident import Attempt, Incident, PageState
+from remediator.core.journal import Effect, Entry, Kind, Message
+from remediator.core.times import Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the store knows beside the incident's value, as of the same moment."""
+
+    firing: int = 0
+    """Member alerts that fire now."""
+    members: frozenset[Fingerprint] = frozenset()
+    """Those alerts of the events at hand that are firing members already."""
+    over: frozenset[Fingerprint] = frozenset()
+    """Those alerts of the events at hand whose newest episode has ended, whatever order the events come in."""
+    ordinal: int = 1
+    """Makes the id of a new incident unique when several of a service open within one minute."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadLetter:
+    """Something that cannot be processed and waits for a person."""
+
+    queue: str
+    reason: str
+    payload: str
+    tries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """All that follows from some events of one incident. Committed whole or not at all."""
+
+    incident: Incident | None
+    """The next value; None when nothing is to be kept (an alert that resolved while held)."""
+    timeline: tuple[Entry, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    messages: tuple[Message, ...] = ()
+    arm: Mapping[str, Instant] = field(default_factory=dict)
+    cancel: frozenset[str] = frozenset()
+    join: tuple[Alert, ...] = ()
+    leave: frozenset[Fingerprint] = frozenset()
+    dead: tuple[DeadLetter, ...] = ()
+
+
+class Draft:
+    """A decision being written: the incident as it stands, and what follows so far.
+
+    Local to one call of ``decide``, so deciding stays pure for whoever calls it.
+    """
+
+    def __init__(self, incident: Incident | None, facts: Facts, at: Instant) -> None:
+        self._incident = incident
+        self.at = at
+        self.facts = facts
+        self.members = set(facts.members)
+        self.firing = facts.firing
+        self.joined: dict[Fingerprint, Alert] = {}
+        self.left: set[Fingerprint] = set()
+        self.timeline: list[Entry] = []
+        self.effects: list[Effect] = []
+        self.messages: list[Message] = []
+        self.armed: dict[str, Instant] = {}
+        self.cancelled: set[str] = set()
+        self.dead: list[DeadLetter] = []
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an incident at all."""
+        return self._incident is not None
+
+    @property
+    def incident(self) -> Incident:
+        """The incident as it stands. Ask ``exists`` first."""
+        assert self._incident is not None
+        return self._incident
+
+    def begin(self, incident: Incident) -> None:
+        """A new incident takes the place of none, or of one that is long over."""
+        self._incident = incident
+        self.firing = 0
+        self.members.clear()
+
+    def drop(self) -> None:
+        """Nothing is kept."""
+        self._incident = None
+
+    def change(self, **changes: object) -> Incident:
+        """Replace fields of the incident."""
+        self._incident = replace(self.incident, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+        return self._incident
+
+    def change_attempt(self, attempt: Attempt) -> Attempt:
+        """Replace the last attempt."""
+        self._incident = self.incident.with_attempt(attempt)
+        return attempt
+
+    def change_page(self, page: PageState) -> PageState:
+        """Replace the page of that key."""
+        self._incident = self.incident.with_page(page)
+        return page
+
+    def say(self, kind: Kind, text: str, **data: str | int | float | bool | None) -> None:
+        """Add a line to the timeline."""
+        self.timeline.append(Entry(at=self.at, kind=kind, text=text, data=data))
+
+    def arm(self, name: str, due: int) -> None:
+        """Arm a timer; one of the same name is replaced."""
+        self.armed[name] = Instant(due)
+        self.cancelled.discard(name)
+
+    def cancel(self, *names: str) -> None:
+        """Disarm timers, armed or not."""
+        for name in names:
+            self.armed.pop(name, None)
+            self.cancelled.add(name)
+
+    def join(self, alert: Alert) -> None:
+        """The alert becomes a firing member."""
+        self.joined[alert.fingerprint] = alert
+        self.left.discard(alert.fingerprint)
+        self.members.add(alert.fingerprint)
+        self.firing += 1
+
+    def leave(self, fingerprint: Fingerprint) -> None:
+        """The alert fires no longer."""
+        self.left.add(fingerprint)
+        self.members.discard(fingerprint)
+        self.firing -= 1
+
+    def finish(self, policy_digest: str) -> Decision:
+        """The decision as written."""
+        kept = self._incident
+        if kept is not None:
+            kept = replace(kept, alerts=self.firing, policy=policy_digest)
+        return Decision(
+            incident=kept,
+            timeline=tuple(self.timeline),
+            effects=tuple(self.effects),
+            messages=tuple(self.messages),
+            arm=dict(self.armed),
+            cancel=frozenset(self.cancelled),
+            join=tuple(self.joined.values()),
+            leave=frozenset(self.left),
+            dead=tuple(self.dead),
+        )

@@ -1,0 +1,310 @@
+"""When people are asked, who, and what happens when they do not answer.
+
+A page deadline is a timer of its own and depends on no remediation (P18). A level's deadline starts when
+the level before was accepted by its channel, so no clock jump climbs more than one level (P12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from remediator.core.decision import DeadLetter, Draft
+from remediator.core.incident import KEPT_PAGES, Delivery, EffectId, PageState, Status
+from remediator.core.journal import Acknowledged, Kind, Page, Paged, PageKind, PageResult
+from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
+from remediator.core.text import plain
+from remediator.core.times import HOUR, MINUTE, SECOND, format_duration
+
+DELIVER_WITHIN = HOUR
+"""How long a channel may fail before its page is given up and the next level is asked."""
+LINGER = 15 * MINUTE
+"""How long alerts may fire on after a verified fix before people hear of it."""
+OPERATOR_LEVEL = 0
+LONGEST_BACKOFF = MINUTE
+
+
+def page_policy(draft: Draft, policy: Policy) -> PagePolicy:
+    """What the incident's severity asks for. A severity that is gone from the policy pages at once."""
+    severity = policy.severities.get(draft.incident.severity)
+    return severity.page if severity is not None else PageNow()
+
+
+def apply_page_policy(draft: Draft, policy: Policy) -> None:
+    """The incident opened, or its severity rose: page now, or arm the deadline, or neither."""
+    incident = draft.incident
+    if incident.level:
+        return
+    asked = page_policy(draft, policy)
+    match asked:
+        case PageNow():
+            ask_level(draft, policy, 1, f"{incident.severity} is paged at once")
+        case PageUnlessVerified(within=within):
+            due = incident.opened_at + within if not incident.reopened else draft.at + within
+            if incident.deadline_at is None or due < incident.deadline_at:
+                draft.change(deadline_at=due)
+                draft.arm("deadline", due)
+        case PageNever():
+            pass
+        case _:
+            assert_never(asked)
+
+
+def deadline(draft: Draft, policy: Policy) -> None:
+    """The page deadline is here: people are asked unless a fix was verified."""
+    incident = draft.incident
+    if (
+        incident.deadline_at is None
+        or incident.resolved
+        or incident.level
+        or incident.verified_at is not None
+    ):
+        return
+    active = incident.active
+    progress = f"; attempt {active.number} is {active.phase}" if active else ""
+    ask_level(draft, policy, 1, f"not verified in time{progress}{_last_reason(draft)}")
+
+
+def _last_reason(draft: Draft) -> str:
+    ended = [attempt for attempt in draft.incident.attempts if attempt.outcome is not None]
+    return f"; {ended[-1].runbook.name}: {ended[-1].outcome}: {ended[-1].reason}" if ended else ""
+
+
+def expect_resolution(draft: Draft) -> None:
+    """A fix was verified but alerts still fire: give them a while."""
+    draft.arm("linger", draft.at + LINGER)
+
+
+def lingers(draft: Draft, policy: Policy) -> None:
+    """A verified fix, and still its alerts fire: it was no fix."""
+    if draft.incident.resolved or draft.firing == 0 or draft.incident.active is not None:
+        return
+    why = f"verified {format_duration(LINGER)} ago, yet {draft.firing} of its alerts still fire"
+    remediation_failed(draft, policy, why)
+
+
+def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool = False) -> None:
+    """No runbook is left: people take over, whatever time is left until the deadline."""
+    incident = draft.incident
+    draft.cancel("deadline")
+    draft.change(deadline_at=None)
+    if isinstance(page_policy(draft, policy), PageNever):
+        if unknown:
+            ask(draft, OPERATOR_LEVEL, policy.operator, why)
+            return
+        draft.say(Kind.PAGE, f"nobody is paged, {incident.severity} never is: {why}", outcome="withheld")
+        if draft.firing == 0 and incident.active is None:
+            draft.change(status=Status.ESCALATED)
+        return
+    if incident.level:
+        draft.change(status=Status.ESCALATED)
+        draft.say(
+            Kind.ESCALATION,
+            f"remediation is over, people have been asked already: {why}",
+            level=incident.level,
+        )
+        return
+    ask_level(draft, policy, 1, why)
+
+
+def ask_level(draft: Draft, policy: Policy, number: int, why: str) -> None:
+    """Page every channel of a level; the operator where the severity has no such levels at all."""
+    levels = policy.levels(draft.incident.severity)
+    level = next((level for level in levels if level.level == number), None)
+    if level is not None:
+        _arm_escalation(draft, level, accepted=False)
+        ask(draft, number, level.channels, why)
+    elif number == 1:
+        ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
+    else:
+        draft.say(Kind.ESCALATION, f"there is no level {number} to climb to: {why}", level=number)
+
+
+def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
+    """Queue a page to each channel, in the very commit that decides it."""
+    incident = draft.incident
+    again = f"/{incident.reopened}" if incident.reopened else ""
+    fresh = []
+    for channel in channels:
+        key = f"{incident.reopened}.{level}.{channel}"
+        if incident.page(key) is None:
+            fresh.append(
+                PageState(
+                    key=key,
+                    level=level,
+                    channel=channel,
+                    dedup_key=f"{incident.id}/{level}{again}",
+                    reason=plain(why, 500),
+                    queued_at=draft.at,
+                )
+            )
+    status = incident.status if incident.active is not None else Status.ESCALATED
+    draft.change(
+        pages=(*incident.pages, *fresh)[-KEPT_PAGES:],
+        level=max(incident.level, level),
+        status=status,
+        deadline_at=None,
+    )
+    draft.cancel("deadline")
+    if not fresh:
+        draft.say(Kind.PAGE, f"there is nobody to page at level {level}: {plain(why, 300)}", outcome="nobody")
+    for page in fresh:
+        draft.say(
+            Kind.PAGE,
+            f"paging {page.channel} (level {level}): {page.reason}",
+            channel=page.channel,
+            level=level,
+        )
+        _send(draft, page, PageKind.TRIGGER)
+
+
+def _send(draft: Draft, page: PageState, kind: PageKind) -> None:
+    effect = EffectId(f"{draft.incident.id}/page/{page.key}/{kind}/{page.tries}")
+    draft.messages.append(
+        Page(
+            id=effect,
+            incident=draft.incident.id,
+            key=page.key,
+            channel=page.channel,
+            kind=kind,
+            dedup_key=page.dedup_key,
+        )
+    )
+
+
+def paged(draft: Draft, event: Paged, policy: Policy) -> None:
+    """A channel answered: keep it, try again later, or ask somebody else."""
+    page = draft.incident.page(event.key)
+    if page is None or _settled(page, event.kind):
+        return
+    detail = plain(event.detail, 200)
+    match event.result:
+        case PageResult.ACCEPTED:
+            _accepted(draft, page, event.kind, detail, policy)
+        case PageResult.RETRY if draft.at - page.queued_at < DELIVER_WITHIN or event.kind is PageKind.RESOLVE:
+            page = draft.change_page(replace(page, tries=page.tries + 1))
+            delay = max(event.retry_after or 0, min(SECOND * 2 ** min(page.tries - 1, 10), LONGEST_BACKOFF))
+            _say_delivery(draft, page, event, f"{detail}; again in {format_duration(delay)}")
+            draft.arm(f"page/{event.kind}/{page.key}", draft.at + delay)
+        case PageResult.RETRY | PageResult.REFUSED:
+            _refused(draft, page, event, detail, policy)
+
+
+def _settled(page: PageState, kind: PageKind) -> bool:
+    """Whether that message has had its final answer already: late and repeated answers change nothing."""
+    state = page.trigger if kind is PageKind.TRIGGER else page.resolve
+    return state is not Delivery.QUEUED
+
+
+def _say_delivery(draft: Draft, page: PageState, event: Paged, text: str) -> None:
+    what = "page" if event.kind is PageKind.TRIGGER else "resolve"
+    draft.say(
+        Kind.PAGE_DELIVERY,
+        f"{what} to {page.channel}: {event.result}: {text}",
+        channel=page.channel,
+        outcome=event.result,
+        message=event.kind,
+    )
+
+
+def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy: Policy) -> None:
+    what = "page" if kind is PageKind.TRIGGER else "resolve"
+    draft.say(
+        Kind.PAGE_DELIVERY,
+        f"{what} to {page.channel} accepted: {detail}",
+        channel=page.channel,
+        outcome=PageResult.ACCEPTED,
+        message=kind,
+    )
+    if kind is PageKind.RESOLVE:
+        draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
+        return
+    page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
+    if draft.incident.resolved or not _current(draft, page):
+        _queue_resolve(draft, page)
+        return
+    levels = policy.levels(draft.incident.severity)
+    level = next((level for level in levels if level.level == page.level == draft.incident.level), None)
+    first = not any(
+        other.trigger is Delivery.ACCEPTED and other.key != page.key and other.level == page.level
+        for other in draft.incident.pages
+        if _current(draft, other)
+    )
+    if level is not None and first:
+        _arm_escalation(draft, level, accepted=True)
+
+
+def _current(draft: Draft, page: PageState) -> bool:
+    """Whether the page belongs to this opening of the incident, not to one before it was reopened."""
+    return page.key.startswith(f"{draft.incident.reopened}.")
+
+
+def _arm_escalation(draft: Draft, level: Level, *, accepted: bool) -> None:
+    if accepted and level.acknowledge_within is not None and draft.incident.acknowledged_at is None:
+        draft.arm("escalate", draft.at + level.acknowledge_within)
+    elif not accepted:
+        draft.cancel("escalate")
+
+
+def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: Policy) -> None:
+    why = (
+        detail
+        if event.result is PageResult.REFUSED
+        else f"given up after {format_duration(DELIVER_WITHIN)}: {detail}"
+    )
+    _say_delivery(draft, page, event, f"{why}; it is a dead letter now")
+    draft.dead.append(
+        DeadLetter(queue="outbox", reason=why, payload=f"{event.kind} {page.dedup_key} to {page.channel}")
+    )
+    if event.kind is PageKind.RESOLVE:
+        draft.change_page(replace(page, resolve=Delivery.REFUSED))
+        return
+    page = draft.change_page(replace(page, trigger=Delivery.REFUSED))
+    same_level = [p for p in draft.incident.pages if p.level == page.level and _current(draft, p)]
+    hopeless = all(other.trigger is Delivery.REFUSED for other in same_level)
+    if hopeless and not draft.incident.resolved and page.level == draft.incident.level and page.level > 0:
+        ask_level(
+            draft, policy, page.level + 1, f"no channel of level {page.level} took the page; {page.reason}"
+        )
+
+
+def retry(draft: Draft, timer: str) -> None:
+    """The pause before another delivery is over. Timers are named ``page/<kind>/<key>``."""
+    prefix, kind, key = (*timer.split("/", 2), "", "")[:3]
+    page = draft.incident.page(key)
+    if prefix == "page" and page is not None and not _settled(page, PageKind(kind)):
+        _send(draft, page, PageKind(kind))
+
+
+def climb(draft: Draft, policy: Policy) -> None:
+    """Nobody acknowledged in time: ask the next level."""
+    incident = draft.incident
+    if incident.resolved or incident.acknowledged_at is not None or not incident.level:
+        return
+    why = f"level {incident.level} did not acknowledge in time"
+    draft.say(Kind.ESCALATION, why, level=incident.level + 1)
+    reasons = [page.reason for page in incident.pages if page.level == incident.level]
+    ask_level(draft, policy, incident.level + 1, f"{why}; {reasons[0]}" if reasons else why)
+
+
+def acknowledged(draft: Draft, event: Acknowledged) -> None:
+    """A person took it on: nothing climbs any more."""
+    if draft.incident.resolved or draft.incident.acknowledged_at is not None:
+        return
+    by = plain(event.by, 60)
+    draft.change(acknowledged_by=by, acknowledged_at=draft.at)
+    draft.cancel("escalate")
+    draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=draft.at - draft.incident.opened_at)
+
+
+def resolve_pages(draft: Draft) -> None:
+    """Resolve what was accepted. A trigger still on its way is resolved when it has arrived (P11)."""
+    for page in draft.incident.pages:
+        if page.trigger is Delivery.ACCEPTED and page.resolve is None:
+            _queue_resolve(draft, page)
+
+
+def _queue_resolve(draft: Draft, page: PageState) -> None:
+    page = draft.change_page(replace(page, resolve=Delivery.QUEUED, tries=0))
+    _send(draft, page, PageKind.RESOLVE)

@@ -1,0 +1,304 @@
+"""Runbook progress: which attempt runs, what it does next, how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from remediator.core import escalation
+from remediator.core.decision import Draft
+from remediator.core.incident import (
+    KEPT_ATTEMPTS,
+    Attempt,
+    CheckProgress,
+    EffectId,
+    Outcome,
+    Phase,
+    Status,
+)
+from remediator.core.journal import (
+    Act,
+    Acted,
+    ActResult,
+    Checked,
+    CheckResult,
+    Diagnose,
+    Diagnosed,
+    EffectLost,
+    Kind,
+    Verify,
+)
+from remediator.core.policies import Mode, Policy
+from remediator.core.text import plain
+from remediator.core.times import MINUTE, SECOND, Instant, format_duration
+
+POLL_EVERY = SECOND
+"""Between two rounds of a verification, in its first half minute."""
+POLL_LATER = 5 * SECOND
+"""Between two rounds after that."""
+ACT_WITHIN = 5 * MINUTE
+"""How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
+ACT_AGAIN = 2 * SECOND
+KEPT_FINDINGS = 40
+
+
+def start_next(draft: Draft, policy: Policy) -> None:
+    """Begin the next planned runbook, unless one runs. A runbook that is gone from the policy blocks."""
+    incident = draft.incident
+    if incident.active is not None or incident.status in (Status.HELD, Status.RESOLVED):
+        return
+    missing = ""
+    while draft.incident.plan:
+        planned, *rest = draft.incident.plan
+        draft.change(plan=tuple(rest))
+        runbook = policy.runbooks.get(planned.runbook)
+        if runbook is not None:
+            _start(draft, Attempt(
+                number=incident.attempt_count + 1,
+                runbook=runbook,
+                rule=planned.rule,
+                started_at=draft.at,
+                phase=Phase.DIAGNOSING if runbook.diagnose else Phase.ACTING,
+                phase_at=draft.at,
+            ))  # fmt: skip
+            return
+        missing = f"runbook {planned.runbook} is gone from the policy"
+        draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
+    if missing:
+        escalation.remediation_failed(draft, policy, missing)
+
+
+def _start(draft: Draft, attempt: Attempt) -> None:
+    kept = draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]
+    draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
+    draft.say(
+        Kind.ATTEMPT_STARTED,
+        f"attempt {attempt.number}: runbook {attempt.runbook.name}, for rule {attempt.rule}",
+        runbook=attempt.runbook.name,
+        attempt=attempt.number,
+    )
+    _send(draft, attempt)
+
+
+def _send(draft: Draft, attempt: Attempt) -> None:
+    """Send out the effect that the attempt's phase asks for."""
+    incident = draft.incident
+    effect = EffectId(f"{incident.id}/{attempt.number}/{attempt.phase}/{attempt.step}.{attempt.rounds}")
+    attempt = draft.change_attempt(replace(attempt, pending=effect, rounds=attempt.rounds + 1))
+    if attempt.phase is Phase.DIAGNOSING:
+        draft.effects.append(Diagnose(id=effect, incident=incident.id, attempt=attempt.number))
+    elif attempt.phase is Phase.ACTING:
+        act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=attempt.step, at=draft.at)
+        draft.effects.append(act)
+    else:
+        draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
+
+
+def _enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
+    checks = tuple(CheckProgress() for _ in attempt.runbook.verify) if phase is Phase.VERIFYING else ()
+    attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=checks)
+    draft.change_attempt(attempt)
+    draft.change(status=Status.VERIFYING if phase is Phase.VERIFYING else Status.REMEDIATING)
+    _send(draft, attempt)
+
+
+def proceed(draft: Draft, timer: str) -> None:
+    """A poll or a put-off step is due."""
+    attempt = draft.incident.active
+    waits_for = Phase.VERIFYING if timer == "poll" else Phase.ACTING
+    if attempt is not None and attempt.pending is None and attempt.phase is waits_for:
+        _send(draft, attempt)
+
+
+def hurry(draft: Draft) -> None:
+    """The last alert resolved: look again at once instead of at the next poll."""
+    attempt = draft.incident.active
+    if attempt is not None and attempt.phase is Phase.VERIFYING and attempt.pending is None:
+        draft.arm("poll", draft.at)
+
+
+def _awaited(draft: Draft, effect: EffectId) -> Attempt | None:
+    """The running attempt, if it waits for this very effect. Anything else came late, or twice."""
+    attempt = draft.incident.active
+    return attempt if attempt is not None and attempt.pending == effect else None
+
+
+def diagnosed(draft: Draft, event: Diagnosed, policy: Policy) -> None:
+    """Keep what was found, then act."""
+    attempt = _awaited(draft, event.effect)
+    if attempt is None:
+        return
+    findings = tuple(plain(line, 300) for line in event.findings)[:KEPT_FINDINGS]
+    for line in findings:
+        draft.say(Kind.DIAGNOSED, line, attempt=attempt.number)
+    attempt = draft.change_attempt(replace(attempt, findings=findings))
+    _enter(draft, attempt, Phase.ACTING)
+
+
+def acted(draft: Draft, event: Acted, policy: Policy) -> None:
+    """A step came back: go on, put it off, or end the attempt."""
+    attempt = _awaited(draft, event.effect)
+    if attempt is None:
+        if event.changes:
+            draft.say(Kind.STEP, f"reported late: {'; '.join(event.changes)}", result=event.result)
+        return
+    for verdict in event.verdicts:
+        verdict_text = "allows" if verdict.allowed else "blocks"
+        draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
+    action = attempt.runbook.steps[attempt.step].action
+    reason = plain(event.reason, 300)
+    draft.say(Kind.STEP, f"{action}: {event.result}: {reason}", action=action, result=event.result)
+    attempt = replace(attempt, pending=None, changes=(*attempt.changes, *event.changes))
+    draft.change_attempt(attempt)
+    match event.result:
+        case ActResult.DONE:
+            _step_done(draft, attempt)
+        case ActResult.RETRY if draft.at - attempt.phase_at < ACT_WITHIN:
+            draft.arm("act", draft.at + max(event.retry_after or 0, ACT_AGAIN))
+        case ActResult.RETRY | ActResult.BLOCKED:
+            _blocked(draft, attempt, reason, policy)
+        case ActResult.WITHHELD:
+            rule = policy.rule(attempt.rule)
+            suggested = rule is not None and rule.mode is not Mode.OBSERVE
+            _end(draft, attempt, Outcome.SUGGESTED if suggested else Outcome.OBSERVED, reason, policy)
+        case ActResult.FAILED:
+            _end(draft, attempt, Outcome.FAILED, f"{action} failed: {reason}", policy)
+        case ActResult.UNKNOWN:
+            _end(
+                draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
+            )
+
+
+def _step_done(draft: Draft, attempt: Attempt) -> None:
+    if attempt.step + 1 < len(attempt.runbook.steps):
+        _enter(draft, attempt, Phase.ACTING, attempt.step + 1)
+    else:
+        _enter(draft, attempt, Phase.VERIFYING)
+
+
+def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
+    if draft.firing > 0:
+        _end(draft, attempt, Outcome.BLOCKED, reason, policy)
+    elif attempt.changes:
+        _enter(draft, attempt, Phase.VERIFYING)
+    else:
+        _end(draft, attempt, Outcome.ABANDONED, "its alerts resolved before anything was changed", policy)
+
+
+def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
+    """An effect became a dead letter. What a lost step did is unknown; a lost look proves nothing."""
+    attempt = _awaited(draft, event.effect)
+    if attempt is None:
+        return
+    reason = f"{attempt.phase} could not be performed: {plain(event.reason)}"
+    attempt = draft.change_attempt(replace(attempt, pending=None))
+    outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.VERIFYING: Outcome.FAILED}
+    _end(draft, attempt, outcomes.get(attempt.phase, Outcome.BLOCKED), reason, policy)
+
+
+def checked(draft: Draft, event: Checked, policy: Policy) -> None:
+    """A round of the verification came back: done, look again, or too late."""
+    attempt = _awaited(draft, event.effect)
+    if attempt is None:
+        return
+    checks = tuple(
+        _progress(before, result, draft.at)
+        for before, result in zip(attempt.checks, event.results, strict=True)
+    )
+    attempt = draft.change_attempt(replace(attempt, pending=None, checks=checks))
+    wanted = attempt.runbook.verify
+    stable_at = [
+        None if progress.since is None else progress.since + check.stable
+        for check, progress in zip(wanted, checks, strict=True)
+    ]
+    if all(moment is not None and moment <= draft.at for moment in stable_at):
+        _end(draft, attempt, Outcome.VERIFIED, "; ".join(p.observed for p in checks), policy)
+        return
+    ends_at = attempt.phase_at + max(check.within for check in wanted)
+    if draft.at >= ends_at:
+        _end(draft, attempt, Outcome.FAILED, _unmet(attempt, draft.at), policy)
+        return
+    pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
+    moments = [draft.at + pause, ends_at]
+    if all(moment is not None for moment in stable_at):
+        moments.append(max(moment for moment in stable_at if moment is not None))
+    draft.arm("poll", min(moments))
+
+
+def _progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckProgress:
+    since = (before.since if before.since is not None else at) if result.holds else None
+    observed = plain(result.observed, 200)
+    return CheckProgress(since=since, observed=f"unknown: {observed}" if result.holds is None else observed)
+
+
+def _unmet(attempt: Attempt, at: Instant) -> str:
+    """Which checks did not come true, in words. Unknown counts as not true (P14)."""
+    lines = []
+    for check, progress in zip(attempt.runbook.verify, attempt.checks, strict=True):
+        if progress.since is None:
+            lines.append(f"{check.check}: {progress.observed}")
+        elif at - progress.since < check.stable:
+            held = format_duration(at - progress.since)
+            lines.append(f"{check.check}: held for {held} only, not {format_duration(check.stable)}")
+    return f"not verified in {format_duration(at - attempt.phase_at)}: " + "; ".join(lines)
+
+
+def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+    attempt = draft.change_attempt(
+        replace(
+            attempt,
+            phase=Phase.ENDED,
+            pending=None,
+            outcome=outcome,
+            reason=plain(reason, 500),
+            ended_at=draft.at,
+        )
+    )
+    draft.cancel("poll", "act")
+    draft.change(status=Status.ESCALATED if draft.incident.level else Status.OPEN)
+    draft.say(
+        Kind.ATTEMPT_ENDED,
+        f"attempt {attempt.number}: {outcome}: {attempt.reason}",
+        runbook=attempt.runbook.name,
+        outcome=outcome,
+        attempt=attempt.number,
+        took=draft.at - attempt.started_at,
+    )
+    match outcome:
+        case Outcome.VERIFIED:
+            draft.change(verified_at=draft.at, plan=())
+            if draft.firing == 0:
+                resolve(draft, f"runbook {attempt.runbook.name} was verified and its alerts have resolved")
+            else:
+                escalation.expect_resolution(draft)
+        case Outcome.ABANDONED:
+            resolve(draft, "its alerts have resolved")
+        case Outcome.UNKNOWN:
+            draft.change(plan=())
+            escalation.remediation_failed(draft, policy, attempt.reason, unknown=True)
+        case Outcome.OBSERVED | Outcome.SUGGESTED:
+            draft.change(plan=())
+            if draft.firing == 0:
+                resolve(draft, "its alerts have resolved")
+        case Outcome.FAILED | Outcome.BLOCKED:
+            # With nothing firing any more no other runbook starts; but a change that could not be
+            # verified is not "fixed" because its alert went silent: people hear of it.
+            if draft.firing == 0:
+                draft.change(plan=())
+            if draft.incident.plan:
+                start_next(draft, policy)
+            else:
+                escalation.remediation_failed(draft, policy, attempt.reason)
+
+
+def resolve(draft: Draft, reason: str) -> None:
+    """The incident is over: nothing is armed any more but what the outbox still owes."""
+    draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
+    draft.cancel("poll", "act", "deadline", "escalate", "linger", "hold")
+    took = draft.at - draft.incident.opened_at
+    draft.say(
+        Kind.RESOLVED,
+        f"resolved after {format_duration(took)}: {reason}",
+        took=took,
+        paged=draft.incident.level > 0,
+    )
+    escalation.resolve_pages(draft)

@@ -1,0 +1,325 @@
+"""What the program needs of its store, as small Protocols owned by who uses them.
+
+``remediator.adapters.redis`` keeps the promises on Redis; ``remediator.testing.memory`` keeps them in memory;
+one set of contract tests holds both to them. All raise StoreUnavailable when they cannot answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from remediator.core.alerts import Alert, Disposition, Fingerprint, Lane, Rejected
+from remediator.core.codec import Recorded
+from remediator.core.decision import DeadLetter, Decision, Facts
+from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
+from remediator.core.journal import Entry, Notice
+from remediator.core.policies import Rate
+from remediator.core.times import Instant, Millis
+
+CHUNK = 500
+"""At most so many alerts, events or timers in one script."""
+DELIVERIES = 5
+"""After so many failed deliveries something is a dead letter."""
+
+
+class Queue(StrEnum):
+    """The streams. The first two carry events, then come effects and messages to people."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    EFFECTS = "effects"
+    OUTBOX = "outbox"
+
+
+def lane_queue(lane: Lane) -> Queue:
+    """The stream of a lane."""
+    return Queue.URGENT if lane is Lane.URGENT else Queue.NORMAL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """An alert at the door, with the lane it travels on and whether any rule matches it."""
+
+    alert: Alert
+    lane: Lane
+    matched: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """One entry of a stream, handed to one consumer until it is settled."""
+
+    queue: Queue
+    id: str
+    incident: str
+    kind: str
+    data: str
+    tries: int = 0
+    """How often it was handed out before without being settled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """An incident and what else the decision needs, all as of ``at``, the store's own clock."""
+
+    at: Instant
+    incident: Incident | None
+    facts: Facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """A decision, what it was based on, and what it settles."""
+
+    before: Incident | None
+    decision: Decision
+    group: GroupKey | None
+    """Set when the decision may open an incident of that group."""
+    facts: Facts
+    fingerprints: frozenset[Fingerprint]
+    """All alerts the events spoke of: their episodes must still stand as the facts say."""
+    settles: tuple[Delivered, ...]
+    consumer: str
+
+
+class CommitResult(StrEnum):
+    """What became of a commit. Nothing is written unless it says committed."""
+
+    COMMITTED = "committed"
+    CONFLICT = "conflict"
+    """The incident, its group or an episode changed since it was loaded: load and decide again."""
+    ID_TAKEN = "id_taken"
+    """Another incident has that id: decide again with the next ordinal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """The kill switch is on."""
+
+    reason: str
+    by: str
+    since: Instant
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The right to change one target. ``epoch`` grows with every new owner."""
+
+    target: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intent:
+    """What the journal says was about to be done, and under which epoch."""
+
+    effect: EffectId
+    epoch: int
+    at: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """A sliding-window limit: at most ``rate.count`` members of ``name`` in any window of ``rate.per``."""
+
+    name: str
+    rate: Rate
+    text: str
+    """What it limits, for people."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LimitUse:
+    """How a limit stands. ``free_at``: when the oldest member leaves the window."""
+
+    limit: Limit
+    used: int
+    free_at: Instant | None
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether one more would be too many."""
+        return self.used >= self.limit.rate.count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentPage:
+    """Some incidents, newest first, and where to go on."""
+
+    items: tuple[Incident, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentFilter:
+    """Which incidents are asked for. None: any."""
+
+    status: str | None = None
+    severity: str | None = None
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Buried:
+    """A dead letter as it is listed."""
+
+    id: str
+    at: Instant
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gauges:
+    """Counts that are read from the store at every scrape."""
+
+    backlog: Mapping[str, int] = field(default_factory=dict)
+    timer_lag: Millis = Millis(0)
+    dead_letters: int = 0
+    open_by_severity: Mapping[str, int] = field(default_factory=dict)
+    paused: bool = False
+
+
+class IntakeStore(Protocol):
+    """The door."""
+
+    async def admit(self, arrivals: Sequence[Arrival], rejected: Sequence[Rejected]) -> list[Disposition]:
+        """Open and close episodes and enqueue what is new, in one step; durable when it answers.
+
+        At most CHUNK arrivals. Answers a disposition for each arrival. Raises QueueFull.
+        """
+
+
+class QueueStore(Protocol):
+    """The streams, from their consumers' side."""
+
+    async def take(self, queues: Sequence[Queue], consumer: str, count: int, wait: Millis) -> list[Delivered]:
+        """Up to ``count`` new entries of each queue, first queue first; waits up to ``wait`` for any."""
+
+    async def reclaim(self, queue: Queue, consumer: str, idle: Millis, count: int) -> list[Delivered]:
+        """Entries of consumers that have been silent for ``idle``; each counts one more try."""
+
+    async def extend(self, deliveries: Sequence[Delivered], consumer: str) -> None:
+        """Heartbeat: these are still being worked on."""
+
+    async def failed(self, delivery: Delivered) -> int:
+        """Count a failure that is the entry's own fault; answers how often it has failed."""
+
+    async def settle(
+        self, delivery: Delivered, consumer: str, follow_up: Sequence[tuple[IncidentId, Recorded, Lane]] = ()
+    ) -> bool:
+        """Acknowledge, delete and enqueue what follows, in one step. False: it was settled before."""
+
+    async def bury(
+        self,
+        delivery: Delivered,
+        consumer: str,
+        reason: str,
+        follow_up: Sequence[tuple[IncidentId, Recorded, Lane]] = (),
+        notices: Sequence[Notice] = (),
+    ) -> bool:
+        """As ``settle``, and keep it as a dead letter; ``notices`` tell people."""
+
+    async def dead_letters(self, count: int) -> list[Buried]:
+        """The newest dead letters first."""
+
+    async def revive(self, dead_id: str) -> bool:
+        """Put a dead letter back into its queue. False: there is none, or it never came from a queue."""
+
+    async def drop_dead(self, dead_id: str) -> bool:
+        """Forget a dead letter."""
+
+
+class IncidentStore(Protocol):
+    """Incidents, and what is committed with them."""
+
+    async def route(
+        self, groups: Sequence[GroupKey], fingerprints: Sequence[Fingerprint]
+    ) -> tuple[dict[GroupKey, IncidentId], dict[Fingerprint, IncidentId]]:
+        """The newest incident of each group, and the one each alert belongs to, where there is one."""
+
+    async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
+        """The incident and the facts about those alerts."""
+
+    async def commit(self, commit: Commit) -> CommitResult:
+        """All of it, or nothing."""
+
+    async def append(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
+        """Enqueue an event, durably."""
+
+    async def incidents(self, wanted: IncidentFilter, limit: int, cursor: str | None) -> IncidentPage:
+        """Newest first."""
+
+    async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
+        """Oldest first."""
+
+    async def unmatched(self, alert: Alert) -> None:
+        """Remember an alert that no rule matches."""
+
+
+class TimerStore(Protocol):
+    """Timers, from the timekeeper's side."""
+
+    async def fire_due(self, count: int) -> tuple[int, Millis | None]:
+        """Move due timers to their events, in one step; how many, and how long until the next."""
+
+
+class GuardStore(Protocol):
+    """What guards and the step performer need."""
+
+    async def paused(self) -> Pause | None:
+        """The kill switch."""
+
+    async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
+        """The lease with a new epoch (or the one that ``owner`` holds), or who holds it."""
+
+    async def holds(self, lease: Lease, ttl: Millis) -> bool:
+        """Whether it is still held under that epoch; if so it is prolonged."""
+
+    async def release(self, lease: Lease) -> None:
+        """Give it back."""
+
+    async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
+        """How each limit stands without ``member``; when none is exceeded and ``take``, take all of them."""
+
+    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+        """Nothing was done after all."""
+
+    async def intend(self, effect: EffectId, lease: Lease) -> bool:
+        """Journal that it is about to be done, durably. False: the lease is no longer held."""
+
+    async def intended(self, effect: EffectId) -> Intent | None:
+        """What the journal says."""
+
+
+class PauseStore(Protocol):
+    """The kill switch, from the side of who throws it."""
+
+    async def paused(self) -> Pause | None:
+        """As it stands."""
+
+    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
+        """On. Durable when it answers."""
+
+    async def resume(self) -> None:
+        """Off."""
+
+
+class HealthStore(Protocol):
+    """What operations ask."""
+
+    async def gauges(self) -> Gauges:
+        """Counts for the metrics."""
+
+    async def trouble(self) -> str | None:
+        """Why the store cannot be trusted with alerts now, or None."""
+
+
+class Store(
+    IntakeStore, QueueStore, IncidentStore, TimerStore, GuardStore, PauseStore, HealthStore, Protocol
+):
+    """All of it, for the composition root and for wrappers."""
