@@ -1,0 +1,419 @@
+"""The store in memory: same promises, same contract tests as Redis, no I/O.
+
+State changes are synchronous, so each method is as atomic as a Lua script. For tests, simulation and
+rehearsals; nothing survives the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from remediator.core import codec
+from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Lane, Rejected
+from remediator.core.codec import Recorded
+from remediator.core.decision import DeadLetter, Facts
+from remediator.core.errors import QueueFull
+from remediator.core.incident import GroupKey, Incident, IncidentId, Status
+from remediator.core.journal import Effect, Entry, Message, Notice, TimerDue
+from remediator.core.store import (
+    Arrival,
+    Buried,
+    Commit,
+    CommitResult,
+    Delivered,
+    Gauges,
+    IncidentFilter,
+    IncidentPage,
+    Loaded,
+    Queue,
+    lane_queue,
+)
+from remediator.core.times import Instant, Millis, Stamp
+from remediator.testing.memory_guards import MemoryGuards
+
+KEPT_TIMELINE = 2000
+KEPT_UNMATCHED = 1000
+
+
+@dataclass(kw_only=True)
+class _Episode:
+    status: AlertStatus
+    starts: Stamp
+    number: int
+    matched: bool
+    incident: IncidentId | None = None
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    entry: Delivered
+    consumer: str
+    since: int
+
+
+@dataclass
+class _Stream:
+    last: int = 0
+    waiting: OrderedDict[str, Delivered] = field(default_factory=OrderedDict)
+    pending: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
+
+
+class MemoryStore(MemoryGuards):
+    """All of ``core.store.Store``. ``clock`` answers the time now in milliseconds since the epoch."""
+
+    def __init__(self, clock: Callable[[], int], *, max_queue: int = 100_000) -> None:
+        super().__init__(clock)
+        self._max_queue = max_queue
+        self._episodes: dict[Fingerprint, _Episode] = {}
+        self._streams = {queue: _Stream() for queue in Queue}
+        self._arrived = asyncio.Event()
+        self._incidents: dict[IncidentId, Incident] = {}
+        self._groups: dict[GroupKey, IncidentId] = {}
+        self._firing: dict[IncidentId, set[Fingerprint]] = {}
+        self._timelines: dict[IncidentId, list[Entry]] = {}
+        self._timers: dict[tuple[IncidentId, str], Instant] = {}
+        self._dead: OrderedDict[str, tuple[Buried, Delivered | None]] = OrderedDict()
+        self._buried = 0
+        self._unmatched: OrderedDict[Fingerprint, Alert] = OrderedDict()
+
+    # --- intake ---
+
+    async def admit(self, arrivals: Sequence[Arrival], rejected: Sequence[Rejected]) -> list[Disposition]:
+        """As the Protocol says."""
+        waiting = sum(len(self._streams[q].waiting) + len(self._streams[q].pending) for q in _LANES)
+        if waiting >= self._max_queue:
+            raise QueueFull(f"{waiting} alerts wait already")
+        for one in rejected:
+            self._bury(DeadLetter(queue="intake", reason=one.reason, payload=one.raw), None)
+        return [self._admit(arrival) for arrival in arrivals]
+
+    def _admit(self, arrival: Arrival) -> Disposition:
+        alert, episode = arrival.alert, self._episodes.get(arrival.alert.fingerprint)
+        if alert.status is AlertStatus.FIRING:
+            return self._admit_firing(arrival, episode)
+        if episode is None:
+            self._episodes[alert.fingerprint] = _Episode(
+                status=AlertStatus.RESOLVED, starts=alert.starts_at, number=0, matched=arrival.matched
+            )
+            return Disposition.STALE
+        if episode.status is AlertStatus.RESOLVED:
+            episode.starts = max(episode.starts, alert.starts_at)
+            return Disposition.DUPLICATE
+        if alert.starts_at < episode.starts:
+            return Disposition.STALE
+        episode.status, episode.starts = AlertStatus.RESOLVED, alert.starts_at
+        if episode.matched:
+            self._add(lane_queue(arrival.lane), "", codec.ALERT, codec.alert_json(alert))
+        return Disposition.RESOLVED
+
+    def _admit_firing(self, arrival: Arrival, episode: _Episode | None) -> Disposition:
+        alert = arrival.alert
+        if (
+            episode is not None
+            and episode.status is AlertStatus.RESOLVED
+            and alert.starts_at <= episode.starts
+        ):
+            return Disposition.STALE
+        if episode is not None and episode.status is AlertStatus.FIRING:
+            episode.starts = max(episode.starts, alert.starts_at)
+            if episode.matched or not arrival.matched:
+                return Disposition.DUPLICATE
+        self._episodes[alert.fingerprint] = _Episode(
+            status=AlertStatus.FIRING,
+            starts=max(alert.starts_at, episode.starts) if episode else alert.starts_at,
+            number=episode.number + 1 if episode else 1,
+            matched=arrival.matched,
+            incident=episode.incident if episode else None,
+        )
+        if not arrival.matched:
+            return Disposition.UNMATCHED
+        self._add(lane_queue(arrival.lane), "", codec.ALERT, codec.alert_json(alert))
+        return Disposition.NEW
+
+    async def unmatched(self, alert: Alert) -> None:
+        """As the Protocol says."""
+        self._unmatched[alert.fingerprint] = alert
+        self._unmatched.move_to_end(alert.fingerprint)
+        while len(self._unmatched) > KEPT_UNMATCHED:
+            self._unmatched.popitem(last=False)
+
+    async def unmatched_alerts(self, count: int) -> list[Alert]:
+        """The newest first."""
+        return list(reversed(self._unmatched.values()))[:count]
+
+    # --- queues ---
+
+    def _add(self, queue: Queue, incident: str, kind: str, data: str) -> None:
+        stream = self._streams[queue]
+        stream.last += 1
+        entry_id = f"{stream.last:012d}-0"
+        stream.waiting[entry_id] = Delivered(
+            queue=queue, id=entry_id, incident=incident, kind=kind, data=data
+        )
+        self._arrived.set()
+
+    def _add_event(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
+        self._add(lane_queue(lane), incident, *codec.pack(event))
+
+    async def take(self, queues: Sequence[Queue], consumer: str, count: int, wait: Millis) -> list[Delivered]:
+        """As the Protocol says."""
+        taken = self._take(queues, consumer, count)
+        if taken or wait <= 0:
+            return taken
+        try:
+            async with asyncio.timeout(wait / 1000):
+                while not (taken := self._take(queues, consumer, count)):
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            return []
+        return taken
+
+    def _take(self, queues: Sequence[Queue], consumer: str, count: int) -> list[Delivered]:
+        taken = []
+        for queue in queues:
+            stream = self._streams[queue]
+            for _ in range(min(count, len(stream.waiting))):
+                entry_id, entry = stream.waiting.popitem(last=False)
+                stream.pending[entry_id] = _Pending(entry=entry, consumer=consumer, since=self.clock())
+                taken.append(entry)
+        return taken
+
+    async def reclaim(self, queue: Queue, consumer: str, idle: Millis, count: int) -> list[Delivered]:
+        """As the Protocol says."""
+        stale = [p for p in self._streams[queue].pending.values() if self.clock() - p.since >= idle][:count]
+        for pending in stale:
+            pending.consumer, pending.since = consumer, self.clock()
+            pending.entry = replace(pending.entry, tries=pending.entry.tries + 1)
+        return [pending.entry for pending in stale]
+
+    async def extend(self, deliveries: Sequence[Delivered], consumer: str) -> None:
+        """As the Protocol says."""
+        for delivery in deliveries:
+            pending = self._streams[delivery.queue].pending.get(delivery.id)
+            if pending is not None and pending.consumer == consumer:
+                pending.since = self.clock()
+
+    async def failed(self, delivery: Delivered) -> int:
+        """As the Protocol says."""
+        pending = self._streams[delivery.queue].pending.get(delivery.id)
+        if pending is None:
+            return delivery.tries
+        pending.entry = replace(pending.entry, tries=pending.entry.tries + 1)
+        return pending.entry.tries
+
+    async def settle(
+        self, delivery: Delivered, consumer: str, follow_up: Sequence[tuple[IncidentId, Recorded, Lane]] = ()
+    ) -> bool:
+        """As the Protocol says."""
+        if self._streams[delivery.queue].pending.pop(delivery.id, None) is None:
+            return False
+        for incident, event, lane in follow_up:
+            self._add_event(incident, event, lane)
+        return True
+
+    async def bury(
+        self,
+        delivery: Delivered,
+        consumer: str,
+        reason: str,
+        follow_up: Sequence[tuple[IncidentId, Recorded, Lane]] = (),
+        notices: Sequence[Notice] = (),
+    ) -> bool:
+        """As the Protocol says."""
+        if not await MemoryStore.settle(self, delivery, consumer, follow_up):
+            return False
+        letter = DeadLetter(queue=delivery.queue, reason=reason, payload=delivery.data, tries=delivery.tries)
+        self._bury(letter, delivery)
+        for notice in notices:
+            self._add(Queue.OUTBOX, "", *codec.pack(notice))
+        return True
+
+    def _bury(self, letter: DeadLetter, delivery: Delivered | None) -> None:
+        self._buried += 1
+        dead_id = f"{self._buried:012d}-0"
+        self._dead[dead_id] = Buried(id=dead_id, at=Instant(self.clock()), letter=letter), delivery
+
+    async def dead_letters(self, count: int) -> list[Buried]:
+        """As the Protocol says."""
+        return [buried for buried, _ in reversed(self._dead.values())][:count]
+
+    async def revive(self, dead_id: str) -> bool:
+        """As the Protocol says."""
+        _, delivery = self._dead.get(dead_id, (None, None))
+        if delivery is None:
+            return False
+        del self._dead[dead_id]
+        self._add(delivery.queue, delivery.incident, delivery.kind, delivery.data)
+        return True
+
+    async def drop_dead(self, dead_id: str) -> bool:
+        """As the Protocol says."""
+        return self._dead.pop(dead_id, None) is not None
+
+    # --- incidents ---
+
+    async def route(
+        self, groups: Sequence[GroupKey], fingerprints: Sequence[Fingerprint]
+    ) -> tuple[dict[GroupKey, IncidentId], dict[Fingerprint, IncidentId]]:
+        """As the Protocol says."""
+        homes = {}
+        for fingerprint in fingerprints:
+            episode = self._episodes.get(fingerprint)
+            if episode is not None and episode.incident is not None:
+                homes[fingerprint] = episode.incident
+        return {group: self._groups[group] for group in groups if group in self._groups}, homes
+
+    async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
+        """As the Protocol says."""
+        firing = self._firing.get(incident, set()) if incident is not None else set()
+        facts = Facts(
+            firing=len(firing),
+            members=frozenset(firing.intersection(fingerprints)),
+            over=frozenset(fp for fp in fingerprints if self._over(fp)),
+        )
+        known = self._incidents.get(incident) if incident is not None else None
+        return Loaded(at=Instant(self.clock()), incident=known, facts=facts)
+
+    def _over(self, fingerprint: Fingerprint) -> bool:
+        episode = self._episodes.get(fingerprint)
+        return episode is not None and episode.status is AlertStatus.RESOLVED
+
+    async def commit(self, commit: Commit) -> CommitResult:
+        """As the Protocol says."""
+        refusal = self._refusal(commit)
+        if refusal is not None:
+            return refusal
+        for delivery in commit.settles:
+            self._streams[delivery.queue].pending.pop(delivery.id, None)
+        decision, before = commit.decision, commit.before
+        for letter in decision.dead:
+            self._bury(letter, None)
+        if decision.incident is None:
+            if before is not None:
+                self._forget(before)
+            return CommitResult.COMMITTED
+        same = before is not None and before.id == decision.incident.id
+        after = replace(decision.incident, version=before.version + 1 if same and before is not None else 1)
+        self._write(after, commit)
+        return CommitResult.COMMITTED
+
+    def _refusal(self, commit: Commit) -> CommitResult | None:
+        before, after = commit.before, commit.decision.incident
+        if before is not None:
+            stored = self._incidents.get(before.id)
+            if stored is None or stored.version != before.version:
+                return CommitResult.CONFLICT
+        if after is not None and (before is None or before.id != after.id):
+            pointer = self._groups.get(after.group)
+            if pointer != (before.id if before is not None else None):
+                return CommitResult.CONFLICT
+            if after.id in self._incidents:
+                return CommitResult.ID_TAKEN
+        if any(self._over(fp) is not (fp in commit.facts.over) for fp in commit.fingerprints):
+            return CommitResult.CONFLICT
+        if any(d.id not in self._streams[d.queue].pending for d in commit.settles):
+            return CommitResult.CONFLICT
+        return None
+
+    def _write(self, after: Incident, commit: Commit) -> None:
+        decision = commit.decision
+        self._incidents[after.id] = after
+        self._groups[after.group] = after.id
+        firing = self._firing.setdefault(after.id, set())
+        for alert in decision.join:
+            firing.add(alert.fingerprint)
+            episode = self._episodes.get(alert.fingerprint)
+            if episode is not None:
+                episode.incident = after.id
+        firing -= decision.leave
+        timeline = self._timelines.setdefault(after.id, [])
+        timeline.extend(decision.timeline)
+        del timeline[:-KEPT_TIMELINE]
+        for effect in decision.effects:
+            self._add_effect(Queue.EFFECTS, after.id, effect)
+        for message in decision.messages:
+            self._add_effect(Queue.OUTBOX, after.id, message)
+        for name in decision.cancel:
+            self._timers.pop((after.id, name), None)
+        for name, due in decision.arm.items():
+            self._timers[after.id, name] = due
+
+    def _add_effect(self, queue: Queue, incident: IncidentId, effect: Effect | Message) -> None:
+        self._add(queue, incident, *codec.pack(effect))
+
+    def _forget(self, incident: Incident) -> None:
+        del self._incidents[incident.id]
+        if self._groups.get(incident.group) == incident.id:
+            del self._groups[incident.group]
+        self._firing.pop(incident.id, None)
+        self._timelines.pop(incident.id, None)
+        for key in [key for key in self._timers if key[0] == incident.id]:
+            del self._timers[key]
+
+    async def append(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
+        """As the Protocol says."""
+        self._add_event(incident, event, lane)
+
+    async def incidents(self, wanted: IncidentFilter, limit: int, cursor: str | None) -> IncidentPage:
+        """As the Protocol says."""
+        shown = [incident for incident in self._incidents.values() if incident.status is not Status.HELD]
+        shown.sort(key=lambda incident: (incident.opened_at, incident.id), reverse=True)
+        keys = [f"{incident.opened_at:020d}/{incident.id}" for incident in shown]
+        found = [
+            (key, incident)
+            for key, incident in zip(keys, shown, strict=True)
+            if (cursor is None or key < cursor)
+            and wanted.status in (None, incident.status)
+            and wanted.severity in (None, incident.severity)
+            and wanted.service in (None, incident.service)
+        ]
+        page = found[:limit]
+        return IncidentPage(
+            items=tuple(incident for _, incident in page), next=page[-1][0] if len(found) > limit else None
+        )
+
+    async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
+        """As the Protocol says."""
+        return tuple(self._timelines.get(incident, ()))
+
+    # --- timers ---
+
+    async def fire_due(self, count: int) -> tuple[int, Millis | None]:
+        """As the Protocol says."""
+        now = self.clock()
+        due = sorted((at, key) for key, at in self._timers.items() if at <= now)[:count]
+        for at, (incident, name) in due:
+            del self._timers[incident, name]
+            known = self._incidents.get(incident)
+            lane = Lane.URGENT if known is None or known.urgent else Lane.NORMAL
+            self._add_event(incident, TimerDue(name=name, due=at), lane)
+        rest = min(self._timers.values(), default=None)
+        return len(due), None if rest is None else Millis(max(rest - now, 0))
+
+    # --- health ---
+
+    async def gauges(self) -> Gauges:
+        """As the Protocol says."""
+        open_by: dict[str, int] = {}
+        for incident in self._incidents.values():
+            if incident.status not in (Status.HELD, Status.RESOLVED):
+                open_by[incident.severity] = open_by.get(incident.severity, 0) + 1
+        oldest = min(self._timers.values(), default=self.clock())
+        return Gauges(
+            backlog={queue.value: len(s.waiting) + len(s.pending) for queue, s in self._streams.items()},
+            timer_lag=Millis(max(self.clock() - oldest, 0)),
+            dead_letters=len(self._dead),
+            open_by_severity=open_by,
+            paused=self._paused_now() is not None,
+        )
+
+    async def trouble(self) -> str | None:
+        """As the Protocol says: memory is always there."""
+        return None
+
+
+_LANES = (Queue.URGENT, Queue.NORMAL)
