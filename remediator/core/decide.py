@@ -95,7 +95,11 @@ def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
     elif draft.incident.resolved:
         _reopen(draft, match)
     draft.join(alert)
-    draft.change(alerts_total=draft.incident.alerts_total + 1, links=_links(draft.incident, alert, policy))
+    draft.change(
+        alerts_total=draft.incident.alerts_total + 1,
+        links=_links(draft.incident, alert, policy),
+        foreign=draft.incident.foreign or _foreign(alert, policy),
+    )
     if over:
         draft.leave(alert.fingerprint)
     _adopt_rule(draft, match)
@@ -235,6 +239,11 @@ def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
         return
     note = f": {plain(event.note)}" if event.note else ""
     remedy.resolve(draft, f"closed by {plain(event.by, 60)}{note}")
+
+
+def _foreign(alert: Alert, policy: Policy) -> str:
+    """The matcher of ``guards.accept`` that the alert fails, if any: then nothing is changed for it."""
+    return next((str(matcher) for matcher in policy.guards.accept if not matcher.matches(alert.labels)), "")
 
 
 def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:

@@ -121,7 +121,7 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """The versioned value. ``alerts`` counts the members that fire now, ``alerts_total`` all there ever were."""
+    """The versioned value. ``alerts``: members that fire now; ``alerts_total``: all there ever were."""
 
     id: IncidentId
     group: GroupKey
@@ -147,6 +147,8 @@ class Incident:
     pages: tuple[PageState, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""
+    foreign: str = ""
+    """Set when one of its alerts is not ours to act upon (`guards.accept`): the matcher that failed."""
     deadline_at: Instant | None = None
     """When people are paged unless a fix was verified by then (`unless_verified_within`)."""
     verified_at: Instant | None = None

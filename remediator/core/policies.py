@@ -103,7 +103,7 @@ class WorkloadRef:
 
     @property
     def path(self) -> str:
-        """Unique in the cluster: ``namespace/kind/name``. What leases, limits and protections are keyed by."""
+        """Unique in the cluster: ``namespace/kind/name``. The key of leases and limits."""
         return f"{self.namespace}/{self.kind}/{self.name}"
 
 

@@ -1,0 +1,100 @@
+"""What a guard is asked, what it may look at, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from remediator.core.cluster import Workload
+from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.times import Instant, Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeRequest:
+    """One step that wants to change something. ``policy`` is always the newest loaded."""
+
+    incident: Incident
+    attempt: Attempt
+    step: Step
+    effect: EffectId
+    at: Instant
+    policy: Policy
+    ceiling: Mode
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that asked for it, if it is still in the policy."""
+        return self.policy.rule(self.attempt.rule)
+
+    @property
+    def service(self) -> Service | None:
+        """The catalog's entry, if there is one."""
+        return self.policy.services.get(self.incident.service)
+
+    @property
+    def target(self) -> WorkloadRef | None:
+        """The workload that the catalog names for the service."""
+        return self.service.workload if self.service is not None else None
+
+    @property
+    def member(self) -> str:
+        """Under which name the attempt takes its limits: the same after a crash."""
+        return f"{self.incident.id}/{self.attempt.number}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What a guard says, with what it observed and what it allows.
+
+    ``withholds``: it is not the state of the world that forbids the change, but the trust put in the rule;
+    what would have been done is told. ``retry_after``: it may be otherwise after that many milliseconds.
+    """
+
+    guard: str
+    allowed: bool
+    text: str
+    withholds: bool = False
+    retry_after: Millis | None = None
+
+
+class NotAskedError(Exception):
+    """These ports do not reach that far: the guard can only be asked when acting."""
+
+
+class GuardPorts(Protocol):
+    """What guards may look at and take. What cannot be read raises, and a guard that cannot read blocks."""
+
+    async def paused(self) -> Pause | None:
+        """The kill switch."""
+
+    def clock_trouble(self) -> str | None:
+        """Why the store's clock is not to be trusted now, or None."""
+
+    async def firing(self) -> int:
+        """How many of the incident's alerts fire now, read from the store."""
+
+    async def workload(self, target: WorkloadRef) -> Workload:
+        """The target as it is now."""
+
+    async def lease(self, target: str) -> Lease | str:
+        """The lease on the target, or who holds it."""
+
+    async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """How the limits stand; taken when none is exceeded."""
+
+    async def dry_run(self) -> Sequence[str]:
+        """Plan the step and have the server check each change; the changes in words."""
+
+
+class Guard(Protocol):
+    """One reason not to act. ``again``: asked once more immediately before each change."""
+
+    name: ClassVar[str]
+    again: ClassVar[bool]
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """Look, and say yes or no with the reason."""

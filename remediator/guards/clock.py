@@ -1,0 +1,19 @@
+"""Guard 2, ``clock``: the clock that limits and timers go by has not jumped."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+
+
+class ClockGuard:
+    """Blocks for a while after the store's clock jumped: limits and cooldowns cannot be trusted then."""
+
+    name: ClassVar[str] = "clock"
+    again: ClassVar[bool] = False
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """Compares how far the store's clock and this process's monotonic clock have come."""
+        trouble = ports.clock_trouble()
+        return Verdict(guard=self.name, allowed=trouble is None, text=trouble or "runs steadily")

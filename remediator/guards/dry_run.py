@@ -1,0 +1,19 @@
+"""Guard 12, ``dry_run``: the API server would accept the change, from us."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+
+
+class DryRun:
+    """Has the server check every change, permissions and admission included, without making it."""
+
+    name: ClassVar[str] = "dry_run"
+    again: ClassVar[bool] = False
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """A refusal names the server's reason; so does an action that makes no sense on the target."""
+        changes = await ports.dry_run()
+        return Verdict(guard=self.name, allowed=True, text=f"the server would accept: {'; '.join(changes)}")

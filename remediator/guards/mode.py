@@ -1,0 +1,27 @@
+"""Guard 3, ``mode``: the rule is trusted to act, and so is the daemon."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.policies import Mode
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+
+
+class ModeGuard:
+    """Withholds changes of rules below ``auto``, and of all rules while the daemon's ceiling is below it."""
+
+    name: ClassVar[str] = "mode"
+    again: ClassVar[bool] = False
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """Reads the newest policy: a rule that has gone blocks."""
+        rule = request.rule
+        if rule is None:
+            gone = f"rule {request.attempt.rule} is gone from the policy"
+            return Verdict(guard=self.name, allowed=False, text=gone)
+        mode = rule.mode.capped(request.ceiling)
+        text = f"rule {rule.name} is in mode {rule.mode}"
+        if request.ceiling is not Mode.AUTO:
+            text += f", the daemon allows {request.ceiling} at most"
+        return Verdict(guard=self.name, allowed=mode is Mode.AUTO, text=text, withholds=mode is not Mode.AUTO)

@@ -1,0 +1,25 @@
+"""Guard 4, ``still_firing``: the alert still fires, and it is ours."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+
+
+class StillFiring:
+    """Blocks when no alert of the incident fires any more, or when one is of another cluster."""
+
+    name: ClassVar[str] = "still_firing"
+    again: ClassVar[bool] = True
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """Reads the episodes anew; ``guards.accept`` was compared when the alert came."""
+        if request.incident.foreign:
+            text = f"an alert is not ours to act upon: it fails guards.accept {request.incident.foreign}"
+            return Verdict(guard=self.name, allowed=False, text=text)
+        firing = await ports.firing()
+        text = (
+            f"{firing} alert{'' if firing == 1 else 's'} still firing" if firing else "nothing fires any more"
+        )
+        return Verdict(guard=self.name, allowed=firing > 0, text=text)
