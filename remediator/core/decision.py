@@ -20,7 +20,7 @@ class Facts:
     members: frozenset[Fingerprint] = frozenset()
     """Those alerts of the events at hand that are firing members already."""
     over: frozenset[Fingerprint] = frozenset()
-    """Those alerts of the events at hand whose newest episode has ended, whatever order the events come in."""
+    """Those alerts of the events at hand whose newest episode has ended, in whatever order events come."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
 

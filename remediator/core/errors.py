@@ -59,7 +59,7 @@ class Fenced(Permanent):
     """The target carries a newer epoch than ours: somebody else owns it now."""
 
 
-class Unknown(RemediatorError):  # noqa: N818  # it names an outcome, not a mistake
+class Unknown(RemediatorError):
     """The request may or may not have taken effect. Look first; never repeat blindly."""
 
 

@@ -79,6 +79,8 @@ class Acted:
     changes: tuple[str, ...] = ()
     verdicts: tuple[VerdictNote, ...] = ()
     retry_after: Millis | None = None
+    in_doubt: bool = False
+    """With ``retry``: an answer got lost and it is not known yet whether the step took effect."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,13 +159,22 @@ class Diagnose:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Act:
-    """Ask every guard, then perform one step. ``at``: when it was decided; makes a restart repeatable."""
+    """Ask every guard, then perform one step.
+
+    ``at``: when the step was first decided. It stays the same however often the step is put off, so that
+    what carries it (a restart) is the same change every time.
+    """
 
     id: EffectId
     incident: IncidentId
     attempt: int
     step: int
     at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of the step itself: the same for every effect that tries to perform it."""
+        return EffectId(f"{self.incident}/{self.attempt}/{self.step}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,7 +87,9 @@ def _send(draft: Draft, attempt: Attempt) -> None:
     if attempt.phase is Phase.DIAGNOSING:
         draft.effects.append(Diagnose(id=effect, incident=incident.id, attempt=attempt.number))
     elif attempt.phase is Phase.ACTING:
-        act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=attempt.step, at=draft.at)
+        act = Act(
+            id=effect, incident=incident.id, attempt=attempt.number, step=attempt.step, at=attempt.phase_at
+        )
         draft.effects.append(act)
     else:
         draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
@@ -154,6 +156,10 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             _step_done(draft, attempt)
         case ActResult.RETRY if draft.at - attempt.phase_at < ACT_WITHIN:
             draft.arm("act", draft.at + max(event.retry_after or 0, ACT_AGAIN))
+        case ActResult.RETRY if event.in_doubt:
+            _end(
+                draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
+            )
         case ActResult.RETRY | ActResult.BLOCKED:
             _blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:

@@ -1,0 +1,120 @@
+"""The journey of an alert, top to bottom.
+
+    receive    webhook -> intake            durable before the answer
+    advance    classify -> decide -> commit  one atomic script: incident, timeline, effects, timers
+    perform    effect -> outcome             the outcome is the next event
+
+A crash anywhere loses nothing: what was not committed is delivered again, what was committed is performed
+again, and every effect is idempotent, fenced or reported as unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from remediator.core import codec
+from remediator.core.alerts import Alert, Disposition, Lane, Notification
+from remediator.core.classify import Classifier
+from remediator.core.decide import decide
+from remediator.core.errors import StoreUnavailable
+from remediator.core.incident import IncidentId
+from remediator.core.journal import Effect, Message, Outcomes
+from remediator.core.ports import Observer
+from remediator.core.store import (
+    Arrival,
+    Commit,
+    CommitResult,
+    Delivered,
+    IncidentStore,
+    IntakeStore,
+    QueueStore,
+)
+from remediator.routing import Batch, gather_batches
+
+CONFLICTS = 20
+"""So often a batch is loaded and decided again before it is left to be delivered again."""
+LISTED_UNMATCHED = 20
+"""Of one notification, so many alerts that no rule matches are kept for the list."""
+
+Perform = Callable[[Effect | Message], Awaitable[Outcomes | None]]
+
+
+class Journey:
+    """One replica's way through. ``rules`` answers the newest compiled policy."""
+
+    def __init__(
+        self,
+        *,
+        intake: IntakeStore,
+        queues: QueueStore,
+        incidents: IncidentStore,
+        rules: Callable[[], Classifier],
+        observer: Observer,
+        consumer: str,
+    ) -> None:
+        self.intake, self.queues, self.incidents = intake, queues, incidents
+        self.rules, self.observer, self.consumer = rules, observer, consumer
+
+    async def receive(self, notification: Notification) -> Counter[Disposition]:
+        """Take every alert of a notification in. When this returns, all of it is durable."""
+        arrivals = [self._at_the_door(alert) for alert in notification.alerts]
+        dispositions = await self.intake.admit(arrivals, notification.rejected)
+        dispositions += [Disposition.DEAD_LETTER] * len(notification.rejected)
+        self.observer.arrived(dispositions)
+        strange = [
+            a.alert for a, d in zip(arrivals, dispositions, strict=False) if d is Disposition.UNMATCHED
+        ]
+        for alert in strange[:LISTED_UNMATCHED]:
+            try:
+                await self.incidents.unmatched(alert)
+            except StoreUnavailable as error:  # the list is a convenience, the alert itself is safe
+                self.observer.trouble("unmatched", error)
+        return Counter(dispositions)
+
+    def _at_the_door(self, alert: Alert) -> Arrival:
+        match = self.rules().match(alert.labels)
+        return Arrival(alert=alert, lane=match.lane if match else Lane.NORMAL, matched=match is not None)
+
+    async def advance(self, deliveries: Sequence[Delivered]) -> None:
+        """Decide what follows from some events and commit it, the events of one incident together."""
+        batches = await gather_batches(deliveries, self.rules(), self.incidents)
+        await asyncio.gather(*(self._advance_one(batch) for batch in batches))
+
+    async def _advance_one(self, batch: Batch) -> None:
+        ordinal = 1
+        for _ in range(CONFLICTS):
+            rules = self.rules()
+            loaded = await self.incidents.load(batch.incident, batch.fingerprints)
+            facts = replace(loaded.facts, ordinal=ordinal)
+            decision = decide(loaded.incident, batch.events, facts, rules.policy, loaded.at)
+            commit = Commit(
+                before=loaded.incident,
+                decision=decision,
+                group=batch.group,
+                facts=facts,
+                fingerprints=frozenset(batch.fingerprints),
+                settles=batch.deliveries,
+                consumer=self.consumer,
+            )
+            result = await self.incidents.commit(commit)
+            if result is CommitResult.COMMITTED:
+                for match in batch.matches:
+                    self.observer.matched(match.rule.name, match.rule.severity)
+                if decision.incident is not None:
+                    self.observer.told(decision.incident, decision.timeline)
+                return
+            if result is CommitResult.ID_TAKEN:
+                ordinal += 1
+            elif batch.group is not None:
+                pointers, _ = await self.incidents.route([batch.group], ())
+                batch = replace(batch, incident=pointers.get(batch.group))
+
+    async def perform(self, delivery: Delivered, performer: Perform) -> None:
+        """Perform an effect or deliver a message; its outcome is the incident's next event."""
+        outcome = await performer(codec.unpack(delivery.kind, delivery.data))
+        incident = IncidentId(delivery.incident)
+        follow_up = [] if outcome is None else [(incident, outcome, Lane.URGENT)]
+        await self.queues.settle(delivery, self.consumer, follow_up)
