@@ -121,7 +121,9 @@ class Service:
 class ServiceSelector(Protocol):
     """A compiled ``service:`` template of a rule."""
 
-    source: str
+    @property
+    def source(self) -> str:
+        """The template as written."""
 
     def select(self, labels: Mapping[str, str]) -> str:
         """The name that the labels select, unchecked. Empty when a label is missing."""

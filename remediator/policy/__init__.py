@@ -1,0 +1,1 @@
+"""Policy files to core values and back: loading, linting, explaining."""

@@ -1,0 +1,41 @@
+"""A name for the exact content of a policy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+from remediator.core.matchers import Matcher
+from remediator.core.policies import Policy
+from remediator.policy.templates import LabelTemplate
+
+_PLACES = frozenset(("where", "digest"))
+"""Fields that say where something stands: moving or commenting a file does not change what it says."""
+
+
+def digest_of(policy: Policy) -> str:
+    """16 hexadecimal digits of the SHA-256 of everything the policy says, whatever file says it."""
+    text = json.dumps(_canonical(policy), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, Matcher):
+        return str(value)
+    if isinstance(value, LabelTemplate):
+        return value.source
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {each.name: _canonical(getattr(value, each.name)) for each in fields(value)}
+        return [type(value).__name__, {name: own[name] for name in own if name not in _PLACES}]
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(each) for each in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"a policy holds a {type(value).__name__}, which has no canonical form")

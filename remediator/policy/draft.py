@@ -1,0 +1,193 @@
+"""Every object of all policy files, with its name, its place and, if it is valid, its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from remediator.core.policies import SEVERITIES
+from remediator.policy.findings import Findings, Level, Spot, quoted, suggestion
+from remediator.policy.nodes import Entry, Items, Node, Scalar, Table, compose, follow, to_data
+from remediator.policy.plugins import ChannelModel, OneOf
+from remediator.policy.schema import (
+    EscalationModel,
+    GuardsModel,
+    OperatorModel,
+    RuleModel,
+    RunbookModel,
+    ServiceModel,
+    SeverityModel,
+)
+from remediator.policy.validate import validate
+from remediator.policy.values import NAME
+
+M = TypeVar("M", bound=BaseModel)
+
+SINGLE = ""
+"""The name of the only object of a section that is one."""
+LATER_SECTIONS = frozenset(("templates", "time_intervals", "heartbeat", "drills"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item(Generic[M]):
+    """One object. ``at``: where its name stands. ``model`` is None when something is wrong with it."""
+
+    name: str
+    at: Spot
+    node: Node
+    model: M | None
+
+    def spot(self, *keys: str) -> Spot:
+        """Where the value of a key stands, or the name when there is no such key."""
+        return next((found.at for found in follow(self.node, keys)), self.at)
+
+
+@dataclass(kw_only=True, slots=True)
+class Section(Generic[M]):
+    """The objects of one section by name, in the order of the files."""
+
+    name: str
+    what: str
+    model: type[M]
+    form: str
+    """``named`` (a mapping by name), ``list`` (items with a ``name``) or ``single``."""
+    items: dict[str, Item[M]] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, slots=True)
+class Draft:
+    """What the files say, as far as it can be understood."""
+
+    severities: Section[SeverityModel] = field(
+        default_factory=lambda: Section(name="severities", what="severity", model=SeverityModel, form="named")
+    )
+    services: Section[ServiceModel] = field(
+        default_factory=lambda: Section(name="services", what="service", model=ServiceModel, form="named")
+    )
+    rules: Section[RuleModel] = field(
+        default_factory=lambda: Section(name="rules", what="rule", model=RuleModel, form="list")
+    )
+    runbooks: Section[RunbookModel] = field(
+        default_factory=lambda: Section(name="runbooks", what="runbook", model=RunbookModel, form="named")
+    )
+    guards: Section[GuardsModel] = field(
+        default_factory=lambda: Section(name="guards", what="section", model=GuardsModel, form="single")
+    )
+    escalations: Section[EscalationModel] = field(
+        default_factory=lambda: Section(
+            name="escalations", what="escalation", model=EscalationModel, form="named"
+        )
+    )
+    channels: Section[OneOf] = field(
+        default_factory=lambda: Section(name="channels", what="channel", model=ChannelModel, form="named")
+    )
+    operator: Section[OperatorModel] = field(
+        default_factory=lambda: Section(name="operator", what="section", model=OperatorModel, form="single")
+    )
+    documents: list[Table] = field(default_factory=list)
+    complete: bool = True
+    """Whether every file could be read: only then does a name that is not there not exist."""
+
+    def section(self, name: str) -> Section[BaseModel] | None:
+        """The section of that name."""
+        return getattr(self, name, None) if name in SECTIONS else None
+
+
+SECTIONS = ("severities", "services", "rules", "runbooks", "guards", "escalations", "channels", "operator")
+
+
+def read_draft(texts: Mapping[str, str], out: Findings) -> Draft:
+    """Everything the files say, merged; what is wrong with any of it is in ``out``."""
+    draft = Draft()
+    for path, text in texts.items():
+        documents = compose(path, text, out)
+        draft.complete = draft.complete and documents is not None
+        for document in documents or ():
+            if isinstance(document, Table):
+                draft.documents.append(document)
+                for entry in document.entries:
+                    _read_section(draft, entry, out)
+            elif not (isinstance(document, Scalar) and document.value is None):
+                out.add(document.at, "P013", f"expected sections: {', '.join(SECTIONS)}")
+    return draft
+
+
+def _read_section(draft: Draft, entry: Entry, out: Findings) -> None:
+    name, at, node = entry.key.text, entry.key.at, entry.value
+    section = draft.section(name)
+    if section is None:
+        _refuse_section(name, at, out)
+    elif isinstance(node, Scalar) and node.value is None:
+        out.add(at, "P013", f"{name} is empty; say something there or remove it", Level.NOTICE)
+    elif section.form == "single":
+        _read_single(section, at, node, out)
+    elif section.form == "list":
+        if isinstance(node, Items):
+            for item in node.items:
+                _read_listed(section, item, out)
+        else:
+            out.add(node.at, "P013", f"{name} must be a list: begin each {section.what} with - name: …")
+    elif isinstance(node, Table):
+        for each in node.entries:
+            _read_named(section, each, out)
+    else:
+        out.add(node.at, "P013", f"{name} must be a mapping: write NAME: {{…}} for each {section.what}")
+
+
+def _refuse_section(name: str, at: Spot, out: Findings) -> None:
+    if name == "tests":
+        out.add(at, "P010", "tests stand in files of their own; move them to one named *_test.yaml")
+    elif name in LATER_SECTIONS:
+        out.add(at, "P011", f"'{name}' is not supported in this version; remove it")
+    else:
+        out.add(at, "P010", f"unknown section {quoted(name)}; {suggestion(name, SECTIONS)}")
+
+
+def _read_single(section: Section[M], at: Spot, node: Node, out: Findings) -> None:
+    model = validate(section.model, node, at, out)
+    _define(section, Item(name=SINGLE, at=at, node=node, model=model), section.name, out)
+
+
+def _read_named(section: Section[M], entry: Entry, out: Findings) -> None:
+    name, at = entry.key.text, entry.key.at
+    _check_name(section, name, at, out)
+    secret = section.name == "channels"
+    if isinstance(entry.value, Scalar) and entry.value.value is None and section.model is not ChannelModel:
+        out.add(at, "P013", f"{section.what} {quoted(name)} is empty; write {{}} if that is meant")
+        model = None
+    else:
+        model = validate(section.model, entry.value, at, out, secret=secret)
+    _define(
+        section, Item(name=name, at=at, node=entry.value, model=model), f"{section.what} {quoted(name)}", out
+    )
+
+
+def _read_listed(section: Section[M], node: Node, out: Findings) -> None:
+    named = next(follow(node, ("name",)), None)
+    at = named.at if isinstance(named, Scalar) else node.at
+    model = validate(section.model, node, at, out)
+    if isinstance(named, Scalar) and isinstance(to_data(named), str):
+        name = named.text
+        _define(
+            section, Item(name=name, at=at, node=node, model=model), f"{section.what} {quoted(name)}", out
+        )
+
+
+def _check_name(section: Section[M], name: str, at: Spot, out: Findings) -> None:
+    if section.name == "severities":
+        if name not in SEVERITIES:
+            out.add(at, "P018", f"{quoted(name)} is not a severity; {suggestion(name, SEVERITIES)}")
+    elif NAME.fullmatch(name) is None:
+        out.add(at, "P018", f"{quoted(name)} is not a name here; write 1 to 63 of A-Z a-z 0-9 . _ -")
+
+
+def _define(section: Section[M], item: Item[M], label: str, out: Findings) -> None:
+    first = section.items.get(item.name)
+    if first is None:
+        section.items[item.name] = item
+    else:
+        out.add(first.at, "P005", f"{label} is defined twice, again at {item.at}; keep one")
+        out.add(item.at, "P005", f"{label} is defined twice, first at {first.at}; keep one")

@@ -1,0 +1,149 @@
+"""Steps, checks, diagnoses and channels as policy files write them: mappings with a single key.
+
+The models follow from the registries: a new plugin is known here without a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from remediator.actions import ACTIONS
+from remediator.channels.settings import CHANNEL_SETTINGS
+from remediator.checks import CHECKS
+from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
+from remediator.core.times import MINUTE
+from remediator.diagnoses import DIAGNOSES
+from remediator.policy.values import Duration, PositiveDuration, refusal
+
+LATER_ACTIONS = frozenset(
+    {"scale", "rollback", "set_image", "delete_pod", "evict_pod", "set_resources", "isolate", "hpa", "cordon"}
+    | {"drain", "uncordon", "job", "exec", "http", "silence", "wait", "pause"}
+)
+LATER_CHECKS = frozenset(("endpoints", "http", "exec", "promql", "logs", "no_recurrence"))
+LATER_DIAGNOSES = frozenset(
+    ("pvcs", "logs", "events", "top", "rollout_history", "promql", "http", "exec", "traces")
+)
+LATER_CHANNELS = frozenset(("slack", "statuspage", "jira", "email", "webhook", "apprise"))
+
+
+class Model(BaseModel):
+    """Base of every object: strict, frozen, no unknown keys.
+
+    ``later``: keys of the policy language that this version does not support. They are refused as such,
+    never silently ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+
+class OneOf(Model):
+    """A mapping whose single key says what it is. Concrete ones are made by ``one_of``."""
+
+    what: ClassVar[str] = ""
+    example: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            raise refusal("P013", f"must be a mapping that names one {cls.what}, such as {{{cls.example}}}")
+        if len(data) != 1:
+            raise refusal(
+                "P013", f"must name exactly one {cls.what}, not {len(data)}; write {{{cls.example}}}"
+            )
+        return data
+
+    @property
+    def chosen(self) -> tuple[str, BaseModel]:
+        """The key and what stands under it."""
+        (attribute,) = self.model_fields_set
+        field = type(self).model_fields[attribute]
+        value: BaseModel = getattr(self, attribute)
+        return field.alias or attribute, value
+
+
+def _empty_is_default(value: object) -> object:
+    return {} if value is None else value
+
+
+def one_of(
+    title: str, what: str, options: Mapping[str, type[BaseModel]], later: Iterable[str], example: str
+) -> type[OneOf]:
+    """The model of a mapping with exactly one of the keys of ``options``."""
+    fields = {
+        f"option_{name}": (
+            Annotated[model, BeforeValidator(_empty_is_default)],
+            Field(default=None, alias=name),
+        )
+        for name, model in options.items()
+    }
+    made: type[OneOf] = create_model(title, __base__=OneOf, **fields)  # type: ignore[call-overload]
+    made.what, made.example, made.later = what, example, frozenset(later) - options.keys()
+    return made
+
+
+def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
+    """A check's own parameters and, beside them, ``for`` and ``within``."""
+    stable = Field(default=0, alias="for", description="It must have held for that long.")
+    within = Field(default=5 * MINUTE, description="How long to wait for it.")
+    made: type[BaseModel] = create_model(
+        f"{name}_check", __base__=params, time_stable=(Duration, stable), within=(PositiveDuration, within)
+    )
+    return made
+
+
+StepModel = one_of("Step", "action", {n: a.params for n, a in ACTIONS.items()}, LATER_ACTIONS, "restart: {}")
+CheckModel = one_of(
+    "Check",
+    "check",
+    {n: _with_times(n, c.params) for n, c in CHECKS.items()},
+    LATER_CHECKS,
+    "ready: {for: 30s}",
+)
+DiagnosisModel = one_of(
+    "Diagnosis", "diagnosis", {n: d.params for n, d in DIAGNOSES.items()}, LATER_DIAGNOSES, "pods: {}"
+)
+ChannelModel = one_of(
+    "Channel",
+    "kind of channel",
+    CHANNEL_SETTINGS,
+    LATER_CHANNELS,
+    "pagerduty: {routing_key: {env: PAGERDUTY_ROUTING_KEY}}",
+)
+
+
+def to_step(model: OneOf) -> Step:
+    """The core value of a step. Parameters are JSON-like."""
+    name, params = model.chosen
+    return Step(action=name, params=params.model_dump(mode="json", by_alias=True))
+
+
+def to_diagnosis(model: OneOf) -> Diagnosis:
+    """The core value of a diagnosis."""
+    name, params = model.chosen
+    return Diagnosis(diagnosis=name, params=params.model_dump(mode="json", by_alias=True))
+
+
+def to_check(model: OneOf) -> Check:
+    """The core value of a check."""
+    name, params = model.chosen
+    own = params.model_dump(mode="json", by_alias=True)
+    return Check(check=name, stable=own.pop("for"), within=own.pop("within"), params=own)
+
+
+def to_channel(name: str, model: OneOf) -> ChannelSpec:
+    """The core value of a channel: settings here, references to secrets there."""
+    kind, settings = model.chosen
+    given = {key: getattr(settings, key) for key in type(settings).model_fields}
+    return ChannelSpec(
+        name=name,
+        kind=kind,
+        settings={
+            key: str(value) for key, value in given.items() if value and not isinstance(value, SecretRef)
+        },
+        secrets={key: value for key, value in given.items() if isinstance(value, SecretRef)},
+    )

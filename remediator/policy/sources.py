@@ -1,0 +1,103 @@
+"""Which files make up a policy, and their text. Bounded, whatever lies in the directory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from remediator.policy.findings import Findings, Level, Spot
+
+LARGEST_FILE = 1 << 20
+LARGEST_TOTAL = 4 << 20
+MOST_FILES = 1_000
+
+Source = Path | str | Mapping[str, str | bytes]
+"""A directory, one file, or texts by path."""
+
+
+def read_sources(source: Source, out: Findings) -> dict[str, str]:
+    """The text of every policy file by its path, in path order. What cannot be read is in ``out``."""
+    texts: dict[str, str] = {}
+    total = 0
+    for path, raw in _raw(source, out):
+        at = Spot(path=path)
+        total += len(raw)
+        if len(raw) > LARGEST_FILE:
+            out.add(at, "P001", f"the file is larger than {LARGEST_FILE} bytes; split it")
+        elif total > LARGEST_TOTAL:
+            out.add(
+                at,
+                "P001",
+                f"all files together are larger than {LARGEST_TOTAL} bytes; is this the directory?",
+            )
+            break
+        elif (text := _decode(path, raw, out)) is not None:
+            texts[path] = text
+    if not texts and not out.has_errors:
+        where = "." if isinstance(source, Mapping) else str(source)
+        out.add(
+            Spot(path=where), "P001", "there are no policy files here; name them *.yaml (tests: *_test.yaml)"
+        )
+    return texts
+
+
+def _raw(source: Source, out: Findings) -> Iterator[tuple[str, bytes]]:
+    if isinstance(source, Mapping):
+        for path in sorted(source):
+            if path.endswith(".yaml") and not path.endswith("_test.yaml"):
+                text = source[path]
+                yield path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        return
+    root = Path(source)
+    paths = [root] if root.is_file() else sorted(_walk(root, out))
+    if len(paths) > MOST_FILES:
+        out.add(Spot(path=str(root)), "P001", f"more than {MOST_FILES} policy files; is this the directory?")
+    for file in paths[:MOST_FILES]:
+        try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                out.add(Spot(path=str(file)), "P001", "not a regular file; remove or rename it")
+                continue
+            with file.open("rb") as opened:
+                yield str(file), opened.read(LARGEST_FILE + 1)
+        except OSError as error:
+            out.add(Spot(path=str(file)), "P001", f"cannot be read ({error.strerror}); check its permissions")
+
+
+def _walk(root: Path, out: Findings) -> Iterator[Path]:
+    """Policy files under ``root``. Hidden entries are left out: a mounted ConfigMap keeps copies there."""
+
+    def unreadable(error: OSError) -> None:
+        out.add(
+            Spot(path=str(error.filename)),
+            "P001",
+            f"cannot be read ({error.strerror}); check its permissions",
+        )
+
+    for folder, folders, files in os.walk(root, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            path = Path(folder) / name
+            if name.startswith(".") or name.endswith("_test.yaml"):
+                continue
+            if name.endswith(".yaml"):
+                yield path
+            elif name.endswith(".yml"):
+                out.add(
+                    Spot(path=str(path)),
+                    "P001",
+                    "only *.yaml files are read; rename it",
+                    level=Level.WARNING,
+                )
+
+
+def _decode(path: str, raw: bytes, out: Findings) -> str | None:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        line = before.count("\n")
+        at = Spot(path=path, line=line + 1, column=len(before) - (before.rfind("\n") + 1) + 1)
+        out.add(at, "P001", f"byte {raw[error.start]:#04x} is not UTF-8 here; save the file as UTF-8")
+        return None

@@ -1,0 +1,159 @@
+"""A node against its model: every mistake in it, each at its place and in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from remediator.policy.findings import Findings, Spot, quoted, suggestion
+from remediator.policy.nodes import Items, Node, Scalar, Table, to_data
+
+M = TypeVar("M", bound=BaseModel)
+
+_EXPECTED = {
+    "string_type": "text; put it in double quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list, such as [a, b]",
+    "tuple_type": "a list, such as [a, b]",
+    "dict_type": "a mapping, such as {key: value}",
+    "model_type": "a mapping, such as {key: value}",
+    "dataclass_type": "a mapping, such as {key: value}",
+}
+_EXAMPLES = {
+    "name": "name: service-down",
+    "match": "match: ['alertname=\"ServiceDown\"']",
+    "severity": "severity: SEV-2",
+    "steps": "steps: [{restart: {}}]",
+    "level": "level: 1",
+    "channels": "channels: [oncall]",
+    "routing_key": "routing_key: {env: PAGERDUTY_ROUTING_KEY}",
+    "unless_verified_within": "unless_verified_within: 15m",
+}
+
+
+def validate(model: type[M], node: Node, name_at: Spot, out: Findings, *, secret: bool = False) -> M | None:
+    """The model of ``node``; None when something is wrong with it, all of which is in ``out``.
+
+    ``name_at``: where the object's name stands, for what is missing in it. ``secret``: no value of it is
+    ever repeated in a message.
+    """
+    try:
+        # As JSON, a list may become a tuple and a word an enum, while nothing else is coerced.
+        return model.model_validate_json(json.dumps(to_data(node)), strict=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            at, code, message = _describe(detail, model, node, name_at, secret=secret)
+            out.add(at, code, message)
+        return None
+
+
+def _describe(
+    detail: ErrorDetails, model: type[BaseModel], node: Node, name_at: Spot, *, secret: bool
+) -> tuple[Spot, str, str]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    loc = [part for part in detail["loc"] if isinstance(part, str | int)]
+    key_at, found, key = _locate(node, loc, name_at)
+    if kind == "missing":
+        wanted = str(loc[-1])
+        example = _EXAMPLES.get(wanted, f"{wanted}: …")
+        return key_at, "P012", f"'{wanted}' is missing; add {example}"
+    if kind == "extra_forbidden":
+        code, message = _unknown(str(loc[-1]), _models_at(model, loc[:-1]))
+        return key_at, code, message
+    label = f"{key}: " if key else ""
+    if "why" in context:
+        at = found.spot(int(context.get("offset", 0))) if isinstance(found, Scalar) else found.at
+        at = key_at if isinstance(found, Table) or (isinstance(found, Scalar) and found.value is None) else at
+        return at, kind, label + str(context["why"])
+    return found.at, "P013", label + _expectation(kind, context, found, detail["msg"], secret=secret)
+
+
+def _expectation(kind: str, context: dict[str, Any], found: Node, fallback: str, *, secret: bool) -> str:
+    shown = "that" if secret else _shown(found)
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}; found {shown}"
+    if kind in ("literal_error", "enum"):
+        words = [
+            word.strip("' ") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+        ]
+        return f"{shown} is not possible here; {suggestion(_text(found), words)}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty; name at least one"
+    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
+        return f"{shown} is out of range; {fallback[0].lower()}{fallback[1:]}"
+    return f"{shown} is not possible here: {fallback}"
+
+
+def _unknown(key: str, models: Iterable[type[BaseModel]]) -> tuple[str, str]:
+    """What to say of a key that no model knows: not yet, or never."""
+    known: set[str] = set()
+    for model in models:
+        if key in getattr(model, "later", ()):
+            return "P011", f"{quoted(key)} is not supported in this version; remove it"
+        known |= {field.alias or name for name, field in model.model_fields.items()}
+    return "P010", f"unknown key {quoted(key)}; {suggestion(key, known)}"
+
+
+def _locate(node: Node, loc: Sequence[str | int], name_at: Spot) -> tuple[Spot, Node, str]:
+    """Where an error stands: the place of the last key on the way, the node there, and that key.
+
+    Parts of ``loc`` that the file does not know (the names of union members, keys that are missing) are
+    passed over.
+    """
+    key_at, key = name_at, ""
+    for part in loc:
+        if isinstance(node, Table) and isinstance(part, str) and (entry := node.get(part)) is not None:
+            key_at, node, key = entry.key.at, entry.value, part
+        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+            key_at = node.at
+    return key_at, node, key
+
+
+def _models_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[type[BaseModel]]:
+    """The models that an object at ``loc`` may have."""
+    current = {model, *_models_in(_root(model))}
+    for part in loc:
+        fields = [
+            field.annotation
+            for each in current
+            for name, field in each.model_fields.items()
+            if part == (field.alias or name)
+        ]
+        if fields:
+            current = set().union(*map(_models_in, fields))
+    return current
+
+
+def _root(model: type[BaseModel]) -> object:
+    field = model.model_fields.get("root")
+    return None if field is None else field.annotation
+
+
+def _models_in(annotation: object) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return set().union(*map(_models_in, get_args(annotation)))
+
+
+def _shown(node: Node) -> str:
+    match node:
+        case Items():
+            return "a list"
+        case Table():
+            return "a mapping"
+        case Scalar(value=None):
+            return "nothing"
+        case Scalar():
+            return quoted(node.text)
+
+
+def _text(node: Node) -> str:
+    return node.text if isinstance(node, Scalar) else ""
