@@ -10,7 +10,6 @@ again, and every effect is idempotent, fenced or reported as unknown.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -78,12 +77,19 @@ class Journey:
         match = self.rules().match(alert.labels)
         return Arrival(alert=alert, lane=match.lane if match else Lane.NORMAL, matched=match is not None)
 
-    async def advance(self, deliveries: Sequence[Delivered]) -> None:
-        """Decide what follows from some events and commit it, the events of one incident together."""
-        batches = await gather_batches(deliveries, self.rules(), self.incidents)
-        await asyncio.gather(*(self._advance_one(batch) for batch in batches))
+    async def _list_unmatched(self, alerts: Sequence[Alert]) -> None:
+        try:
+            for alert in alerts[:LISTED_UNMATCHED]:
+                await self.incidents.unmatched(alert)
+        except StoreUnavailable as error:  # the list is a convenience, the alerts themselves are safe
+            self.observer.trouble("unmatched", error)
 
-    async def _advance_one(self, batch: Batch) -> None:
+    async def sort(self, deliveries: Sequence[Delivered]) -> list[Batch]:
+        """The events of one incident together, classified by the newest policy."""
+        return await gather_batches(deliveries, self.rules(), self.incidents)
+
+    async def advance(self, batch: Batch) -> None:
+        """Decide what follows from some events of one incident, and commit all of it or nothing."""
         ordinal = 1
         for _ in range(CONFLICTS):
             rules = self.rules()

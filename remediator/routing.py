@@ -48,7 +48,7 @@ async def gather_batches(
     A resolved alert belongs to the incident that its episode joined. Raises Permanent for a delivery that
     cannot be read.
     """
-    alerts = {d.id: codec.alert_from(d.data) for d in deliveries if d.kind == codec.ALERT}
+    alerts = {(d.queue, d.id): codec.alert_from(d.data) for d in deliveries if d.kind == codec.ALERT}
     matches = {
         entry: match
         for entry, alert in alerts.items()
@@ -59,7 +59,8 @@ async def gather_batches(
     pointers, homes = await incidents.route(groups, resolved) if alerts else ({}, {})
     gathered: dict[str, _Gathering] = {}
     for delivery in deliveries:
-        alert, match = alerts.get(delivery.id), matches.get(delivery.id)
+        place = (delivery.queue, delivery.id)
+        alert, match = alerts.get(place), matches.get(place)
         if alert is None:
             incident: IncidentId | None = IncidentId(delivery.incident)
         elif match is not None:

@@ -123,7 +123,7 @@ class Executor(Protocol):
         """Have the server check the change, permissions included, without making it."""
 
     async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
-        """Write the epoch to the target, so that no older owner can change it; answers its state after that."""
+        """Write the epoch to the target, so that no older owner can change it; its state after that."""
 
     async def apply(self, change: Change, fence: Fence) -> None:
         """Make the change if the target is still that object and still carries our epoch."""

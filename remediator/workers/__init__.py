@@ -1,0 +1,1 @@
+"""What moves things on: consumers of the streams, the performer of steps, the courier, the timekeeper."""

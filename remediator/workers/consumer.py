@@ -1,0 +1,154 @@
+"""A consumer of streams: takes entries, keeps them alive while they are worked on, inherits from the dead.
+
+Infrastructure failures are waited out and count for nothing; a failure that is the entry's own fault is
+counted, and after five of them the entry is a dead letter (P6, P15).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from remediator.core.errors import StoreUnavailable
+from remediator.core.ports import Observer, Runtime
+from remediator.core.store import DELIVERIES, Delivered, Queue, QueueStore
+from remediator.core.text import plain
+from remediator.core.times import SECOND, Millis
+from remediator.workers.lost import lost_outcome, notices_for
+
+IDLE = Millis(15 * SECOND)
+"""A consumer that has been silent for that long is taken for dead and succeeded."""
+HEARTBEAT = 4.0
+"""Seconds between two heartbeats: three may be lost before IDLE."""
+WAIT = Millis(1 * SECOND)
+LONGEST_PAUSE = 5.0
+
+Failure = tuple[Sequence[Delivered], Exception]
+Handle = Callable[[Sequence[Delivered]], Awaitable[Sequence[Failure]]]
+
+
+class Consumer:
+    """Reads ``queues`` and hands what comes to ``handle``, at most ``at_once`` calls at a time.
+
+    ``handle`` settles what it was given and answers what it could not, with the reason; it may also raise.
+    It gets up to ``batch`` deliveries a call.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: QueueStore,
+        runtime: Runtime,
+        observer: Observer,
+        queues: Sequence[Queue],
+        name: str,
+        handle: Handle,
+        at_once: int = 1,
+        batch: int = 1,
+        operator: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._store, self._runtime, self._observer = store, runtime, observer
+        self._queues, self._name, self._handle = queues, name, handle
+        self._free = asyncio.Semaphore(at_once)
+        self._at_once, self._batch, self._operator = at_once, batch, operator
+        self._held: dict[tuple[Queue, str], Delivered] = {}
+        self._running: set[asyncio.Future[None]] = set()
+
+    async def run(self) -> None:
+        """Take and hand out until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._free.acquire()
+                self._free.release()
+                free = self._at_once - len(self._running)
+                taken = await self._store.take(self._queues, self._name, self._batch * max(free, 1), WAIT)
+                failures = 0
+                await self._hand_out(taken)
+            except StoreUnavailable as error:
+                failures += 1
+                self._observer.trouble("consumer", error)
+                await self._pause(failures)
+
+    async def keep_alive(self) -> None:
+        """Heartbeat for what is being worked on, and inherit what others left behind."""
+        while True:
+            await self._runtime.sleep(HEARTBEAT * (0.9 + 0.2 * self._runtime.random()))
+            try:
+                held = list(self._held.values())
+                for start in range(0, len(held), 500):
+                    await self._store.extend(held[start : start + 500], self._name)
+                for queue in self._queues:
+                    await self._hand_out(await self._store.reclaim(queue, self._name, IDLE, self._batch * 4))
+            except StoreUnavailable as error:
+                self._observer.trouble("heartbeat", error)
+
+    async def _hand_out(self, deliveries: Sequence[Delivered]) -> None:
+        for start in range(0, len(deliveries), self._batch):
+            some = [d for d in deliveries[start : start + self._batch] if (d.queue, d.id) not in self._held]
+            if some:
+                await self._free.acquire()
+                self._held.update({(d.queue, d.id): d for d in some})
+                task = asyncio.ensure_future(self._runtime.spawn(self._work(some), f"{self._name}/work"))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _work(self, deliveries: Sequence[Delivered]) -> None:
+        try:
+            await self._until_handled(deliveries)
+        finally:
+            for delivery in deliveries:
+                self._held.pop((delivery.queue, delivery.id), None)
+            self._free.release()
+
+    async def _until_handled(self, deliveries: Sequence[Delivered]) -> None:
+        rest, rounds = list(deliveries), 0
+        while rest:
+            again: list[Delivered] = []
+            try:
+                for some, error in await self._try(rest):
+                    again += await self._after_failure(some, error)
+            except StoreUnavailable as error:
+                self._observer.trouble("store", error)
+                again = rest
+            rest, rounds = again, rounds + 1
+            if rest:
+                await self._pause(rounds)
+
+    async def _try(self, deliveries: Sequence[Delivered]) -> list[Failure]:
+        """Hand in what may still be tried; what failed, each with its reason."""
+        for spent in [d for d in deliveries if d.tries >= DELIVERIES]:
+            await self._bury(spent, f"not settled in {spent.tries} deliveries")
+        fresh = [d for d in deliveries if d.tries < DELIVERIES]
+        try:
+            return list(await self._handle(fresh)) if fresh else []
+        except Exception as error:  # noqa: BLE001  # the boundary of some entries: they must not stop the others
+            return [(fresh, error)]
+
+    async def _after_failure(self, deliveries: Sequence[Delivered], error: Exception) -> list[Delivered]:
+        """What is to be tried again. Poison among several is found by handing in each alone."""
+        self._observer.trouble(deliveries[0].kind, error)
+        if isinstance(error, StoreUnavailable):
+            return list(deliveries)
+        if len(deliveries) > 1:
+            for delivery in deliveries:
+                await self._until_handled([delivery])
+            return []
+        tries = await self._store.failed(deliveries[0])
+        failed = replace(deliveries[0], tries=tries)
+        if tries >= DELIVERIES:
+            await self._bury(failed, f"{type(error).__name__}: {error}")
+            return []
+        return [failed]
+
+    async def _bury(self, delivery: Delivered, reason: str) -> None:
+        reason = plain(reason, 300)
+        follow_up = lost_outcome(delivery, reason)
+        notices = notices_for(delivery, reason, self._operator())
+        if await self._store.bury(delivery, self._name, reason, follow_up, notices):
+            self._observer.buried(delivery.queue, reason)
+
+    async def _pause(self, failures: int) -> None:
+        pause = min(0.05 * 2 ** min(failures, 10), LONGEST_PAUSE)
+        await self._runtime.sleep(pause * (0.5 + self._runtime.random()))

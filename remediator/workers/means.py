@@ -1,0 +1,33 @@
+"""What the performers of effects work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from remediator.core.cluster import ClusterReader, Executor
+from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.policies import Mode, Policy
+from remediator.core.ports import Observer
+from remediator.core.store import GuardStore, IncidentStore
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured."""
+
+    incidents: IncidentStore
+    guards: GuardStore
+    reader: ClusterReader | None
+    executor: Executor | None
+    policy: Callable[[], Policy]
+    ceiling: Mode
+    clock_trouble: Callable[[], str | None]
+    observer: Observer
+    replica: str
+
+
+def awaiting(incident: Incident | None, effect: EffectId) -> Attempt | None:
+    """The attempt that waits for exactly this effect, if any."""
+    attempt = incident.active if incident is not None and not incident.resolved else None
+    return attempt if attempt is not None and attempt.pending == effect else None

@@ -1,0 +1,95 @@
+"""The runner: looks, acts and checks on behalf of an attempt.
+
+Before it does anything an effect reads its incident again: if the incident no longer waits for it, it is
+dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import assert_never
+
+from remediator.checks import CHECKS
+from remediator.core.errors import RemediatorError, StoreUnavailable
+from remediator.core.incident import Attempt, Incident
+from remediator.core.journal import Act, Checked, CheckResult, Diagnose, Diagnosed, Effect, Outcomes, Verify
+from remediator.core.plugins import Sight
+from remediator.core.policies import Check, Diagnosis, WorkloadRef
+from remediator.diagnoses import DIAGNOSES
+from remediator.workers.means import Means, awaiting
+from remediator.workers.step import StepPerformer
+
+LOOK_WITHIN = 20.0
+"""Seconds one check or diagnosis may take."""
+
+
+class Runner:
+    """Performs effects. ``act`` performs steps; see ``remediator.workers.step``."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._steps = StepPerformer(means)
+
+    async def perform(self, effect: Effect) -> Outcomes | None:
+        """The outcome, or None when nobody waits for it any more."""
+        loaded = await self._means.incidents.load(effect.incident, ())
+        attempt = awaiting(loaded.incident, effect.id)
+        if loaded.incident is None or attempt is None:
+            return None
+        match effect:
+            case Act():
+                return await self._steps.act(effect, loaded.incident, attempt)
+            case Diagnose():
+                return await self._diagnose(effect, loaded.incident, attempt)
+            case Verify():
+                return await self._verify(effect, loaded.incident, attempt, loaded.facts.firing)
+            case _:
+                assert_never(effect)
+
+    def _sight(self, incident: Incident, firing: int) -> Sight:
+        return Sight(cluster=self._means.reader, target=self._target(incident), firing=firing)
+
+    def _target(self, incident: Incident) -> WorkloadRef | None:
+        service = self._means.policy().services.get(incident.service)
+        return service.workload if service is not None else None
+
+    async def _diagnose(self, effect: Diagnose, incident: Incident, attempt: Attempt) -> Diagnosed:
+        sight = self._sight(incident, incident.alerts)
+        looks = (_look(wanted, sight) for wanted in attempt.runbook.diagnose)
+        found = await asyncio.gather(*looks)
+        return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
+
+    async def _verify(self, effect: Verify, incident: Incident, attempt: Attempt, firing: int) -> Checked:
+        sight = self._sight(incident, firing)
+        answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.runbook.verify))
+        return Checked(effect=effect.id, results=tuple(answers))
+
+
+async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
+    plugin = DIAGNOSES.get(wanted.diagnosis)
+    if plugin is None:
+        return (f"{wanted.diagnosis}: this version does not know it",)
+    try:
+        async with asyncio.timeout(LOOK_WITHIN):
+            return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)
+    except TimeoutError:
+        return (f"{wanted.diagnosis}: no answer within {LOOK_WITHIN:.0f}s",)
+    except StoreUnavailable:
+        raise
+    except RemediatorError as error:
+        return (f"{wanted.diagnosis}: could not be found out: {error}",)
+
+
+async def _ask(check: Check, sight: Sight) -> CheckResult:
+    plugin = CHECKS.get(check.check)
+    if plugin is None:
+        return CheckResult(holds=None, observed=f"this version does not know check {check.check}")
+    try:
+        async with asyncio.timeout(LOOK_WITHIN):
+            return await plugin.ask(plugin.params.model_validate(dict(check.params)), sight)
+    except TimeoutError:
+        return CheckResult(holds=None, observed=f"{check.check}: no answer within {LOOK_WITHIN:.0f}s")
+    except StoreUnavailable:
+        raise
+    except RemediatorError as error:
+        return CheckResult(holds=None, observed=f"{check.check}: could not be found out: {error}")

@@ -1,0 +1,307 @@
+"""Performs one step: guards, journal, fence, change. The only caller of the executor.
+
+looked for before   an intent without an outcome: somebody crashed, or an answer got lost
+guards              in their order; the lease and the limits are taken on the way
+intend              journalled under the lease's epoch, durably, before anything is touched
+claim               the epoch goes onto the target: from here on no older owner can change it
+last look           kill switch, resolution and lease once more
+apply               tests the target's identity and our epoch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remediator.actions import ACTIONS
+from remediator.core.cluster import EFFECT_ANNOTATION, Change, Executor, Fence, Workload
+from remediator.core.errors import Fenced, NotFound, Permanent, Refused, Retryable, StoreUnavailable, Unknown
+from remediator.core.incident import Attempt, Incident
+from remediator.core.journal import Act, Acted, ActResult, VerdictNote
+from remediator.core.policies import WorkloadRef
+from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.times import SECOND, Millis
+from remediator.core.verdicts import ChangeRequest, Verdict
+from remediator.guards import LAST_LOOK, ask_guards
+from remediator.workers.means import Means, awaiting
+
+LEASE = Millis(20 * SECOND)
+"""Longer than the longest single call to the cluster, so that a live owner never loses it in between."""
+LOOK_AGAIN = Millis(2 * SECOND)
+
+
+class StepPerformer:
+    """Performs ``Act`` effects."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def act(self, effect: Act, incident: Incident, attempt: Attempt) -> Acted:
+        """The step's outcome. Raises StoreUnavailable; everything else is an outcome."""
+        step = attempt.runbook.steps[effect.step]
+        request = ChangeRequest(
+            incident=incident,
+            attempt=attempt,
+            step=step,
+            effect=effect.step_id,
+            at=effect.at,
+            policy=self._means.policy(),
+            ceiling=self._means.ceiling,
+        )
+        try:
+            work = _Work(self._means, request, effect)
+            try:
+                return await work.perform()
+            finally:
+                await work.give_back()
+        except Retryable as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            return _acted(effect, ActResult.RETRY, str(error), retry_after=Millis(error.delay or LOOK_AGAIN))
+
+
+def _acted(
+    effect: Act,
+    result: ActResult,
+    reason: str,
+    *,
+    verdicts: Sequence[Verdict] = (),
+    changes: Sequence[str] = (),
+    retry_after: Millis | None = None,
+    in_doubt: bool = False,
+) -> Acted:
+    notes = tuple(VerdictNote(guard=v.guard, allowed=v.allowed, text=v.text) for v in verdicts)
+    return Acted(
+        effect=effect.id,
+        result=result,
+        reason=reason,
+        changes=tuple(changes),
+        verdicts=notes,
+        retry_after=retry_after,
+        in_doubt=in_doubt,
+    )
+
+
+class _Work:
+    """One performance of one step; also what its guards look through (``GuardPorts``)."""
+
+    def __init__(self, means: Means, request: ChangeRequest, effect: Act) -> None:
+        self._means, self._request, self._effect = means, request, effect
+        self._store = means.guards
+        self._seen: Workload | None = None
+        self._lease: Lease | None = None
+        self._limits: Sequence[Limit] = ()
+        self._withheld = False
+        self._used = False
+        self._changes: tuple[Change, ...] = ()
+
+    # --- what guards look through ---
+
+    async def paused(self) -> Pause | None:
+        """The kill switch."""
+        return await self._store.paused()
+
+    def clock_trouble(self) -> str | None:
+        """Why the store's clock is not to be trusted now."""
+        return self._means.clock_trouble()
+
+    async def firing(self) -> int:
+        """Alerts of the incident that fire now; none when it no longer waits for this step."""
+        loaded = await self._means.incidents.load(self._request.incident.id, ())
+        if awaiting(loaded.incident, self._effect.id) is None:
+            return 0
+        return loaded.facts.firing
+
+    async def workload(self, target: WorkloadRef) -> Workload:
+        """The target as it is now."""
+        if self._means.reader is None:
+            raise Refused("no cluster is configured; set REMEDIATOR_KUBECONFIG or run inside a cluster")
+        self._seen = await self._means.reader.workload(target)
+        return self._seen
+
+    async def lease(self, target: str) -> Lease | str:
+        """The lease; once it is ours, whether it still is."""
+        if self._lease is not None:
+            kept = await self._store.holds(self._lease, LEASE)
+            return self._lease if kept else "somebody else: the lease ran out"
+        lease = await self._store.acquire(target, self._owner, LEASE)
+        if isinstance(lease, Lease):
+            self._lease = lease
+        return lease
+
+    @property
+    def _owner(self) -> str:
+        return f"{self._means.replica}/{self._effect.id}"
+
+    async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """How they stand; taken when none is exceeded, unless the change is withheld anyway."""
+        uses = await self._store.use_limits(limits, member, take=not self._withheld)
+        if not self._withheld and not any(use.exceeded for use in uses):
+            self._limits = limits
+        return uses
+
+    async def dry_run(self) -> Sequence[str]:
+        """Plan the step, and have the server check each change."""
+        action = ACTIONS.get(self._request.step.action)
+        if action is None or self._seen is None:
+            raise Refused(f"this version does not know action {self._request.step.action}")
+        params = action.params.model_validate(dict(self._request.step.params))
+        self._changes = action.plan(params, self._seen, effect=self._request.effect, at=self._request.at)
+        if not self._withheld:
+            for change in self._changes:
+                await self._executor.dry_run(change)
+        return [str(change) for change in self._changes]
+
+    @property
+    def _executor(self) -> Executor:
+        if self._means.executor is None:
+            raise Refused("no cluster is configured")
+        return self._means.executor
+
+    # --- the performance ---
+
+    async def perform(self) -> Acted:
+        """Look for an earlier performance, ask the guards, change."""
+        if await self._store.intended(self._request.effect) is not None:
+            found = await self._look_for_it()
+            if found is not None:
+                return found
+        verdicts = await self._ask_guards()
+        last = verdicts[-1]
+        withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
+        if withheld is not None:
+            return self._tell_withheld(withheld, verdicts)
+        if not last.allowed:
+            result = ActResult.BLOCKED if last.retry_after is None else ActResult.RETRY
+            reason = f"{last.guard}: {last.text}"
+            return _acted(self._effect, result, reason, verdicts=verdicts, retry_after=last.retry_after)
+        return await self._change(verdicts)
+
+    async def _ask_guards(self) -> tuple[Verdict, ...]:
+        rule = self._request.rule
+        mode = rule.mode.capped(self._request.ceiling) if rule is not None else None
+        self._withheld = mode is not None and mode.value != "auto"
+        verdicts = await ask_guards(self._request, self)
+        self._means.observer.judged(self._request.incident.id, verdicts)
+        return verdicts
+
+    def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
+        would = "; ".join(str(change) for change in self._changes)
+        objection = next((v for v in verdicts if not v.allowed and not v.withholds), None)
+        if objection is not None:
+            text = f"{withheld.text}; it would have been blocked by {objection.guard}: {objection.text}"
+        else:
+            text = f"{withheld.text}; otherwise: {would}"
+        return _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts)
+
+    async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
+        assert self._lease is not None
+        if not await self._store.intend(self._request.effect, self._lease):
+            return _acted(
+                self._effect, ActResult.RETRY, "the lease was lost before the change", verdicts=verdicts
+            )
+        fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
+        done: list[str] = []
+        try:
+            for change in self._changes:
+                if not await self._already_done(change, fence):
+                    objection = await self._last_look()
+                    if objection is not None:
+                        return self._stopped(objection, verdicts, done)
+                    self._used = True
+                    await self._executor.apply(change, fence)
+                done.append(str(change))
+        except Unknown as error:
+            return await self._in_doubt(error, verdicts)
+        except Fenced as error:
+            return _acted(self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done)
+        except Permanent as error:
+            return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
+        self._used = True
+        return _acted(self._effect, ActResult.DONE, "; ".join(done), verdicts=verdicts, changes=done)
+
+    async def _already_done(self, change: Change, fence: Fence) -> bool:
+        objection = await self._last_look()
+        if objection is not None:
+            return False  # found again, and told, by the look before the change itself
+        claimed = await self._executor.claim(change.target, change.uid, fence)
+        return claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect
+
+    async def _last_look(self) -> Verdict | None:
+        last = (await ask_guards(self._request, self, LAST_LOOK))[-1]
+        return None if last.allowed else last
+
+    def _stopped(self, objection: Verdict, verdicts: Sequence[Verdict], done: Sequence[str]) -> Acted:
+        self._means.observer.judged(self._request.incident.id, [objection])
+        result = ActResult.BLOCKED if objection.retry_after is None else ActResult.RETRY
+        return _acted(
+            self._effect,
+            result,
+            f"stopped at the last look: {objection.guard}: {objection.text}",
+            verdicts=(*verdicts, objection),
+            changes=done,
+            retry_after=objection.retry_after,
+        )
+
+    # --- when an answer got lost ---
+
+    async def _in_doubt(self, error: Unknown, verdicts: Sequence[Verdict]) -> Acted:
+        """Look at once; when that fails too, later. Nothing is sent again before it is known."""
+        self._used = True
+        try:
+            found = await self._look_for_it()
+        except Retryable as again:
+            if isinstance(again, StoreUnavailable):
+                raise
+            found = _acted(self._effect, ActResult.RETRY, str(again), in_doubt=True)
+        except Unknown as again:
+            found = _acted(self._effect, ActResult.RETRY, str(again), in_doubt=True)
+        if found is not None:
+            return found
+        text = f"{error}; it did not take effect"
+        return _acted(self._effect, ActResult.RETRY, text, verdicts=verdicts)
+
+    async def _look_for_it(self) -> Acted | None:
+        """Whether an earlier performance took effect, found out under a new epoch.
+
+        Once the new epoch is on the target, whatever the earlier owner still has under way fails: only then
+        "not there" means "did not happen". None: it surely did not, and may be done.
+        """
+        target = self._request.target
+        if target is None:
+            return _acted(
+                self._effect, ActResult.UNKNOWN, "the service has no workload in the catalog any more"
+            )
+        if self._lease is not None:
+            await self._store.release(self._lease)
+            self._lease = None
+        lease = await self.lease(target.path)
+        if isinstance(lease, str):
+            reason = f"{target} is being worked on by {lease}"
+            return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+        fence = Fence(epoch=lease.epoch, effect=self._request.effect)
+        try:
+            seen = await self.workload(target)
+            claimed = await self._executor.claim(target, seen.uid, fence)
+        except NotFound:
+            return _acted(self._effect, ActResult.FAILED, f"{target} no longer exists")
+        except Fenced as error:
+            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+        except (Unknown, Retryable) as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+        except Permanent as error:
+            return _acted(self._effect, ActResult.UNKNOWN, str(error))
+        if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
+            return None
+        self._used = True
+        done = f"{self._request.step.action} {target}"
+        reason = f"{done}: found done after its answer was lost"
+        return _acted(self._effect, ActResult.DONE, reason, changes=[done])
+
+    async def give_back(self) -> None:
+        """The lease always; the limits only when nothing was changed after all."""
+        if self._lease is not None:
+            await self._store.release(self._lease)
+        if self._limits and not self._used:
+            await self._store.refund(self._limits, self._request.member)
