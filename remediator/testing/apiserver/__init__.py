@@ -1,0 +1,32 @@
+"""A fake Kubernetes API server, held to recordings of a real one (v1.32).
+
+It serves namespaces, pods (with logs), services and their endpoints, ConfigMaps, Deployments,
+ReplicaSets, StatefulSets, DaemonSets and access reviews, with the controllers behind them. What it does not
+do it answers with 501 and says so. ``python -m remediator.testing.apiserver`` runs it as a process.
+"""
+
+from __future__ import annotations
+
+from remediator.testing.apiserver.access import Rule, User
+from remediator.testing.apiserver.behaviour import Behaviour, Health
+from remediator.testing.apiserver.cluster import Pace
+from remediator.testing.apiserver.faults import Fault, FaultKind, Faults
+from remediator.testing.apiserver.ledger import Arrival, Effect, Ledger
+from remediator.testing.apiserver.server import ADMIN, TOKEN, FakeApiServer
+
+__all__ = [
+    "ADMIN",
+    "TOKEN",
+    "Arrival",
+    "Behaviour",
+    "Effect",
+    "FakeApiServer",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Health",
+    "Ledger",
+    "Pace",
+    "Rule",
+    "User",
+]

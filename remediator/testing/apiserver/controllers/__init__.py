@@ -1,0 +1,17 @@
+"""The controllers a cluster runs. A new one is a new file here and its place in ``default_controllers``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remediator.testing.apiserver.cluster import Controller
+from remediator.testing.apiserver.controllers.deployments import Deployments
+from remediator.testing.apiserver.controllers.endpoints import EndpointAddresses
+from remediator.testing.apiserver.controllers.garbage import EndingNamespaces, Garbage
+from remediator.testing.apiserver.controllers.kubelet import Kubelet
+from remediator.testing.apiserver.controllers.replicasets import ReplicaSets
+
+
+def default_controllers() -> Sequence[Controller]:
+    """In the order in which they look at a change."""
+    return (ReplicaSets(), Deployments(), Kubelet(), EndpointAddresses(), Garbage(), EndingNamespaces())

@@ -1,0 +1,78 @@
+"""The Endpoints of every Service with a selector: the addresses of its ready pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
+from remediator.testing.apiserver.kinds import ENDPOINTS, PODS, SERVICES
+from remediator.testing.apiserver.objects import Json, Key
+from remediator.testing.apiserver.selectors import of_object
+from remediator.testing.apiserver.store import Event
+
+
+class EndpointAddresses:
+    """Writes Endpoints beside Services."""
+
+    def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
+        """Services that change, and those that select a pod that does."""
+        if event.kind is SERVICES:
+            yield event.key
+        elif event.kind is PODS:
+            labels = event.obj["metadata"].get("labels", {})
+            for service in cluster.store.list(SERVICES, event.obj["metadata"]["namespace"]):
+                if _selector(service).items() <= labels.items():
+                    yield service["metadata"]["namespace"], service["metadata"]["name"]
+
+    def reconcile(self, cluster: Cluster, key: Key) -> None:
+        """Write the addresses, or take the Endpoints away with their Service."""
+        service = cluster.store.get(SERVICES, key)
+        if service is None:
+            cluster.store.remove(ENDPOINTS, key)
+            return
+        if not _selector(service):
+            return
+        subsets = _subsets(cluster, service)
+        present = cluster.store.get(ENDPOINTS, key)
+        if present is None:
+            meta = {"name": key[1], "namespace": key[0], "labels": service["metadata"].get("labels", {})}
+            cluster.create(ENDPOINTS, {"metadata": meta, **subsets})
+        else:
+            kept = {name: value for name, value in present.items() if name != "subsets"}
+            cluster.store.put(ENDPOINTS, {**kept, **subsets})
+
+
+def _selector(service: Json) -> dict[str, str]:
+    found: dict[str, str] = service["spec"].get("selector") or {}
+    return found
+
+
+def _subsets(cluster: Cluster, service: Json) -> Json:
+    selector = of_object({"matchLabels": _selector(service)})
+    pods = [
+        pod
+        for pod in cluster.store.list(PODS, service["metadata"]["namespace"])
+        if selector.matches(pod["metadata"].get("labels", {})) and "podIP" in pod["status"] and is_active(pod)
+    ]
+    ready, waiting = [pod for pod in pods if is_ready(pod)], [pod for pod in pods if not is_ready(pod)]
+    subset: Json = {
+        "addresses": list(map(_address, ready)),
+        "notReadyAddresses": list(map(_address, waiting)),
+    }
+    subset = {name: addresses for name, addresses in subset.items() if addresses}
+    return {"subsets": [subset | {"ports": _ports(service)}]} if subset else {}
+
+
+def _address(pod: Json) -> Json:
+    meta = pod["metadata"]
+    target = {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
+    return {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target}
+
+
+def _ports(service: Json) -> list[Json]:
+    found = []
+    for port in service["spec"].get("ports", ()):
+        named = {"name": port["name"]} if "name" in port else {}
+        found.append({**named, "port": port["targetPort"], "protocol": port["protocol"]})
+    return found

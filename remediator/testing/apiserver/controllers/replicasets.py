@@ -1,0 +1,86 @@
+"""The ReplicaSet controller: as many pods as it says, and a status that counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
+from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
+from remediator.testing.apiserver.objects import (
+    Json,
+    Key,
+    deleting,
+    digest,
+    key_of,
+    owner_reference,
+    owner_uid,
+)
+from remediator.testing.apiserver.store import Event
+
+
+class ReplicaSets:
+    """Creates and deletes pods."""
+
+    def __init__(self) -> None:
+        self._named = 0
+
+    def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
+        """ReplicaSets that change, and owners of pods that do."""
+        if event.kind is REPLICA_SETS:
+            yield event.key
+        elif event.kind is PODS:
+            for reference in event.obj["metadata"].get("ownerReferences", ()):
+                if reference["kind"] == "ReplicaSet":
+                    yield event.obj["metadata"]["namespace"], reference["name"]
+
+    def reconcile(self, cluster: Cluster, key: Key) -> None:
+        """Create or delete what is missing or too much, then count."""
+        replica_set = cluster.store.get(REPLICA_SETS, key)
+        if replica_set is None:
+            return
+        if not deleting(replica_set):
+            pods = active_pods(cluster, replica_set)
+            missing = replica_set["spec"]["replicas"] - len(pods)
+            for _ in range(missing):
+                self._create(cluster, replica_set)
+            for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
+                cluster.delete(PODS, key_of(pod))
+        cluster.set_status(REPLICA_SETS, key, _status(cluster, replica_set))
+
+    def _create(self, cluster: Cluster, replica_set: Json) -> None:
+        self._named += 1
+        template, (namespace, name) = replica_set["spec"]["template"], key_of(replica_set)
+        meta = {
+            "name": f"{name}-{digest([name, self._named])[-5:]}",
+            "generateName": f"{name}-",
+            "namespace": namespace,
+            "ownerReferences": [owner_reference(replica_set)],
+        }
+        for field in ("labels", "annotations"):
+            if template["metadata"].get(field):
+                meta[field] = template["metadata"][field]
+        cluster.create(PODS, {"metadata": meta, "spec": template["spec"]})
+
+
+def _least_useful(pod: Json) -> tuple[bool, bool, int]:
+    """First to go: not yet scheduled, then not ready, then the youngest."""
+    return bool(pod["spec"].get("nodeName")), is_ready(pod), -int(pod["metadata"]["resourceVersion"])
+
+
+def active_pods(cluster: Cluster, owner: Json) -> list[Json]:
+    """The pods of an owner that count."""
+    uid = owner["metadata"]["uid"]
+    pods = cluster.store.list(PODS, owner["metadata"]["namespace"])
+    return [pod for pod in pods if owner_uid(pod) == uid and is_active(pod)]
+
+
+def _status(cluster: Cluster, replica_set: Json) -> Json:
+    pods = active_pods(cluster, replica_set)
+    ready = sum(map(is_ready, pods))
+    labels = replica_set["spec"]["template"]["metadata"].get("labels", {}).items()
+    labelled = sum(labels <= pod["metadata"].get("labels", {}).items() for pod in pods)
+    status: Json = {"replicas": len(pods)}
+    counts = {"fullyLabeledReplicas": labelled, "readyReplicas": ready, "availableReplicas": ready}
+    status |= {name: count for name, count in counts.items() if count}
+    return status | {"observedGeneration": replica_set["metadata"]["generation"]}

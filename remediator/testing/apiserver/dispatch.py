@@ -1,0 +1,263 @@
+"""One request from its arrival to its answer, in the order of a real API server.
+
+Known, faulty, authenticated, authorised, routed: a wrong token is 401 before a wrong path is 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from remediator.testing.apiserver import discovery
+from remediator.testing.apiserver.access import Asked, User, authenticate, authorize, review
+from remediator.testing.apiserver.bodies import Request, parse_json
+from remediator.testing.apiserver.cluster import Cluster, Sleep
+from remediator.testing.apiserver.faults import Fault, FaultKind, Faults
+from remediator.testing.apiserver.kinds import GROUPS, KINDS, PODS, Kind
+from remediator.testing.apiserver.ledger import Arrival
+from remediator.testing.apiserver.logs import Logs
+from remediator.testing.apiserver.paths import parse
+from remediator.testing.apiserver.reading import check_version, list_objects, partial
+from remediator.testing.apiserver.scaling import handle_scale
+from remediator.testing.apiserver.statuses import (
+    ApiError,
+    bad_request,
+    method_not_allowed,
+    no_such_resource,
+    unsupported,
+)
+from remediator.testing.apiserver.watching import serve_watch
+from remediator.testing.apiserver.writing import Writer
+
+_BY_RESOURCE = {kind.resource: kind for kind in KINDS}
+_NO_CACHE = {"Cache-Control": "no-cache, private"}
+_NOT_FOUND_PAGE = "404 page not found\n"
+_AVAILABLE = (
+    "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
+    "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+)
+
+
+@dataclass(kw_only=True)
+class Dispatcher:
+    """Answers everything under ``/``. ``requests`` grows by one with every arrival."""
+
+    cluster: Cluster
+    writer: Writer
+    users: dict[str, User]
+    faults: Faults
+    logs: Logs
+    sleep: Sleep
+    requests: list[Arrival] = field(default_factory=list)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, http: web.Request) -> web.StreamResponse:
+        """The one handler."""
+        body = await http.read()
+        self._note(http, body)
+        fault = self.faults.strike(http.method, http.path)
+        if fault is not None and (response := await self._fail_before(fault, http)) is not None:
+            return response
+        try:
+            response = await self._answer(http, body)
+        except ApiError as error:
+            response = status_response(error)
+        if fault is not None:
+            await self._fail_after(fault, http)
+        return response
+
+    def _note(self, http: web.Request, body: bytes) -> None:
+        self.requests.append(
+            Arrival(
+                at=time.monotonic(),
+                method=http.method,
+                path=http.path,
+                query=http.query_string,
+                content_type=http.headers.get("Content-Type", ""),
+                user_agent=http.headers.get("User-Agent", ""),
+                body=body.decode("utf-8", "replace"),
+            )
+        )
+
+    async def _fail_before(self, fault: Fault, http: web.Request) -> web.StreamResponse | None:
+        match fault.kind:
+            case FaultKind.LATENCY:
+                await self.sleep(fault.seconds)
+            case FaultKind.STATUS:
+                return status_response(fault.error())
+            case FaultKind.HANG:
+                await self.closing.wait()
+                return drop(http)
+            case FaultKind.DROP_BEFORE_EFFECT:
+                return drop(http)
+            case FaultKind.HANG_AFTER_EFFECT | FaultKind.DROP_AFTER_EFFECT:
+                pass
+        return None
+
+    async def _fail_after(self, fault: Fault, http: web.Request) -> None:
+        if fault.kind is FaultKind.HANG_AFTER_EFFECT:
+            await self.closing.wait()
+        if fault.kind in {FaultKind.HANG_AFTER_EFFECT, FaultKind.DROP_AFTER_EFFECT}:
+            drop(http)
+
+    async def _answer(self, http: web.Request, body: bytes) -> web.StreamResponse:
+        user = authenticate(self.users, http.headers.get("Authorization"))
+        asked = parse(http.method, http.path, http.query)
+        authorize(user, asked)
+        request = Request(
+            user=user,
+            asked=asked,
+            query=http.query,
+            content_type=http.headers.get("Content-Type", ""),
+            accept=http.headers.get("Accept", ""),
+            body=body,
+        )
+        if not asked.resource:
+            return _plain(request, http.method)
+        if (asked.group, asked.resource) == ("authorization.k8s.io", "selfsubjectaccessreviews"):
+            return self._review(request)
+        kind = find_kind(asked)
+        _check_accept(request)
+        if asked.verb == "watch":
+            return await serve_watch(http, request, kind, self.cluster, self.closing)
+        return self._resource(request, kind)
+
+    def _review(self, request: Request) -> web.Response:
+        if request.asked.verb != "create":
+            raise method_not_allowed()
+        try:
+            body = parse_json(request.body)
+        except ValueError as error:
+            raise bad_request(str(error)) from error
+        return json_response(review(request.user, body), status=201)
+
+    def _resource(self, request: Request, kind: Kind) -> web.Response:
+        asked = request.asked
+        if kind is PODS and asked.subresource == "log" and asked.verb == "get":
+            return self._log(request)
+        if asked.subresource == "scale" and kind.scalable:
+            return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
+        if asked.subresource not in {"", "status"}:
+            raise _no_subresource(kind, asked)
+        if asked.subresource == "status" and not kind.status_subresource:
+            raise no_such_resource()
+        return self._object(request, kind)
+
+    def _object(self, request: Request, kind: Kind) -> web.Response:
+        verb, status = request.asked.verb, 200
+        if verb not in kind.verbs or (verb == "create" and request.asked.name):
+            raise method_not_allowed()
+        if verb in {"update", "patch"} and not request.asked.name:
+            raise method_not_allowed()
+        answer: Any
+        match verb:
+            case "get":
+                check_version(request, self.cluster.store)
+                answer = self.writer.present(request, kind)
+                answer = partial(answer) if "as=PartialObjectMetadata" in request.accept else answer
+            case "list":
+                answer = list_objects(request, kind, self.cluster.store)
+            case "create":
+                answer, status = self.writer.create(request, kind), 201
+            case "update":
+                answer = self.writer.update(request, kind)
+            case "patch":
+                answer = self.writer.patch(request, kind)
+            case "delete":
+                answer = self.writer.delete(request, kind)
+            case "deletecollection":
+                answer = self._delete_collection(request, kind)
+            case _:
+                raise method_not_allowed()
+        return json_response(answer, status=status, warnings=request.warnings)
+
+    def _delete_collection(self, request: Request, kind: Kind) -> Any:
+        names = {
+            item["metadata"]["name"] for item in list_objects(request, kind, self.cluster.store)["items"]
+        }
+        namespace = request.asked.namespace
+        found = [one for one in self.cluster.store.list(kind, namespace) if one["metadata"]["name"] in names]
+        return self.writer.delete_all(request, kind, found)
+
+    def _log(self, request: Request) -> web.Response:
+        text = self.logs.read(request, self.writer.present(request, PODS))
+        if text is None:
+            return web.Response(status=204, headers=_NO_CACHE)
+        return web.Response(text=text, headers=_NO_CACHE)
+
+
+def find_kind(asked: Asked) -> Kind:
+    """The kind behind a path. Raises ApiError 404, or 501 for what only a real server has."""
+    kind = _BY_RESOURCE.get((asked.group, asked.resource))
+    if kind is not None and kind.version == asked.version:
+        return kind
+    if asked.group in discovery.ELSEWHERE or (not asked.group and asked.resource in discovery.CORE_ELSEWHERE):
+        raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
+    if any(asked.group == group for group, _ in GROUPS):
+        raise no_such_resource()
+    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
+
+
+def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
+    real = {"pods": {"exec", "attach", "portforward", "proxy", "eviction", "binding", "ephemeralcontainers"}}
+    if asked.subresource in real.get(kind.plural, set()):
+        return unsupported(f"the subresource {asked.resource_path}")
+    return no_such_resource()
+
+
+def _plain(request: Request, method: str) -> web.Response:
+    found = discovery.document(request.asked.path)
+    if found is None:
+        parts = request.asked.path.strip("/").split("/")
+        if parts[0] == "apis" and len(parts) > 1 and parts[1] in discovery.ELSEWHERE:
+            raise unsupported(f"the API group {parts[1]}")
+        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
+    if method not in {"GET", "HEAD"}:
+        raise method_not_allowed()
+    if isinstance(found, str):
+        return web.Response(text=found, headers=_NO_CACHE)
+    return json_response(found)
+
+
+def _check_accept(request: Request) -> None:
+    """Raises ApiError 406 when no form this server has is acceptable."""
+    wanted = [part.strip() for part in request.accept.split(",") if part.strip()]
+    if not wanted:
+        return
+    for part in wanted:
+        media, _, parameters = part.partition(";")
+        if media in {"*/*", "application/*", "application/json"} and "as=Table" not in parameters:
+            return
+    if any("as=Table" in part for part in wanted):
+        raise unsupported("the Table form")
+    message = f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}"
+    raise ApiError(406, "NotAcceptable", message, details={})
+
+
+def json_response(body: Any, *, status: int = 200, warnings: list[str] | None = None) -> web.Response:
+    """An answer in JSON."""
+    text = json.dumps(body, separators=(",", ":"))
+    response = web.Response(status=status, text=text, content_type="application/json", headers=_NO_CACHE)
+    response.charset = None
+    for warning in warnings or ():
+        response.headers.add("Warning", warning)
+    return response
+
+
+def status_response(error: ApiError) -> web.Response:
+    """A refusal."""
+    response = json_response(error.body(), status=error.code)
+    response.headers.update(error.headers)
+    return response
+
+
+def drop(http: web.Request) -> web.Response:
+    """Cut the connection without an answer."""
+    if http.transport is not None:
+        http.transport.abort()
+    return web.Response(status=500)
