@@ -120,6 +120,8 @@ class _Work:
 
     async def lease(self, target: str) -> Lease | str:
         """The lease; once it is ours, whether it still is."""
+        if self._withheld:
+            return Lease(target=target, owner=self._owner, epoch=0)  # nothing will be changed under it
         if self._lease is not None:
             kept = await self._store.holds(self._lease, LEASE)
             return self._lease if kept else "somebody else: the lease ran out"
@@ -203,9 +205,11 @@ class _Work:
         done: list[str] = []
         try:
             for change in self._changes:
-                if not await self._already_done(change, fence):
-                    objection = await self._last_look()
-                    if objection is not None:
+                if (objection := await self._last_look()) is not None:
+                    return self._stopped(objection, verdicts, done)
+                claimed = await self._executor.claim(change.target, change.uid, fence)
+                if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
+                    if (objection := await self._last_look()) is not None:
                         return self._stopped(objection, verdicts, done)
                     self._used = True
                     await self._executor.apply(change, fence)
@@ -218,13 +222,6 @@ class _Work:
             return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
         self._used = True
         return _acted(self._effect, ActResult.DONE, "; ".join(done), verdicts=verdicts, changes=done)
-
-    async def _already_done(self, change: Change, fence: Fence) -> bool:
-        objection = await self._last_look()
-        if objection is not None:
-            return False  # found again, and told, by the look before the change itself
-        claimed = await self._executor.claim(change.target, change.uid, fence)
-        return claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect
 
     async def _last_look(self) -> Verdict | None:
         last = (await ask_guards(self._request, self, LAST_LOOK))[-1]
@@ -272,7 +269,7 @@ class _Work:
                 self._effect, ActResult.UNKNOWN, "the service has no workload in the catalog any more"
             )
         if self._lease is not None:
-            await self._store.release(self._lease)
+            await self._store.release(self._lease)  # the next one has a new epoch
             self._lease = None
         lease = await self.lease(target.path)
         if isinstance(lease, str):
