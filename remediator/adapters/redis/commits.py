@@ -1,0 +1,87 @@
+"""A decision, written whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from remediator.adapters.redis.base import Part
+from remediator.adapters.redis.lua import Call
+from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.codec import entry_json, incident_json, pack
+from remediator.core.decision import DeadLetter, Decision
+from remediator.core.incident import Incident, IncidentId, Status
+from remediator.core.policies import SEVERITIES
+from remediator.core.store import Commit, CommitResult, Queue
+
+KEPT_TIMELINE = 2_000
+
+
+class CommitPart(Part):
+    """``core.store.IncidentStore.commit``."""
+
+    async def commit(self, commit: Commit) -> CommitResult:
+        """As the Protocol says."""
+        call = Call()
+        self._write_keys(call, commit)
+        self._write_checks(call, commit)
+        call.arg(self._bounds.retention)
+        self._write_dead(call, commit.decision)
+        after = commit.decision.incident
+        if after is not None:
+            before = commit.before
+            same = before is not None and before.id == after.id
+            version = before.version + 1 if same and before is not None else 1
+            self._write_incident(call, replace(after, version=version))
+            self._write_rest(call, commit.decision)
+        reply = await self._run_durably("commit", call)
+        return CommitResult(reply.decode())
+
+    def _write_keys(self, call: Call, commit: Commit) -> None:
+        keys = self._keys
+        before, after = commit.before, commit.decision.incident
+        some = after or before
+        call.key(keys.dead, keys.queue(Queue.EFFECTS), keys.queue(Queue.OUTBOX), keys.timers)
+        call.key(keys.index, keys.ends, keys.calm)
+        call.key(keys.unused if some is None else keys.group(some.group))
+        for incident in (before, after):
+            call.key(*keys.incident(incident.id if incident is not None else IncidentId("")))
+        call.each(SEVERITIES, lambda severity: call.key(keys.open[severity]))
+        call.each(Queue, lambda queue: call.key(keys.queue(queue), keys.tries(queue)))
+
+    def _write_checks(self, call: Call, commit: Commit) -> None:
+        before, after = commit.before, commit.decision.incident
+        call.arg(before.id if before else "", before.version if before else 0, after.id if after else "")
+
+        def write(fingerprint: Fingerprint) -> None:
+            call.key(self._keys.episode(fingerprint))
+            call.arg(1 if fingerprint in commit.facts.over else 0)
+
+        call.each(commit.fingerprints, write)
+        order = list(Queue)
+        call.each(commit.settles, lambda one: call.arg(order.index(one.queue) + 1, one.id))
+
+    def _write_dead(self, call: Call, decision: Decision) -> None:
+        def write(letter: DeadLetter) -> None:
+            call.arg(letter.queue, letter.reason, letter.payload, letter.tries)
+
+        call.each(decision.dead, write)
+
+    def _write_incident(self, call: Call, after: Incident) -> None:
+        counted = after.status not in (Status.HELD, Status.RESOLVED) and after.severity in SEVERITIES
+        call.arg(1 if after.resolved else 0, KEPT_TIMELINE)
+        call.arg(incident_json(after), after.version, after.status, after.severity, after.service)
+        call.arg(after.opened_at, 0 if after.status is Status.HELD else 1)
+        call.arg(SEVERITIES.index(after.severity) + 1 if counted else 0, 1 if after.urgent else 0)
+
+    def _write_rest(self, call: Call, decision: Decision) -> None:
+        def join(alert: Alert) -> None:
+            call.key(self._keys.episode(alert.fingerprint))
+            call.arg(alert.fingerprint, alert.starts_at)
+
+        call.each(decision.join, join)
+        call.each(decision.leave, call.arg)
+        call.each(decision.timeline, lambda entry: call.arg(entry_json(entry)))
+        call.each(decision.effects, lambda effect: call.arg(*pack(effect)))
+        call.each(decision.messages, lambda message: call.arg(*pack(message)))
+        call.each(decision.cancel, call.arg)
+        call.each(decision.arm.items(), lambda timer: call.arg(*timer))

@@ -1,0 +1,104 @@
+"""Leases with epochs, sliding limits, the journal and the kill switch (P7, P8, P10, P13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remediator.adapters.redis.base import Part
+from remediator.adapters.redis.lua import Call
+from remediator.core.incident import EffectId
+from remediator.core.store import Intent, Lease, Limit, LimitUse, Pause
+from remediator.core.times import Instant, Millis
+
+
+class GuardPart(Part):
+    """``core.store.GuardStore`` and ``PauseStore``."""
+
+    async def paused(self) -> Pause | None:
+        """As the Protocol says."""
+        (values,) = await self._ask(("HMGET", self._keys.pause, "reason", "by", "since", "until"))
+        reason, by, since, until = (None if value is None else value.decode() for value in values)
+        if reason is None or by is None or since is None:
+            return None
+        return Pause(
+            reason=reason,
+            by=by,
+            since=Instant(int(since)),
+            until=None if until is None else Instant(int(until)),
+        )
+
+    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
+        """As the Protocol says."""
+        call = Call()
+        call.key(self._keys.pause)
+        call.arg(reason, by, "" if until is None else until)
+        since = await self._run_durably("pause", call)
+        return Pause(reason=reason, by=by, since=Instant(since), until=until)
+
+    async def resume(self) -> None:
+        """As the Protocol says."""
+        await self._ask_durably(("DEL", self._keys.pause))
+
+    async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
+        """As the Protocol says."""
+        call = Call()
+        call.key(self._keys.lease(target), self._keys.epochs)
+        call.arg(owner, ttl)
+        epoch, holder = await self._run_durably("lease", call)
+        if not epoch:
+            return str(holder.decode())
+        return Lease(target=target, owner=owner, epoch=epoch)
+
+    async def holds(self, lease: Lease, ttl: Millis) -> bool:
+        """As the Protocol says."""
+        return await self._held(lease, max(ttl, 1))
+
+    async def release(self, lease: Lease) -> None:
+        """As the Protocol says."""
+        await self._held(lease, 0)
+
+    async def _held(self, lease: Lease, ttl: int) -> bool:
+        call = Call()
+        call.key(self._keys.lease(lease.target))
+        call.arg(_lease_text(lease), ttl)
+        return bool(await self._run("held", call))
+
+    async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
+        """As the Protocol says."""
+        call = Call()
+        call.arg(member, 1 if take else 0)
+
+        def write(limit: Limit) -> None:
+            call.key(self._keys.limit(limit.name))
+            call.arg(limit.rate.count, limit.rate.per)
+
+        call.each(limits, write)
+        uses = await (self._run_durably if take else self._run)("limits", call)
+        return [
+            LimitUse(limit=limit, used=used, free_at=None if free_at is None else Instant(free_at))
+            for limit, (used, free_at) in zip(limits, uses, strict=True)
+        ]
+
+    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+        """As the Protocol says."""
+        if limits:
+            await self._ask(*(("ZREM", self._keys.limit(limit.name), member) for limit in limits))
+
+    async def intend(self, effect: EffectId, lease: Lease) -> bool:
+        """As the Protocol says."""
+        call = Call()
+        call.key(self._keys.intent(effect), self._keys.lease(lease.target))
+        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention)
+        return bool(await self._run_durably("intend", call))
+
+    async def intended(self, effect: EffectId) -> Intent | None:
+        """As the Protocol says."""
+        ((epoch, at),) = await self._ask(("HMGET", self._keys.intent(effect), "epoch", "at"))
+        if epoch is None or at is None:
+            return None
+        return Intent(effect=effect, epoch=int(epoch), at=Instant(int(at)))
+
+
+def _lease_text(lease: Lease) -> str:
+    """As ``lease.lua`` writes it."""
+    return f"{lease.epoch}|{lease.owner}"

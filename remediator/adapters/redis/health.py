@@ -1,0 +1,54 @@
+"""Timers, and what operations ask."""
+
+from __future__ import annotations
+
+from remediator.adapters.redis.base import Part
+from remediator.adapters.redis.lua import Call
+from remediator.core.errors import StoreUnavailable
+from remediator.core.store import CHUNK, Gauges, Queue
+from remediator.core.times import Millis
+
+
+class HealthPart(Part):
+    """``core.store.TimerStore`` and ``HealthStore``."""
+
+    async def fire_due(self, count: int) -> tuple[int, Millis | None]:
+        """As the Protocol says."""
+        keys = self._keys
+        call = Call()
+        call.key(keys.timers, keys.calm, keys.queue(Queue.URGENT), keys.queue(Queue.NORMAL))
+        call.arg(min(count, CHUNK))
+        moved, *rest = await self._run("fire_due", call)
+        left = rest[0] if rest else None
+        return moved, None if left is None else Millis(left)
+
+    async def gauges(self) -> Gauges:
+        """As the Protocol says."""
+        keys = self._keys
+        (seconds, micros), first, dead, paused, *counts = await self._ask(
+            ("TIME",),
+            ("ZRANGE", keys.timers, 0, 0, "WITHSCORES"),
+            ("XLEN", keys.dead),
+            ("EXISTS", keys.pause),
+            *(("XLEN", keys.queue(queue)) for queue in Queue),
+            *(("SCARD", name) for name in keys.open.values()),
+        )
+        now = int(seconds) * 1000 + int(micros) // 1000
+        oldest = int(first[1]) if first else now
+        opened = zip(keys.open, counts[len(Queue) :], strict=True)
+        return Gauges(
+            backlog={queue.value: length for queue, length in zip(Queue, counts[: len(Queue)], strict=True)},
+            timer_lag=Millis(max(now - oldest, 0)),
+            dead_letters=dead,
+            open_by_severity={severity: count for severity, count in opened if count},
+            paused=bool(paused),
+        )
+
+    async def trouble(self) -> str | None:
+        """As the Protocol says."""
+        try:
+            found = await self._examiner.assurance()
+            await self._ask(("PING",))
+        except StoreUnavailable as error:
+            return str(error)
+        return found.trouble

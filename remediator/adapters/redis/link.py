@@ -1,0 +1,137 @@
+"""The way to one Redis server: a few connections, each trip bounded in time, no reply ever left behind.
+
+Every trip owns its connection until all of its replies are read. One that ends in any other way, by an
+error, a timeout or a cancellation (P16), closes the connection, so that nobody reads its late reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import MovedError, NoScriptError, RedisError, ResponseError
+
+from remediator.adapters.redis.address import Address
+from remediator.adapters.redis.faults import unavailable
+from remediator.adapters.redis.lua import Arg, Call, Script
+
+CONNECT_WITHIN = 1.0
+"""Seconds."""
+TRIP_WITHIN = 3.0
+"""Seconds from asking for a connection to the last reply."""
+
+Command = tuple[Arg, ...]
+AnyConnection = Connection | UnixDomainSocketConnection
+
+
+class Link:
+    """At most ``size`` connections to ``address``, opened when they are needed."""
+
+    def __init__(self, address: Address, *, size: int = 16, name: str = "remediator") -> None:
+        self._seed = self._address = address
+        self._name = name
+        self._idle: asyncio.LifoQueue[AnyConnection | None] = asyncio.LifoQueue()
+        for _ in range(size):
+            self._idle.put_nowait(None)
+        self.connects = 0
+        """How many connections were opened so far: when it grows, the server may be another one."""
+
+    async def run(self, *commands: Command, within: float = TRIP_WITHIN) -> list[Any]:
+        """Send ``commands`` in one go and read their replies. Raises the first error among them.
+
+        ``within``: seconds. Raises StoreUnavailable when the server cannot be reached or is too slow, and
+        redis.ResponseError for answers that only the caller can understand.
+        """
+        try:
+            async with asyncio.timeout(within):
+                try:
+                    return await self._trip(commands)
+                except MovedError as error:
+                    await self._follow(error)
+                    return await self._trip(commands)
+        except ResponseError:
+            raise
+        except (RedisError, OSError, TimeoutError) as error:
+            self._address = self._seed
+            raise unavailable(error) from None
+
+    async def _trip(self, commands: Sequence[Command]) -> list[Any]:
+        connection = await self._idle.get()
+        clean = False
+        try:
+            connection = await self._ready(connection)
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            replies = [await _reply(connection) for _ in commands]
+            clean = True
+        finally:
+            if not clean and connection is not None:
+                await connection.disconnect(nowait=True)
+            self._idle.put_nowait(connection if clean else None)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    async def _ready(self, connection: AnyConnection | None) -> AnyConnection:
+        """An open connection with nothing left to read on it."""
+        if connection is not None and connection.is_connected:
+            if not await connection.can_read():
+                return connection
+            await connection.disconnect(nowait=True)
+        fresh = self._build()
+        try:
+            await fresh.connect()  # type: ignore[no-untyped-call]  # the library leaves it bare
+        except BaseException:
+            await fresh.disconnect(nowait=True)
+            raise
+        self.connects += 1
+        return fresh
+
+    def _build(self) -> AnyConnection:
+        classes: dict[str, type[AnyConnection]] = {
+            "unix": UnixDomainSocketConnection,
+            "rediss": SSLConnection,
+            "redis": Connection,
+        }
+        return classes[self._address.scheme](
+            **self._address.options,
+            socket_connect_timeout=CONNECT_WITHIN,
+            socket_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            driver_info=None,
+            client_name=self._name,
+        )
+
+    async def _follow(self, moved: MovedError) -> None:
+        """Our slot, and with it every key of ours, lives on another node of the cluster."""
+        self._address = self._address.at(moved.host, moved.port)
+        await self.close()
+
+    async def script(self, script: Script, call: Call, *after: Command) -> list[Any]:
+        """Run a script and ``after`` it, on the same connection. Loads it where the server has lost it."""
+        spelled = (len(call.keys), *call.keys, *call.args)
+        try:
+            return await self.run(("EVALSHA", script.sha, *spelled), *after)
+        except NoScriptError:
+            return await self.run(("EVAL", script.text, *spelled), *after)
+
+    async def close(self) -> None:
+        """Close what is idle. Trips under way close theirs when they end."""
+        for _ in range(self._idle.qsize()):
+            connection = self._idle.get_nowait()
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+            self._idle.put_nowait(None)
+
+
+async def _reply(connection: AnyConnection) -> Any:
+    """One reply; an error reply is a value, so that the replies after it are still read."""
+    try:
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+    except ResponseError as error:
+        return error

@@ -1,0 +1,49 @@
+"""``RedisStore``: all of ``core.store.Store`` on one Redis or Valkey."""
+
+from __future__ import annotations
+
+from remediator.adapters.redis.address import Address
+from remediator.adapters.redis.base import Bounds
+from remediator.adapters.redis.commits import CommitPart
+from remediator.adapters.redis.durability import Durability, Examiner
+from remediator.adapters.redis.guards import GuardPart
+from remediator.adapters.redis.health import HealthPart
+from remediator.adapters.redis.incidents import IncidentPart
+from remediator.adapters.redis.intake import IntakePart
+from remediator.adapters.redis.keys import Keys
+from remediator.adapters.redis.link import Link
+from remediator.adapters.redis.queues import QueuePart
+from remediator.core.times import DAY, Millis
+
+BLOCKING_READERS = 32
+
+
+class RedisStore(IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, HealthPart):
+    """The store. Make one with ``connect``; ``close`` it when the daemon ends."""
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        prefix: str = "remediator",
+        durability: Durability = "strict",
+        retention: Millis = Millis(30 * DAY),
+        max_queue: int = 100_000,
+    ) -> RedisStore:
+        """A store at ``url``. Connects lazily: Redis may be down now and come up later.
+
+        ``retention``: milliseconds that resolved incidents, ended episodes and the journal are kept.
+        ``max_queue``: alerts that may wait before the intake refuses more. Raises SettingsError for a URL
+        that cannot be read.
+        """
+        address = Address.parse(url)
+        link = Link(address)
+        blocking = Link(address, size=BLOCKING_READERS, name="remediator-take")
+        bounds = Bounds(retention=retention, max_queue=max_queue)
+        return cls(link, blocking, Examiner(link, durability), Keys(prefix), bounds)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._link.close()
+        await self._blocking.close()
