@@ -31,6 +31,7 @@ from remediator.core.store import (
     IntakeStore,
     QueueStore,
 )
+from remediator.core.times import Instant
 from remediator.routing import Batch, gather_batches
 
 CONFLICTS = 20
@@ -53,9 +54,10 @@ class Journey:
         rules: Callable[[], Classifier],
         observer: Observer,
         consumer: str,
+        saw_time: Callable[[Instant], None] = lambda at: None,
     ) -> None:
         self.intake, self.queues, self.incidents = intake, queues, incidents
-        self.rules, self.observer, self.consumer = rules, observer, consumer
+        self.rules, self.observer, self.consumer, self.saw_time = rules, observer, consumer, saw_time
 
     async def receive(self, notification: Notification) -> Counter[Disposition]:
         """Take every alert of a notification in. When this returns, all of it is durable."""
@@ -94,6 +96,7 @@ class Journey:
         for _ in range(CONFLICTS):
             rules = self.rules()
             loaded = await self.incidents.load(batch.incident, batch.fingerprints)
+            self.saw_time(loaded.at)
             facts = replace(loaded.facts, ordinal=ordinal)
             decision = decide(loaded.incident, batch.events, facts, rules.policy, loaded.at)
             commit = Commit(

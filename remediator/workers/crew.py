@@ -1,0 +1,121 @@
+"""One replica's crew: every worker, wired to the same ports.
+
+The daemon and the simulation assemble their replicas here, so that what is simulated is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from remediator.core.classify import Classifier
+from remediator.core.cluster import ClusterReader, Executor
+from remediator.core.plugins import Channel
+from remediator.core.policies import ChannelSpec, Mode, Policy
+from remediator.core.ports import Observer, Runtime
+from remediator.core.store import Delivered, IntakeStore, Queue, Store
+from remediator.journey import Journey, Perform
+from remediator.workers.clerk import Clerk
+from remediator.workers.consumer import Consumer, Failure, Handle
+from remediator.workers.courier import Courier
+from remediator.workers.means import Means
+from remediator.workers.runner import Runner
+from remediator.workers.timekeeper import ClockWatch, Timekeeper
+
+CLERKS = 2
+STEPS_AT_ONCE = 16
+PAGES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """Everything a replica needs from outside. ``rules`` answers the newest compiled policy."""
+
+    store: Store
+    intake: IntakeStore
+    runtime: Runtime
+    observer: Observer
+    rules: Callable[[], Classifier]
+    channel: Callable[[ChannelSpec], Channel]
+    reader: ClusterReader | None
+    executor: Executor | None
+    ceiling: Mode
+    replica: str
+    """Unique for every start of every process: the name of its consumers and the owner of its leases."""
+
+
+class Crew:
+    """The workers of one replica. ``duties`` are run side by side for as long as it lives."""
+
+    def __init__(self, ports: Ports, journey: type[Journey] = Journey) -> None:
+        self.clock = ClockWatch(ports.runtime)
+        self.journey = journey(
+            intake=ports.intake,
+            queues=ports.store,
+            incidents=ports.store,
+            rules=ports.rules,
+            observer=ports.observer,
+            consumer=ports.replica,
+            saw_time=self.clock.saw,
+        )
+        self._ports = ports
+        runner = Runner(self._means())
+        self.courier = Courier(
+            incidents=ports.store, policy=self._policy, channel=ports.channel, runtime=ports.runtime
+        )
+        self._consumers = {
+            "clerk": self._consumer(
+                [Queue.URGENT, Queue.NORMAL], Clerk(self.journey).handle, CLERKS, Clerk.batch
+            ),
+            "runner": self._consumer([Queue.EFFECTS], self._one_by_one(runner.perform), STEPS_AT_ONCE, 1),
+            "courier": self._consumer(
+                [Queue.OUTBOX], self._one_by_one(self.courier.deliver), PAGES_AT_ONCE, 1
+            ),
+        }
+        self._timekeeper = Timekeeper(ports.store, ports.runtime, ports.observer)
+
+    def duties(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What is to be run, by name. None of them ever returns."""
+        duties: dict[str, Callable[[], Awaitable[None]]] = {"timekeeper": self._timekeeper.run}
+        for name, consumer in self._consumers.items():
+            duties[name] = consumer.run
+            duties[f"{name}/heartbeat"] = consumer.keep_alive
+        return duties
+
+    def _policy(self) -> Policy:
+        return self._ports.rules().policy
+
+    def _means(self) -> Means:
+        ports = self._ports
+        return Means(
+            incidents=ports.store,
+            guards=ports.store,
+            reader=ports.reader,
+            executor=ports.executor,
+            policy=self._policy,
+            ceiling=ports.ceiling,
+            clock_trouble=self.clock.trouble,
+            observer=ports.observer,
+            replica=ports.replica,
+        )
+
+    def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:
+        return Consumer(
+            store=self._ports.store,
+            runtime=self._ports.runtime,
+            observer=self._ports.observer,
+            queues=queues,
+            name=self._ports.replica,
+            handle=handle,
+            at_once=at_once,
+            batch=batch,
+            operator=lambda: self._policy().operator,
+        )
+
+    def _one_by_one(self, performer: Perform) -> Handle:
+        async def handle(deliveries: Sequence[Delivered]) -> Sequence[Failure]:
+            for delivery in deliveries:
+                await self.journey.perform(delivery, performer)
+            return ()
+
+        return handle
