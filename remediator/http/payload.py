@@ -43,7 +43,7 @@ _FINGERPRINT = re.compile("[0-9a-f]{1,64}")
 _UNSAFE_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # may be NUL or half of a pair; or neither
 
 
-class BadPayload(ValueError):  # noqa: N818 - named after what it is about, as its siblings in core.errors are
+class BadPayload(ValueError):
     """The whole body is unusable; ``reason`` says why. Sending it again will not help."""
 
     def __init__(self, reason: str) -> None:
@@ -51,7 +51,7 @@ class BadPayload(ValueError):  # noqa: N818 - named after what it is about, as i
         self.reason = reason
 
 
-class _BadAlert(Exception):  # noqa: N818 - never leaves this module
+class _BadAlert(Exception):
     """One alert is unusable; its text is the reason."""
 
 
