@@ -13,6 +13,8 @@ from remediator.core.policies import GuardPolicy, Policy
 from remediator.policy.digest import digest_of
 from remediator.policy.draft import SINGLE, Draft, Section, read_draft
 from remediator.policy.findings import Finding, Findings, Level, Spot
+from remediator.policy.lint import lint
+from remediator.policy.lint_view import View
 from remediator.policy.plugins import to_channel
 from remediator.policy.references import check_references
 from remediator.policy.sources import Source, read_sources
@@ -36,6 +38,7 @@ def read_policies(source: Source) -> Loaded:
     draft = read_draft(texts, out)
     check_references(draft, out)
     policy = build(draft)
+    lint(View(draft=draft, policy=policy), out)
     if texts and draft.complete and not draft.severities.items:
         message = "no severity is defined; add severities: with at least one of SEV-1 to SEV-4"
         out.add(Spot(path=next(iter(texts))), "P012", message)

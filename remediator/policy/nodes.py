@@ -117,12 +117,14 @@ def to_data(node: Node) -> object:
 
 
 def follow(node: Node, pattern: Sequence[str]) -> Iterator[Node]:
-    """Every node that ``pattern`` leads to: keys of tables, ``*`` for each item of a list."""
+    """Every node that ``pattern`` leads to: keys of tables, indices of lists, ``*`` for every item."""
     if not pattern:
         yield node
     elif pattern[0] == "*" and isinstance(node, Items):
         for item in node.items:
             yield from follow(item, pattern[1:])
+    elif isinstance(node, Items) and pattern[0].isdecimal() and int(pattern[0]) < len(node.items):
+        yield from follow(node.items[int(pattern[0])], pattern[1:])
     elif isinstance(node, Table) and (entry := node.get(pattern[0])) is not None:
         yield from follow(entry.value, pattern[1:])
 

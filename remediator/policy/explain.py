@@ -1,0 +1,303 @@
+"""What a policy would make of alerts, and why not something else. Changes nothing.
+
+The answer comes from the daemon's own classifier. What the guards would say is asked of whoever calls,
+because only a running daemon can look at the cluster and at the limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from remediator.core.alerts import Alert, AlertStatus, Notification
+from remediator.core.classify import Classifier, Match, Miss
+from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.policies import (
+    Mode,
+    PageNever,
+    PageNow,
+    PageUnlessVerified,
+    Policy,
+    Rule,
+    Runbook,
+    describe_page_policy,
+)
+from remediator.core.text import plain
+from remediator.core.times import format_duration
+from remediator.policy.plans import ChangeBounds, RunbookPlan, plan_runbook
+
+SHOWN_MISSES = 3
+
+Opinion = Literal["allows", "blocks", "asked when acting"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GuardOpinion:
+    """What one guard would say to a runbook now."""
+
+    name: str
+    verdict: Opinion
+    text: str
+
+
+Opinions = Callable[[Match, Runbook], Awaitable[Sequence[GuardOpinion]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleNote:
+    """A rule by name and place. ``mode`` is what the daemon's ceiling leaves of its own."""
+
+    name: str
+    where: str
+    mode: Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NearMiss:
+    """A rule that nearly matched: its first matcher that failed and the value it saw."""
+
+    rule: RuleNote
+    matcher: str
+    saw: str
+    held: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LevelPlan:
+    """One level of an escalation. ``after``: asked that long after the page, if nobody acknowledges."""
+
+    level: int
+    after: str
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeverityPlan:
+    """What the severity promises. ``page_at``: the latest time of the page after opening; None: never."""
+
+    name: str
+    summary: str
+    page: str
+    page_at: str | None
+    respond_within: str | None
+    resolve_within: str | None
+    escalation: str | None
+    levels: tuple[LevelPlan, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentPlan:
+    """The incident that the alert would open or join: the one with this group."""
+
+    service: str
+    in_catalog: bool
+    grouped_by: Mapping[str, str]
+    group: str
+    hold: str | None
+    waits_for: tuple[str, ...]
+    """Services it depends on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunbookNote:
+    """A runbook in its turn: its plan and what each guard would say."""
+
+    plan: RunbookPlan
+    guards: tuple[GuardOpinion, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertExplanation:
+    """What would become of one alert. Without a ``rule`` it is counted and listed, nothing else."""
+
+    fingerprint: str
+    name: str
+    status: str
+    rule: RuleNote | None
+    too_late: tuple[RuleNote, ...]
+    near: tuple[NearMiss, ...]
+    severity: SeverityPlan | None
+    incident: IncidentPlan | None
+    runbooks: tuple[RunbookNote, ...]
+    foreign: str | None
+    """The matcher of ``guards.accept`` that the alert fails: nothing is done about it."""
+    skeleton: str | None
+    """A rule to begin with, where none matches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """The decision and its reasons, for every alert of a notification."""
+
+    policy: str
+    ceiling: Mode
+    alerts: tuple[AlertExplanation, ...]
+    rejected: tuple[str, ...]
+    """Why alerts could not be understood: these become dead letters."""
+
+    def as_data(self) -> dict[str, object]:
+        """As plain values for JSON."""
+        return asdict(self)
+
+
+async def explain(
+    policy: Policy, notification: Notification, *, ceiling: Mode = Mode.AUTO, opinions: Opinions | None = None
+) -> Explanation:
+    """What the policy would make of a notification. ``opinions``: who asks the guards."""
+    explainer = Explainer(policy, ceiling=ceiling, opinions=opinions)
+    return Explanation(
+        policy=policy.digest,
+        ceiling=ceiling,
+        alerts=tuple([await explainer.alert(alert) for alert in notification.alerts]),
+        rejected=tuple(plain(each.reason, 300) for each in notification.rejected),
+    )
+
+
+class Explainer:
+    """Explains alerts under one policy and one ceiling."""
+
+    def __init__(
+        self, policy: Policy, *, ceiling: Mode = Mode.AUTO, opinions: Opinions | None = None
+    ) -> None:
+        self._policy = policy
+        self._classifier = Classifier(policy)
+        self._ceiling = ceiling
+        self._opinions = opinions or policy_opinions(policy, ceiling)
+
+    async def alert(self, alert: Alert) -> AlertExplanation:
+        """What would become of one alert."""
+        return await self.labels(alert.labels, fingerprint=alert.fingerprint, status=alert.status)
+
+    async def labels(
+        self, labels: Mapping[str, str], *, fingerprint: str = "", status: str = AlertStatus.FIRING
+    ) -> AlertExplanation:
+        """What would become of an alert with these labels."""
+        match = self._classifier.match(labels)
+        foreign = next((each for each in self._policy.guards.accept if not each.matches(labels)), None)
+        return AlertExplanation(
+            fingerprint=fingerprint,
+            name=plain(labels.get("alertname", ""), 100),
+            status=str(status),
+            rule=None if match is None else self._rule(match.rule),
+            too_late=tuple(map(self._rule, self._classifier.covered(labels)[1:])),
+            near=tuple(map(self._miss, self._near(labels))),
+            severity=None if match is None else self._severity(match.rule.severity),
+            incident=None if match is None else self._incident(match),
+            runbooks=() if match is None else await self._runbooks(match),
+            foreign=None if foreign is None else str(foreign),
+            skeleton=skeleton(labels) if match is None else None,
+        )
+
+    def _near(self, labels: Mapping[str, str]) -> tuple[Miss, ...]:
+        """The nearest misses: rules of which at least one matcher holds."""
+        return tuple(miss for miss in self._classifier.misses(labels) if miss.held)[:SHOWN_MISSES]
+
+    def _rule(self, rule: Rule) -> RuleNote:
+        return RuleNote(name=rule.name, where=rule.where, mode=rule.mode.capped(self._ceiling))
+
+    def _miss(self, miss: Miss) -> NearMiss:
+        return NearMiss(
+            rule=self._rule(miss.rule),
+            matcher=str(miss.matcher),
+            saw=plain(miss.saw, 100),
+            held=miss.held,
+            of=len(miss.rule.matchers),
+        )
+
+    def _severity(self, name: str) -> SeverityPlan | None:
+        severity = self._policy.severities.get(name)
+        if severity is None:
+            return None
+        page_at: str | None
+        match severity.page:
+            case PageNow():
+                page_at = "0s"
+            case PageUnlessVerified(within=within):
+                page_at = format_duration(within)
+            case PageNever():
+                page_at = None
+        return SeverityPlan(
+            name=name,
+            summary=severity.summary,
+            page=describe_page_policy(severity.page),
+            page_at=page_at,
+            respond_within=_span(severity.respond_within),
+            resolve_within=_span(severity.resolve_within),
+            escalation=severity.escalation,
+            levels=self._levels(name),
+        )
+
+    def _levels(self, severity: str) -> tuple[LevelPlan, ...]:
+        plans, after = [], 0
+        for level in self._policy.levels(severity):
+            plans.append(LevelPlan(level=level.level, after=format_duration(after), channels=level.channels))
+            if level.acknowledge_within is None:
+                break
+            after += level.acknowledge_within
+        return tuple(plans)
+
+    def _incident(self, match: Match) -> IncidentPlan:
+        service = self._policy.services.get(match.service)
+        return IncidentPlan(
+            service=match.service,
+            in_catalog=service is not None,
+            grouped_by=dict(match.grouped_by),
+            group=match.group,
+            hold=_span(match.rule.hold or None),
+            waits_for=() if service is None else service.depends_on,
+        )
+
+    async def _runbooks(self, match: Match) -> tuple[RunbookNote, ...]:
+        notes = []
+        for name in match.rule.runbooks:
+            runbook = self._policy.runbooks.get(name)
+            if runbook is not None:
+                plan = plan_runbook(runbook, self._policy.services.get(match.service))
+                notes.append(RunbookNote(plan=plan, guards=tuple(await self._opinions(match, runbook))))
+        return tuple(notes)
+
+
+def policy_opinions(policy: Policy, ceiling: Mode) -> Opinions:
+    """What can be said of a change without a daemon: the mode, the target, and that the rest is asked later."""
+    bounds = ChangeBounds(policy)
+
+    async def opinions(match: Match, runbook: Runbook) -> Sequence[GuardOpinion]:
+        mode = match.rule.mode.capped(ceiling)
+        said = f"rule {match.rule.name} is in mode {match.rule.mode}"
+        said += "" if ceiling is Mode.AUTO else f", the daemon allows {ceiling} at most"
+        objection = bounds.objection(match.service)
+        return (
+            GuardOpinion(name="mode", verdict="allows" if mode is Mode.AUTO else "blocks", text=said),
+            GuardOpinion(
+                name="target",
+                verdict="blocks" if objection else "asked when acting",
+                text=objection
+                or f"{bounds.target(match.service)} is allowed; that it exists is asked when acting",
+            ),
+            GuardOpinion(
+                name="others",
+                verdict="asked when acting",
+                text="kill switch, clock, still firing, lease, limits and dry run are asked when acting",
+            ),
+        )
+
+    return opinions
+
+
+def skeleton(labels: Mapping[str, str]) -> str:
+    """A rule to begin with, for an alert that no rule matches. YAML."""
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in labels.get("alertname", "new-rule"))
+    wanted = [key for key in ("alertname", "namespace") if labels.get(key)]
+    lines = [f"- name: {name.strip('-').lower()[:63] or 'new-rule'}", "  match:"]
+    for key in wanted:
+        text = str(Matcher(name=key, op=MatchOp.EQUAL, value=plain(labels[key], 100))).replace("'", "''")
+        lines.append(f"    - '{text}'")
+    if not wanted:
+        lines[-1] = "  match: []"
+    return "\n".join((*lines, "  severity: SEV-3", ""))
+
+
+def _span(span: int | None) -> str | None:
+    return None if span is None else format_duration(span)

@@ -1,0 +1,73 @@
+"""What a runbook would do to a service, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from remediator.core.policies import Check, Policy, Runbook, Service, WorkloadRef
+from remediator.core.times import format_duration
+from remediator.guards.target import static_objection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunbookPlan:
+    """The parts of a runbook in their order, a line each."""
+
+    name: str
+    summary: str
+    target: str | None
+    diagnose: tuple[str, ...]
+    steps: tuple[str, ...]
+    verify: tuple[str, ...]
+    limits: str
+
+
+def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
+    """What it would do, without looking at anything but the catalog."""
+    target = None if service is None else service.workload
+    where = "" if target is None else f" {target} in {target.namespace}"
+    limits = runbook.limits
+    return RunbookPlan(
+        name=runbook.name,
+        summary=runbook.summary,
+        target=None if target is None else target.path,
+        diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
+        steps=tuple(_words(each.action, each.params) + where for each in runbook.steps),
+        verify=tuple(map(_check, runbook.verify)),
+        limits=(
+            f"at most {limits.attempts} attempts in {format_duration(limits.per)}, "
+            f"{format_duration(limits.cooldown)} between two"
+        ),
+    )
+
+
+def _check(check: Check) -> str:
+    text = _words(check.check, check.params)
+    if check.stable:
+        text += f", for {format_duration(check.stable)}"
+    return f"{text}, within {format_duration(check.within)}"
+
+
+def _words(name: str, params: Mapping[str, object]) -> str:
+    said = ", ".join(
+        f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in params.items()
+    )
+    return f"{name} ({said})" if said else name
+
+
+class ChangeBounds:
+    """What the policy alone says of the target of a change."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def target(self, service: str) -> WorkloadRef | None:
+        """The workload that the catalog names for a service."""
+        known = self._policy.services.get(service)
+        return None if known is None else known.workload
+
+    def objection(self, service: str) -> str:
+        """Why nothing may be changed for a service; empty when the policy does not object."""
+        return static_objection(service, self.target(service), self._policy.guards)
