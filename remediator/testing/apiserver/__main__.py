@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from ruamel.yaml import YAML
 
 from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace
 from remediator.testing.apiserver.objects import Json
+from remediator.testing.apiserver.striking import server_context, until_stopped
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,18 +45,12 @@ def _manifests(paths: Sequence[Path]) -> list[Json]:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    tls = None
-    if options.cert is not None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(options.cert, options.key)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = until_stopped()
     pace = Pace(ready_after=options.ready_after, second=options.second)
     server = FakeApiServer(
         host=options.host,
         port=options.port,
-        tls=tls,
+        tls=server_context(options.cert, options.key),
         ca=options.ca.read_bytes() if options.ca else None,
         users={options.token: ADMIN},
         pace=pace,

@@ -17,7 +17,7 @@ from remediator.testing.apiserver import discovery
 from remediator.testing.apiserver.access import Asked, User, authenticate, authorize, review
 from remediator.testing.apiserver.bodies import Request, parse_json
 from remediator.testing.apiserver.cluster import Cluster, Sleep
-from remediator.testing.apiserver.faults import Fault, FaultKind, Faults
+from remediator.testing.apiserver.faults import Fault, Faults
 from remediator.testing.apiserver.kinds import GROUPS, KINDS, PODS, Kind
 from remediator.testing.apiserver.ledger import Arrival
 from remediator.testing.apiserver.logs import Logs
@@ -31,6 +31,7 @@ from remediator.testing.apiserver.statuses import (
     no_such_resource,
     unsupported,
 )
+from remediator.testing.apiserver.striking import fail_after, fail_before
 from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
 
@@ -61,15 +62,14 @@ class Dispatcher:
         body = await http.read()
         self._note(http, body)
         fault = self.faults.strike(http.method, http.path)
-        if fault is not None and (response := await self._fail_before(fault, http)) is not None:
-            return response
+        early = await fail_before(fault, http, sleep=self.sleep, closing=self.closing, refuse=_refuse)
+        if early is not None:
+            return early
         try:
             response = await self._answer(http, body)
         except ApiError as error:
             response = status_response(error)
-        if fault is not None:
-            await self._fail_after(fault, http)
-        return response
+        return await fail_after(fault, http, response, closing=self.closing)
 
     def _note(self, http: web.Request, body: bytes) -> None:
         self.requests.append(
@@ -83,27 +83,6 @@ class Dispatcher:
                 body=body.decode("utf-8", "replace"),
             )
         )
-
-    async def _fail_before(self, fault: Fault, http: web.Request) -> web.StreamResponse | None:
-        match fault.kind:
-            case FaultKind.LATENCY:
-                await self.sleep(fault.seconds)
-            case FaultKind.STATUS:
-                return status_response(fault.error())
-            case FaultKind.HANG:
-                await self.closing.wait()
-                return drop(http)
-            case FaultKind.DROP_BEFORE_EFFECT:
-                return drop(http)
-            case FaultKind.HANG_AFTER_EFFECT | FaultKind.DROP_AFTER_EFFECT:
-                pass
-        return None
-
-    async def _fail_after(self, fault: Fault, http: web.Request) -> None:
-        if fault.kind is FaultKind.HANG_AFTER_EFFECT:
-            await self.closing.wait()
-        if fault.kind in {FaultKind.HANG_AFTER_EFFECT, FaultKind.DROP_AFTER_EFFECT}:
-            drop(http)
 
     async def _answer(self, http: web.Request, body: bytes) -> web.StreamResponse:
         user = authenticate(self.users, http.headers.get("Authorization"))
@@ -256,8 +235,5 @@ def status_response(error: ApiError) -> web.Response:
     return response
 
 
-def drop(http: web.Request) -> web.Response:
-    """Cut the connection without an answer."""
-    if http.transport is not None:
-        http.transport.abort()
-    return web.Response(status=500)
+def _refuse(fault: Fault) -> web.Response:
+    return status_response(fault.error())
