@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from remediator.core import codec
 from remediator.core.alerts import Alert, Disposition, Lane, Notification
 from remediator.core.classify import Classifier
 from remediator.core.decide import decide
-from remediator.core.errors import StoreUnavailable
 from remediator.core.incident import IncidentId
-from remediator.core.journal import Effect, Message, Outcomes
+from remediator.core.journal import Outcomes
 from remediator.core.ports import Observer
 from remediator.core.store import (
     Arrival,
@@ -36,10 +36,9 @@ from remediator.routing import Batch, gather_batches
 
 CONFLICTS = 20
 """So often a batch is loaded and decided again before it is left to be delivered again."""
-LISTED_UNMATCHED = 20
-"""Of one notification, so many alerts that no rule matches are kept for the list."""
 
-Perform = Callable[[Effect | Message], Awaitable[Outcomes | None]]
+Perform = Callable[[Any], Awaitable[Outcomes | None]]
+"""Performs the kind of effect or message that its queue carries; None: nobody waits for the outcome."""
 
 
 class Journey:
@@ -65,26 +64,11 @@ class Journey:
         dispositions = await self.intake.admit(arrivals, notification.rejected)
         dispositions += [Disposition.DEAD_LETTER] * len(notification.rejected)
         self.observer.arrived(dispositions)
-        strange = [
-            a.alert for a, d in zip(arrivals, dispositions, strict=False) if d is Disposition.UNMATCHED
-        ]
-        for alert in strange[:LISTED_UNMATCHED]:
-            try:
-                await self.incidents.unmatched(alert)
-            except StoreUnavailable as error:  # the list is a convenience, the alert itself is safe
-                self.observer.trouble("unmatched", error)
         return Counter(dispositions)
 
     def _at_the_door(self, alert: Alert) -> Arrival:
         match = self.rules().match(alert.labels)
         return Arrival(alert=alert, lane=match.lane if match else Lane.NORMAL, matched=match is not None)
-
-    async def _list_unmatched(self, alerts: Sequence[Alert]) -> None:
-        try:
-            for alert in alerts[:LISTED_UNMATCHED]:
-                await self.incidents.unmatched(alert)
-        except StoreUnavailable as error:  # the list is a convenience, the alerts themselves are safe
-            self.observer.trouble("unmatched", error)
 
     async def sort(self, deliveries: Sequence[Delivered]) -> list[Batch]:
         """The events of one incident together, classified by the newest policy."""

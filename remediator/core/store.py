@@ -257,8 +257,8 @@ class IncidentStore(Protocol):
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """Oldest first."""
 
-    async def unmatched(self, alert: Alert) -> None:
-        """Remember an alert that no rule matches."""
+    async def unmatched(self, count: int) -> list[Alert]:
+        """The newest alerts that no rule matched when they came; the last 1000 are remembered."""
 
 
 class TimerStore(Protocol):

@@ -129,19 +129,19 @@ class MemoryStore(MemoryGuards):
             incident=episode.incident if episode else None,
         )
         if not arrival.matched:
+            self._list_unmatched(alert)
             return Disposition.UNMATCHED
         self._add(lane_queue(arrival.lane), "", codec.ALERT, codec.alert_json(alert))
         return Disposition.NEW
 
-    async def unmatched(self, alert: Alert) -> None:
-        """As the Protocol says."""
+    def _list_unmatched(self, alert: Alert) -> None:
         self._unmatched[alert.fingerprint] = alert
         self._unmatched.move_to_end(alert.fingerprint)
         while len(self._unmatched) > KEPT_UNMATCHED:
             self._unmatched.popitem(last=False)
 
-    async def unmatched_alerts(self, count: int) -> list[Alert]:
-        """The newest first."""
+    async def unmatched(self, count: int) -> list[Alert]:
+        """As the Protocol says."""
         return list(reversed(self._unmatched.values()))[:count]
 
     # --- queues ---
