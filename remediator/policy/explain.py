@@ -6,9 +6,8 @@ because only a running daemon can look at the cluster and at the limits.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 from remediator.core.alerts import Alert, AlertStatus, Notification
 from remediator.core.classify import Classifier, Match, Miss
@@ -20,28 +19,16 @@ from remediator.core.policies import (
     PageUnlessVerified,
     Policy,
     Rule,
-    Runbook,
     describe_page_policy,
 )
 from remediator.core.text import plain
 from remediator.core.times import format_duration
-from remediator.policy.plans import ChangeBounds, RunbookPlan, plan_runbook
+from remediator.policy.opinions import GuardOpinion, Opinions, policy_opinions
+from remediator.policy.plans import RunbookPlan, plan_runbook
+
+__all__ = ["AlertExplanation", "Explainer", "Explanation", "GuardOpinion", "Opinions", "explain"]
 
 SHOWN_MISSES = 3
-
-Opinion = Literal["allows", "blocks", "asked when acting"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GuardOpinion:
-    """What one guard would say to a runbook now."""
-
-    name: str
-    verdict: Opinion
-    text: str
-
-
-Opinions = Callable[[Match, Runbook], Awaitable[Sequence[GuardOpinion]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,33 +244,6 @@ class Explainer:
                 plan = plan_runbook(runbook, self._policy.services.get(match.service))
                 notes.append(RunbookNote(plan=plan, guards=tuple(await self._opinions(match, runbook))))
         return tuple(notes)
-
-
-def policy_opinions(policy: Policy, ceiling: Mode) -> Opinions:
-    """What can be said of a change without a daemon: the mode, the target, and that the rest is asked later."""
-    bounds = ChangeBounds(policy)
-
-    async def opinions(match: Match, runbook: Runbook) -> Sequence[GuardOpinion]:
-        mode = match.rule.mode.capped(ceiling)
-        said = f"rule {match.rule.name} is in mode {match.rule.mode}"
-        said += "" if ceiling is Mode.AUTO else f", the daemon allows {ceiling} at most"
-        objection = bounds.objection(match.service)
-        return (
-            GuardOpinion(name="mode", verdict="allows" if mode is Mode.AUTO else "blocks", text=said),
-            GuardOpinion(
-                name="target",
-                verdict="blocks" if objection else "asked when acting",
-                text=objection
-                or f"{bounds.target(match.service)} is allowed; that it exists is asked when acting",
-            ),
-            GuardOpinion(
-                name="others",
-                verdict="asked when acting",
-                text="kill switch, clock, still firing, lease, limits and dry run are asked when acting",
-            ),
-        )
-
-    return opinions
 
 
 def skeleton(labels: Mapping[str, str]) -> str:

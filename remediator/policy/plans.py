@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remediator.core.policies import Check, Policy, Runbook, Service, WorkloadRef
+from remediator.core.policies import Check, Runbook, Service
 from remediator.core.times import format_duration
-from remediator.guards.target import static_objection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,19 +54,3 @@ def _words(name: str, params: Mapping[str, object]) -> str:
         f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in params.items()
     )
     return f"{name} ({said})" if said else name
-
-
-class ChangeBounds:
-    """What the policy alone says of the target of a change."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def target(self, service: str) -> WorkloadRef | None:
-        """The workload that the catalog names for a service."""
-        known = self._policy.services.get(service)
-        return None if known is None else known.workload
-
-    def objection(self, service: str) -> str:
-        """Why nothing may be changed for a service; empty when the policy does not object."""
-        return static_objection(service, self.target(service), self._policy.guards)

@@ -1,0 +1,91 @@
+"""The command line: one module per command, imported when it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from remediator import __version__
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lazy:
+    """Where a command's function stands, and what ``--help`` says of it without importing it."""
+
+    module: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "serve": Lazy(module="remediator.cli.serve", function="serve", summary="Run the daemon."),
+    "check": Lazy(
+        module="remediator.cli.check",
+        function="check",
+        summary="Validate and lint policy files; exit 1 on findings.",
+    ),
+    "explain": Lazy(
+        module="remediator.cli.explain",
+        function="explain",
+        summary="What would happen to a notification, and why not something else.",
+    ),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows every command by name, and imports the one that is called.
+
+    So ``check`` needs neither the web server nor the Kubernetes client, and ``--help`` needs nothing.
+    """
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Every name, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
+        """The command for listings: its name and summary."""
+        known = COMMANDS.get(cmd_name)
+        return None if known is None else TyperCommand(cmd_name, help=known.summary)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[Any, Any, list[str]]:  # type: ignore[override]
+        """The command that is called, with everything it needs."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load_command(name), rest
+
+
+def load_command(name: str) -> TyperCommand:
+    """Import a command."""
+    known = COMMANDS[name]
+    own = typer.Typer(add_completion=False)
+    own.command(name)(getattr(import_module(known.module), known.function))
+    loaded = typer.main.get_command(own)
+    assert isinstance(loaded, TyperCommand)
+    return loaded
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"remediator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit."),
+    ] = False,
+) -> None:
+    """Close the loop from a Prometheus alert to a verified fix."""
+
+
+def main() -> None:
+    """Entry of the ``remediator`` program."""
+    app()
