@@ -189,7 +189,7 @@ async def test_a_client_that_does_not_trust_the_authority_refuses(fake: FakePage
 async def test_as_a_process_with_the_authority_from_the_environment(
     authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What end-to-end tests do: the client's process trusts SSL_CERT_FILE, the control paths tell the rest."""
+    """As end-to-end tests do: the client trusts SSL_CERT_FILE, the control paths tell the rest."""
     ca, pem = tmp_path / "ca.pem", tmp_path / "server.pem"
     authority.cert_pem.write_to_path(ca)
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)

@@ -164,6 +164,13 @@ class FakeApiServer:
             raise ValueError(f"{kind.name} {obj['metadata']['name']} exists")
         return self.cluster.store.put(kind, obj)
 
+    def restore(self, obj: Json) -> Json:
+        """Store an object exactly as it is, status included: a state that was recorded elsewhere."""
+        kind = _BY_KIND[(obj["apiVersion"], obj["kind"])]
+        if kind.namespaced:
+            self.namespace(obj["metadata"]["namespace"])
+        return self.cluster.store.put(kind, obj)
+
     def deployment(self, namespace: str, name: str, *, replicas: int = 2, **spec: Any) -> Json:
         """Create a plain Deployment with the label ``app: NAME``; ``spec`` adds to its spec."""
         labels = {"app": name}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.testing.apiserver.cluster import Controller
+from remediator.testing.apiserver.controllers.daemonsets import DaemonSets
 from remediator.testing.apiserver.controllers.deployments import Deployments
 from remediator.testing.apiserver.controllers.endpoints import EndpointAddresses
 from remediator.testing.apiserver.controllers.garbage import EndingNamespaces, Garbage
 from remediator.testing.apiserver.controllers.kubelet import Kubelet
 from remediator.testing.apiserver.controllers.replicasets import ReplicaSets
+from remediator.testing.apiserver.controllers.statefulsets import StatefulSets
 
 
 def default_controllers() -> Sequence[Controller]:
     """In the order in which they look at a change."""
-    return (ReplicaSets(), Deployments(), Kubelet(), EndpointAddresses(), Garbage(), EndingNamespaces())
+    workloads = (ReplicaSets(), Deployments(), StatefulSets(), DaemonSets())
+    return (*workloads, Kubelet(), EndpointAddresses(), Garbage(), EndingNamespaces())

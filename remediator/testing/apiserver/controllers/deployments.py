@@ -177,7 +177,8 @@ def _replica_set(view: View, revision: int) -> Json:
             "annotations": {**_inherited(view), **_sizes(view), REVISION: str(revision)},
             "ownerReferences": [owner_reference(view.deployment)],
         },
-        "spec": {"replicas": _wanted_new(empty), "selector": selector, "template": template},
+        "spec": {"replicas": _wanted_new(empty), "selector": selector, "template": template}
+        | ({"minReadySeconds": spec["minReadySeconds"]} if "minReadySeconds" in spec else {}),
     }
 
 

@@ -38,7 +38,7 @@ class Kubelet:
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._stop(cluster, key, uid)
-        elif not pod["spec"].get("nodeName"):
+        elif "startTime" not in pod["status"]:
             self._schedule(cluster, pod)
         elif uid not in self._starting and "podIP" not in pod["status"]:
             self._starting.add(uid)
@@ -46,11 +46,12 @@ class Kubelet:
             cluster.after(delay, lambda: self._started(cluster, key, uid))
 
     def _schedule(self, cluster: Cluster, pod: Json) -> None:
-        if not cluster.nodes:
-            return
         bound = clone(pod)
-        bound["spec"]["nodeName"] = cluster.nodes[self._scheduled % len(cluster.nodes)]
-        self._scheduled += 1
+        if "nodeName" not in bound["spec"]:
+            if not cluster.nodes:
+                return
+            bound["spec"]["nodeName"] = cluster.nodes[self._scheduled % len(cluster.nodes)]
+            self._scheduled += 1
         now = cluster.timestamp()
         bound["status"]["conditions"] = _conditions(now, [], ready=False, started=False)
         bound["status"] |= {"hostIP": _host_ip(cluster, bound), "hostIPs": [{"ip": _host_ip(cluster, bound)}]}
@@ -67,6 +68,7 @@ class Kubelet:
         started = clone(pod)
         started["status"] |= {"podIP": address_text, "podIPs": [{"ip": address_text}]}
         health = cluster.behaviours.health_of(workload_of(cluster, pod), revision_of(pod))
+        cluster.moments[uid] = cluster.clock()
         cluster.store.put(PODS, with_health(started, health, cluster.timestamp()))
 
     def _stop(self, cluster: Cluster, key: Key, uid: str) -> None:
@@ -95,6 +97,7 @@ def apply_behaviour(cluster: Cluster, key: Key, behaviour: Behaviour, revision: 
         return
     for pod in cluster.store.list(PODS, key[0]):
         if workload_of(cluster, pod) == key and "podIP" in pod["status"] and not deleting(pod):
+            cluster.moments[pod["metadata"]["uid"]] = cluster.clock()
             cluster.store.put(PODS, with_health(clone(pod), behaviour.present, cluster.timestamp()))
 
 
@@ -179,4 +182,5 @@ def _conditions(now: str, unready: list[str], *, ready: bool, started: bool) -> 
 
 
 def _host_ip(cluster: Cluster, pod: Json) -> str:
-    return f"10.99.0.{cluster.nodes.index(pod['spec']['nodeName']) + 1}"
+    node = pod["spec"]["nodeName"]
+    return f"10.99.0.{cluster.nodes.index(node) + 1 if node in cluster.nodes else 250}"

@@ -18,14 +18,15 @@ def limits(deployment: Json) -> tuple[int, int]:
     if strategy["type"] == "Recreate":
         return 0, 0
     rolling = strategy["rollingUpdate"]
-    surge = _portion(rolling["maxSurge"], replicas, up=True)
-    unavailable = _portion(rolling["maxUnavailable"], replicas, up=False)
+    surge = portion(rolling["maxSurge"], replicas, up=True)
+    unavailable = portion(rolling["maxUnavailable"], replicas, up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return surge, min(unavailable, replicas)
 
 
-def _portion(value: Any, of: int, *, up: bool) -> int:
+def portion(value: Any, of: int, *, up: bool) -> int:
+    """A number of pods, given as such or as a percentage, rounded up or down."""
     if isinstance(value, int):
         return value
     exact = int(str(value).removesuffix("%")) * of / 100

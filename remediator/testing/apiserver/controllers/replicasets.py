@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers.availability import count_available
 from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
 from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
 from remediator.testing.apiserver.objects import (
@@ -46,7 +47,12 @@ class ReplicaSets:
                 self._create(cluster, replica_set)
             for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
                 cluster.delete(PODS, key_of(pod))
-        cluster.set_status(REPLICA_SETS, key, _status(cluster, replica_set))
+        self._write_status(cluster, key)
+
+    def _write_status(self, cluster: Cluster, key: Key) -> None:
+        if (replica_set := cluster.store.get(REPLICA_SETS, key)) is not None:
+            status = _status(cluster, replica_set, lambda: cluster.enqueue(self, key))
+            cluster.set_status(REPLICA_SETS, key, status)
 
     def _create(self, cluster: Cluster, replica_set: Json) -> None:
         self._named += 1
@@ -75,12 +81,12 @@ def active_pods(cluster: Cluster, owner: Json) -> list[Json]:
     return [pod for pod in pods if owner_uid(pod) == uid and is_active(pod)]
 
 
-def _status(cluster: Cluster, replica_set: Json) -> Json:
+def _status(cluster: Cluster, replica_set: Json, again: Callable[[], None]) -> Json:
     pods = active_pods(cluster, replica_set)
-    ready = sum(map(is_ready, pods))
+    ready, available = sum(map(is_ready, pods)), count_available(cluster, replica_set, pods, again)
     labels = replica_set["spec"]["template"]["metadata"].get("labels", {}).items()
     labelled = sum(labels <= pod["metadata"].get("labels", {}).items() for pod in pods)
     status: Json = {"replicas": len(pods)}
-    counts = {"fullyLabeledReplicas": labelled, "readyReplicas": ready, "availableReplicas": ready}
+    counts = {"fullyLabeledReplicas": labelled, "readyReplicas": ready, "availableReplicas": available}
     status |= {name: count for name, count in counts.items() if count}
     return status | {"observedGeneration": replica_set["metadata"]["generation"]}

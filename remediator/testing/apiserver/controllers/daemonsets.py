@@ -1,0 +1,103 @@
+"""The DaemonSet controller: one pod on every node, replaced a few nodes at a time.
+
+``maxSurge`` is taken as if it were ``maxUnavailable``: a node never has two pods here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers import revisions
+from remediator.testing.apiserver.controllers.availability import count_available
+from remediator.testing.apiserver.controllers.kubelet import is_ready
+from remediator.testing.apiserver.controllers.progress import portion
+from remediator.testing.apiserver.kinds import DAEMON_SETS, PODS
+from remediator.testing.apiserver.objects import Json, Key, deleting, digest, key_of
+from remediator.testing.apiserver.store import Event
+
+
+class DaemonSets:
+    """Creates and replaces a pod on each node."""
+
+    def __init__(self) -> None:
+        self._named = 0
+
+    def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
+        """DaemonSets that change, and owners of pods that do."""
+        if event.kind is DAEMON_SETS and event.type != "DELETED":
+            yield event.key
+        elif event.kind is PODS:
+            yield from revisions.owner_keys(DAEMON_SETS, event.obj)
+
+    def reconcile(self, cluster: Cluster, key: Key) -> None:
+        """Create what is missing, take away what is old, then count."""
+        owner = cluster.store.get(DAEMON_SETS, key)
+        if owner is None:
+            return
+        if not deleting(owner):
+            revision = revisions.ensure_revision(cluster, owner)
+            self._fill(cluster, owner, revision)
+            self._replace(cluster, owner, revision)
+        self._write_status(cluster, key)
+
+    def _fill(self, cluster: Cluster, owner: Json, revision: str) -> None:
+        taken = {pod["spec"].get("nodeName") for pod in revisions.owned_pods(cluster, owner)}
+        for node in cluster.nodes:
+            if node in taken:
+                continue
+            self._named += 1
+            name = f"{owner['metadata']['name']}-{digest([node, self._named])[-5:]}"
+            generation = str(owner["metadata"]["generation"])
+            labels = {revisions.HASH: revision, "pod-template-generation": generation}
+            pod = revisions.pod_from(owner, owner["spec"]["template"], name, labels)
+            pod["metadata"]["generateName"] = f"{owner['metadata']['name']}-"
+            pod["spec"]["nodeName"] = node
+            cluster.create(PODS, pod)
+
+    def _replace(self, cluster: Cluster, owner: Json, revision: str) -> None:
+        strategy = owner["spec"]["updateStrategy"]
+        if strategy["type"] != "RollingUpdate":
+            return
+        rolling, nodes = strategy["rollingUpdate"], len(cluster.nodes)
+        allowed = portion(rolling["maxUnavailable"], nodes, up=True) or portion(
+            rolling["maxSurge"], nodes, up=True
+        )
+        pods = revisions.owned_pods(cluster, owner)
+        up = [pod for pod in pods if is_ready(pod) and not deleting(pod)]
+        room = allowed - (nodes - len(up))
+        old = [pod for pod in pods if not deleting(pod) and not _is_of(pod, revision)]
+        for pod in old:
+            if not is_ready(pod):
+                cluster.delete(PODS, key_of(pod))
+            elif room > 0:
+                room -= 1
+                cluster.delete(PODS, key_of(pod))
+
+    def _write_status(self, cluster: Cluster, key: Key) -> None:
+        owner = cluster.store.get(DAEMON_SETS, key)
+        if owner is None:
+            return
+        pods = revisions.owned_pods(cluster, owner)
+        if any(deleting(pod) and not is_ready(pod) for pod in pods):
+            return  # the next count comes with the pod that replaces this one
+        revision = digest(owner["spec"]["template"])
+        available = count_available(cluster, owner, pods, lambda: cluster.enqueue(self, key))
+        status = {
+            "currentNumberScheduled": len(pods),
+            "numberMisscheduled": 0,
+            "desiredNumberScheduled": len(cluster.nodes),
+            "numberReady": sum(map(is_ready, pods)),
+            "observedGeneration": owner["metadata"]["generation"],
+        }
+        optional = {
+            "updatedNumberScheduled": sum(_is_of(pod, revision) for pod in pods),
+            "numberAvailable": available,
+            "numberUnavailable": len(cluster.nodes) - available,
+        }
+        status |= {name: count for name, count in optional.items() if count}
+        cluster.set_status(DAEMON_SETS, key, status)
+
+
+def _is_of(pod: Json, revision: str) -> bool:
+    return bool(pod["metadata"]["labels"].get(revisions.HASH) == revision)
