@@ -1,0 +1,102 @@
+"""Bugs planted on purpose: a checker that finds none of them proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from remediator.core.alerts import Lane
+from remediator.core.decide import decide
+from remediator.core.errors import RemediatorError
+from remediator.core.journal import Page, TimerDue
+from remediator.core.plugins import Channel, ChannelMessage
+from remediator.core.store import Limit, LimitUse
+from remediator.core.times import Millis
+from remediator.journey import Journey
+from remediator.routing import Batch
+from remediator.testing.simulation.recording import RecordingStore
+from remediator.testing.simulation.replica import Gate, Replica
+
+BUGS = (
+    "acknowledge-before-commit",
+    "page-before-commit",
+    "lease-without-epoch",
+    "limit-outside-the-script",
+    "timer-popped-before-its-event",
+)
+
+
+class AcknowledgesFirst(Journey):
+    """Settles its deliveries, and only then commits what follows from them."""
+
+    async def advance(self, batch: Batch) -> None:
+        """As the real one, in the wrong order."""
+        for delivery in batch.deliveries:
+            await self.queues.settle(delivery, self.consumer)
+        await super().advance(replace(batch, deliveries=()))
+
+
+class PagesFirst(Journey):
+    """Pages as soon as it has decided to, and only then commits the decision."""
+
+    pager: Channel | None = None
+
+    async def advance(self, batch: Batch) -> None:
+        """As the real one, with a page sent too early."""
+        loaded = await self.incidents.load(batch.incident, batch.fingerprints)
+        rules = self.rules()
+        decision = decide(loaded.incident, batch.events, loaded.facts, rules.policy, loaded.at)
+        for message in decision.messages:
+            if isinstance(message, Page) and decision.incident is not None:
+                await self._send_early(message)
+        await super().advance(batch)
+
+    async def _send_early(self, page: Page) -> None:
+        assert self.pager is not None
+        early = ChannelMessage(
+            kind=page.kind, dedup_key=page.dedup_key, summary="early", severity="error", source="bug"
+        )
+        try:
+            await self.pager.send(early)
+        except RemediatorError as error:
+            self.observer.trouble("early page", error)
+
+
+class LooksThenTakes:
+    """The store of a replica that checks its limits in one call and takes them in another."""
+
+    def __init__(self, store: RecordingStore, replica: Replica) -> None:
+        self._store, self._gate = store, Gate(replica, "store", store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gate, name)
+
+    async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
+        """Two calls where one script was needed."""
+        uses: list[LimitUse] = await self._gate.use_limits(limits, member, take=False)
+        if take and not any(use.exceeded for use in uses):
+            for limit in limits:
+                self._store._limits.setdefault(limit.name, {})[member] = self._store.clock()  # noqa: SLF001  # the bug
+            self._store.record_taken(limits, member)
+        return uses
+
+
+class PopsThenTells:
+    """The store of a replica that takes due timers off in one call and enqueues their events in others."""
+
+    def __init__(self, store: RecordingStore, replica: Replica) -> None:
+        self._store, self._gate = store, Gate(replica, "store", store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gate, name)
+
+    async def fire_due(self, count: int) -> tuple[int, Millis | None]:
+        """Two calls where one script was needed."""
+        timers = self._store._timers  # noqa: SLF001  # the bug
+        due = [(at, key) for key, at in timers.items() if at <= self._store.clock()][:count]
+        for _, key in due:
+            del timers[key]
+        for at, (incident, name) in due:
+            await self._gate.append(incident, TimerDue(name=name, due=at), Lane.URGENT)
+        return await self._gate.fire_due(count)  # type: ignore[no-any-return]

@@ -1,0 +1,181 @@
+"""Holds a history to the promises. Knows what is promised, nothing of how the program keeps it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from remediator.core.incident import Incident, Outcome, Status
+from remediator.core.journal import PageKind
+from remediator.core.store import Gauges
+from remediator.testing.simulation.history import (
+    Answered,
+    Changed,
+    Claimed,
+    Committed,
+    History,
+    LimitsRefunded,
+    LimitsTaken,
+    PagerGot,
+    Paused,
+    Verified,
+)
+from remediator.testing.simulation.scenario import DEADLINE, Scenario
+
+LOOKING = 10.0
+"""Seconds between the last look and the change that it allows, at most, in a process that is not frozen."""
+SLACK = 75.0
+"""Seconds by which a page may be late while replicas die, freeze and the pager is down."""
+
+
+def violations(
+    history: History, scenario: Scenario, incidents: tuple[Incident, ...], gauges: Gauges
+) -> list[str]:
+    """Every promise that was broken, in words; empty when all were kept."""
+    checks = (
+        _p1_accepted_is_processed(history),
+        _p6_nothing_is_left(incidents, gauges),
+        _p7_once(history),
+        _p8_fenced(history),
+        _p10_limits(history),
+        _p11_pages(history),
+        _p13_stops(history),
+        _p14_verified(history),
+        _p18_deadlines(history, scenario),
+        _ends_well(incidents),
+    )
+    return [text for check in checks for text in check]
+
+
+def _p1_accepted_is_processed(history: History) -> Iterator[str]:
+    joined = {fp for commit in history.of(Committed) for fp in commit.joined}
+    resolved_unseen = {a.fingerprint for a in history.of(Answered) if not a.firing}
+    for answer in history.of(Answered):
+        if answer.firing and answer.fingerprint not in joined and answer.fingerprint not in resolved_unseen:
+            yield f"P1: alert {answer.fingerprint} was answered 2xx at {answer.at:.1f} and never processed"
+
+
+def _p6_nothing_is_left(incidents: tuple[Incident, ...], gauges: Gauges) -> Iterator[str]:
+    for queue, left in gauges.backlog.items():
+        if left:
+            yield f"P6: {left} entries are left in {queue}"
+    if gauges.timer_lag:
+        yield f"P12: a timer is overdue by {gauges.timer_lag} ms"
+    if gauges.dead_letters:
+        yield f"P6: {gauges.dead_letters} dead letters without any poison"
+    for incident in incidents:
+        if incident.active is not None:
+            yield f"P6: {incident.id} still waits for {incident.active.pending or 'a timer'}"
+        if incident.status is Status.HELD:
+            yield f"P12: {incident.id} is still held"
+
+
+def _p7_once(history: History) -> Iterator[str]:
+    rolled: dict[str, int] = defaultdict(int)
+    for change in history.of(Changed):
+        rolled[change.effect] += change.rolled
+    for effect, count in rolled.items():
+        if count > 1:
+            yield f"P7: {effect} took effect {count} times"
+
+
+def _p8_fenced(history: History) -> Iterator[str]:
+    newest: dict[str, int] = defaultdict(int)
+    for record in history.records:
+        if isinstance(record, Claimed):
+            newest[record.target] = max(newest[record.target], record.epoch)
+        elif isinstance(record, Changed) and record.epoch < newest[record.target]:
+            yield (
+                f"P8: {record.target} was changed at {record.at:.1f} under epoch {record.epoch}, "
+                f"after epoch {newest[record.target]} had claimed it"
+            )
+
+
+def _p10_limits(history: History) -> Iterator[str]:
+    taken: dict[str, dict[str, float]] = defaultdict(dict)
+    for record in history.records:
+        if isinstance(record, LimitsRefunded):
+            for members in taken.values():
+                members.pop(record.member, None)
+        elif isinstance(record, LimitsTaken):
+            for name, count, per in record.limits:
+                members = taken[name]
+                members.setdefault(record.member, record.at)
+                recent = [at for at in members.values() if record.at - at < per / 1000]
+                if len(recent) > count:
+                    yield f"P10: {name} was taken {len(recent)} times within {per} ms, at most {count} allowed"
+
+
+def _p11_pages(history: History) -> Iterator[str]:
+    decided: set[tuple[str, PageKind]] = set()
+    triggered: set[str] = set()
+    delivered: set[tuple[str, PageKind]] = set()
+    for record in history.records:
+        if isinstance(record, Committed):
+            decided.update(record.queued_pages)
+        elif isinstance(record, PagerGot):
+            delivered.add((record.dedup_key, record.kind))
+            if (record.dedup_key, record.kind) not in decided:
+                yield f"P11: {record.kind} of {record.dedup_key} was sent before it was committed"
+            if record.kind is PageKind.TRIGGER:
+                triggered.add(record.dedup_key)
+            elif record.dedup_key not in triggered:
+                yield f"P11: {record.dedup_key} was resolved before it was triggered"
+    for dedup_key, kind in sorted(decided - delivered):
+        if not dedup_key.startswith("dead/"):
+            yield f"P11: {kind} of {dedup_key} was decided and never delivered"
+
+
+def _p13_stops(history: History) -> Iterator[str]:
+    paused_since: float | None = None
+    for record in history.records:
+        if isinstance(record, Paused):
+            paused_since = record.at if record.on else None
+        elif isinstance(record, Changed) and paused_since is not None:
+            late = record.asked_at - paused_since
+            if late > LOOKING + record.frozen_for:
+                yield f"P13: {record.target} was changed {late:.1f} s after the kill switch was thrown"
+
+
+def _p14_verified(history: History) -> Iterator[str]:
+    for verified in history.of(Verified):
+        if not verified.healthy:
+            yield f"P14: {verified.incident} was called verified while {verified.target} was broken"
+
+
+def _p18_deadlines(history: History, scenario: Scenario) -> Iterator[str]:
+    """Whoever must be paged by a time is: at the latest that long after, in the worst of weather."""
+    opened: dict[str, Committed] = {}
+    over: dict[str, float] = {}
+    first_page = _first_pages(history)
+    for commit in history.of(Committed):
+        if commit.status is Status.RESOLVED or any(o is Outcome.VERIFIED for _, o in commit.ended):
+            over.setdefault(commit.incident, commit.at)
+        elif commit.status is not Status.HELD:
+            opened.setdefault(commit.incident, commit)
+    for incident, commit in opened.items():
+        allowed = {"SEV-1": 0.0, "SEV-2": DEADLINE / 1000}.get(commit.severity)
+        if allowed is None:
+            continue
+        due = commit.at + allowed
+        if over.get(incident, 1e9) > due + SLACK and first_page.get(incident, 1e9) > due + SLACK:
+            when = f"at {first_page[incident]:.1f}" if incident in first_page else "never"
+            yield f"P18: {incident} ({commit.severity}) was to be paged by {due:.1f} and was {when}"
+
+
+def _first_pages(history: History) -> dict[str, float]:
+    first: dict[str, float] = {}
+    for got in history.of(PagerGot):
+        if got.kind is PageKind.TRIGGER:
+            first.setdefault(got.dedup_key.split("/")[0], got.at)
+    return first
+
+
+def _ends_well(incidents: tuple[Incident, ...]) -> Iterator[str]:
+    for incident in incidents:
+        if incident.resolved or incident.status is Status.HELD:
+            continue
+        if incident.alerts:
+            yield f"P5: {incident.id} counts {incident.alerts} firing alerts, but all outages are over"
+        elif not incident.level and incident.severity != "SEV-3":
+            yield f"P14: {incident.id} is left open and nobody was paged"

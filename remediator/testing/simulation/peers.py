@@ -1,0 +1,171 @@
+"""The simulated cluster and pager: what they do, and what they do when answers get lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Change, Fence, Pod, Workload
+from remediator.core.errors import Fenced, NotFound, Retryable, Unknown
+from remediator.core.journal import PageKind
+from remediator.core.plugins import ChannelMessage
+from remediator.core.policies import WorkloadRef
+from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
+from remediator.testing.simulation.replica import Replica
+
+ROLLOUT = 8.0
+"""Virtual seconds a rollout takes."""
+
+
+@dataclass
+class Machine:
+    """One workload: whether it works, and whether a restart would make it work."""
+
+    ref: WorkloadRef
+    heals: bool
+    broken: bool = False
+    generation: int = 1
+    restarted_at: int | None = None
+    rolled_at: float = -1e9
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+class SimCluster:
+    """The state of the cluster, shared by all replicas. ``fences``: whether it tests epochs (it must)."""
+
+    def __init__(self, history: History, on_heal: Callable[[str], None], *, fences: bool = True) -> None:
+        self.machines: dict[str, Machine] = {}
+        self._history, self._on_heal, self._fences = history, on_heal, fences
+
+    def add(self, machine: Machine) -> None:
+        """A workload exists from now on."""
+        self.machines[machine.ref.path] = machine
+
+    def _machine(self, ref: WorkloadRef) -> Machine:
+        machine = self.machines.get(ref.path)
+        if machine is None:
+            raise NotFound(f"{ref} does not exist")
+        return machine
+
+    def healthy(self, ref: WorkloadRef) -> bool:
+        """Whether it works now."""
+        machine = self._machine(ref)
+        return not machine.broken and self._history.now() - machine.rolled_at >= ROLLOUT
+
+    def snapshot(self, ref: WorkloadRef) -> Workload:
+        """As the API server would answer."""
+        machine = self._machine(ref)
+        rolling = self._history.now() - machine.rolled_at < ROLLOUT
+        ready = 0 if machine.broken or rolling else 2
+        return Workload(
+            ref=ref,
+            uid=f"uid-{ref.name}",
+            generation=machine.generation,
+            observed_generation=machine.generation,
+            desired=2,
+            total=3 if rolling else 2,
+            updated=1 if rolling else 2,
+            ready=ready,
+            available=ready,
+            annotations=dict(machine.annotations),
+        )
+
+    def claim(self, ref: WorkloadRef, fence: Fence) -> Workload:
+        """Write the epoch, unless a newer one is there."""
+        machine, seen = self._machine(ref), self.snapshot(ref)
+        if self._fences and seen.epoch > fence.epoch:
+            raise Fenced(f"{ref} carries epoch {seen.epoch}, ours is {fence.epoch}")
+        machine.annotations[EPOCH_ANNOTATION] = str(fence.epoch)
+        self._history.add(Claimed(target=ref.path, epoch=fence.epoch, at=self._history.now()))
+        return self.snapshot(ref)
+
+    def apply(self, change: Change, fence: Fence, asked_at: float, frozen_for: float) -> None:
+        """Restart, if the epoch still is the caller's."""
+        machine, seen = self._machine(change.target), self.snapshot(change.target)
+        if self._fences and seen.epoch != fence.epoch:
+            raise Fenced(f"{change.target} carries epoch {seen.epoch}, ours is {fence.epoch}")
+        rolled = machine.restarted_at != change.at
+        machine.annotations[EFFECT_ANNOTATION] = fence.effect
+        machine.restarted_at = change.at
+        if rolled:
+            machine.generation += 1
+            machine.rolled_at = self._history.now()
+            if machine.broken and machine.heals:
+                machine.broken = False
+                self._on_heal(machine.ref.name)
+        self._history.add(
+            Changed(
+                target=change.target.path,
+                epoch=fence.epoch,
+                effect=fence.effect,
+                rolled=rolled,
+                asked_at=asked_at,
+                at=self._history.now(),
+                frozen_for=frozen_for,
+            )
+        )
+
+
+class SimPorts:
+    """One replica's way to the cluster: ``ClusterReader`` and ``Executor``."""
+
+    def __init__(self, cluster: SimCluster, replica: Replica, rng: Random) -> None:
+        self._cluster, self._replica, self._rng = cluster, replica, rng
+
+    async def workload(self, ref: WorkloadRef) -> Workload:
+        """As the Protocol says."""
+        return self._cluster.snapshot(ref)
+
+    async def pods(self, workload: Workload) -> tuple[Pod, ...]:
+        """As the Protocol says."""
+        ready = workload.ready > 0
+        return tuple(
+            Pod(name=f"{workload.ref.name}-{n}", phase="Running", ready=ready, restarts=0) for n in range(2)
+        )
+
+    async def dry_run(self, change: Change) -> None:
+        """As the Protocol says."""
+        self._cluster.snapshot(change.target)
+
+    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
+        """As the Protocol says."""
+        return self._cluster.claim(target, fence)
+
+    async def apply(self, change: Change, fence: Fence) -> None:
+        """As the Protocol says. A write can linger on the wire and land long after its caller gave up."""
+        asked_at = self._replica.monotonic()
+        frozen = self._replica.froze_for if asked_at - self._replica.froze_at < 120 else 0.0
+        if self._rng.random() < self._replica.chaos.error * 4:
+            loop = asyncio.get_running_loop()
+            loop.call_later(
+                self._rng.choice([0.5, 5.0, 30.0]), self._land_late, change, fence, asked_at, frozen
+            )
+            await asyncio.sleep(1.0)
+            raise Unknown("the API server did not answer in time")
+        self._cluster.apply(change, fence, asked_at, frozen)
+
+    def _land_late(self, change: Change, fence: Fence, asked_at: float, frozen: float) -> None:
+        try:
+            self._cluster.apply(change, fence, asked_at, frozen)
+        except Fenced:
+            return  # that is what the epoch is for
+
+
+class SimPager:
+    """PagerDuty, which takes events and sometimes does not say so."""
+
+    def __init__(self, history: History, rng: Random, chaos_error: Callable[[], float]) -> None:
+        self._history, self._rng, self._error = history, rng, chaos_error
+
+    async def send(self, message: ChannelMessage) -> str:
+        """As the Protocol says."""
+        if self._rng.random() < self._error() * 4:
+            raise Retryable("429: slow down", delay=self._rng.choice([None, 3000]))
+        self.got(message.dedup_key, message.kind)
+        return "Event processed"
+
+    def got(self, dedup_key: str, kind: PageKind) -> None:
+        """Taken."""
+        self._history.add(PagerGot(dedup_key=dedup_key, kind=kind, at=self._history.now()))

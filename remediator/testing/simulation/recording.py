@@ -1,0 +1,89 @@
+"""The in-memory store, with everything it takes written into the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from remediator.core.incident import Outcome
+from remediator.core.journal import Kind, Page
+from remediator.core.store import Commit, CommitResult, Limit, LimitUse, Pause
+from remediator.core.times import Instant
+from remediator.testing.memory import MemoryStore
+from remediator.testing.simulation.history import (
+    Committed,
+    History,
+    LimitsRefunded,
+    LimitsTaken,
+    Paused,
+    Verified,
+)
+
+
+class RecordingStore(MemoryStore):
+    """One store for all replicas. ``healthy`` answers whether an incident's target works right now."""
+
+    def __init__(
+        self, clock: Callable[[], int], history: History, healthy: Callable[[str], tuple[str, bool] | None]
+    ) -> None:
+        super().__init__(clock)
+        self._history, self._healthy = history, healthy
+
+    async def commit(self, commit: Commit) -> CommitResult:
+        """Recorded when it is taken, whether or not the answer arrives."""
+        result = await super().commit(commit)
+        after = commit.decision.incident
+        if result is CommitResult.COMMITTED and after is not None:
+            ended = tuple(
+                (int(entry.data["attempt"] or 0), Outcome(str(entry.data["outcome"])))
+                for entry in commit.decision.timeline
+                if entry.kind is Kind.ATTEMPT_ENDED
+            )
+            self._history.add(
+                Committed(
+                    incident=after.id,
+                    severity=after.severity,
+                    status=after.status,
+                    joined=tuple(alert.fingerprint for alert in commit.decision.join),
+                    queued_pages=tuple(
+                        (m.dedup_key, m.kind) for m in commit.decision.messages if isinstance(m, Page)
+                    ),
+                    ended=ended,
+                    at=self._history.now(),
+                )
+            )
+            if any(outcome is Outcome.VERIFIED for _, outcome in ended):
+                target = self._healthy(after.service)
+                if target is not None:
+                    self._history.add(
+                        Verified(
+                            incident=after.id, target=target[0], healthy=target[1], at=self._history.now()
+                        )
+                    )
+        return result
+
+    async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
+        """Recorded when taken."""
+        uses = await super().use_limits(limits, member, take=take)
+        if take and not any(use.exceeded for use in uses):
+            self.record_taken(limits, member)
+        return uses
+
+    def record_taken(self, limits: Sequence[Limit], member: str) -> None:
+        """The limits are spent."""
+        told = tuple((limit.name, limit.rate.count, limit.rate.per) for limit in limits)
+        self._history.add(LimitsTaken(member=member, limits=told, at=self._history.now()))
+
+    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+        """Recorded."""
+        await super().refund(limits, member)
+        self._history.add(LimitsRefunded(member=member, at=self._history.now()))
+
+    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
+        """Recorded."""
+        self._history.add(Paused(on=True, at=self._history.now()))
+        return await super().pause(reason, by, until)
+
+    async def resume(self) -> None:
+        """Recorded."""
+        self._history.add(Paused(on=False, at=self._history.now()))
+        await super().resume()

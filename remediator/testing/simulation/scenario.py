@@ -1,0 +1,177 @@
+"""What goes wrong in one simulation, drawn from its seed: the policy, the outages, how they are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.policies import (
+    AttemptLimits,
+    ChannelSpec,
+    Check,
+    Diagnosis,
+    Escalation,
+    GuardPolicy,
+    Level,
+    Mode,
+    PageNever,
+    PageNow,
+    PageUnlessVerified,
+    Policy,
+    Rate,
+    RateLimits,
+    Rule,
+    Runbook,
+    Service,
+    Severity,
+    Step,
+    WorkloadRef,
+)
+from remediator.core.times import MINUTE, SECOND, Millis, Stamp
+
+BASE = 1_795_400_000
+"""The virtual clock starts at that many seconds since the epoch."""
+DEADLINE = 2 * MINUTE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outage:
+    """One service breaks. ``repaired_at``: when a person repairs it, if a restart does not."""
+
+    service: str
+    severity: str
+    fingerprint: Fingerprint
+    breaks_at: float
+    heals: bool
+    repaired_at: float
+    alertmanagers: int
+    shifts: tuple[int, ...]
+    """By how many seconds each Alertmanager's startsAt differs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """Everything about one run that is not chance on the way."""
+
+    policy: Policy
+    outages: tuple[Outage, ...]
+    replicas: int
+    pauses: tuple[tuple[float, float], ...]
+    stormy_until: float
+    ends_at: float
+
+
+def draw_scenario(rng: Random) -> Scenario:
+    """A scenario of one to four services, each breaking once or twice within five minutes."""
+    services = [f"svc-{n}" for n in range(rng.randint(1, 4))]
+    severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
+    outages: list[Outage] = []
+    for name in services:
+        at = rng.uniform(1, 60)
+        for turn in range(rng.choice([1, 1, 2])):
+            count = rng.randint(1, 3)
+            outages.append(
+                Outage(
+                    service=name,
+                    severity=severities[name],
+                    fingerprint=Fingerprint(f"{services.index(name):04x}{rng.choice([0, turn]):04x}"),
+                    breaks_at=at,
+                    heals=rng.random() < 0.6,
+                    repaired_at=at + rng.uniform(60, 200),
+                    alertmanagers=count,
+                    shifts=tuple(rng.choice([0, 0, 1, 3]) for _ in range(count)),
+                )
+            )
+            at += rng.uniform(210, 240)
+    pauses = tuple(
+        (start := rng.uniform(5, 200), start + rng.uniform(20, 60)) for _ in range(rng.choice([0, 0, 1]))
+    )
+    return Scenario(
+        policy=_policy(services, severities, rng),
+        outages=tuple(outages),
+        replicas=rng.randint(1, 3),
+        pauses=pauses,
+        stormy_until=330.0,
+        ends_at=330.0 + 420.0,
+    )
+
+
+def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Policy:
+    runbook = Runbook(
+        name="restart-it",
+        diagnose=(Diagnosis(diagnosis="workload"),) if rng.random() < 0.5 else (),
+        steps=(Step(action="restart"),),
+        verify=(
+            Check(check="rollout", within=Millis(60 * SECOND)),
+            Check(check="ready", stable=Millis(5 * SECOND), within=Millis(60 * SECOND)),
+            *((Check(check="alert", within=Millis(60 * SECOND)),) if rng.random() < 0.5 else ()),
+        ),
+        limits=AttemptLimits(attempts=3, per=Millis(10 * MINUTE), cooldown=Millis(30 * SECOND)),
+    )
+    rules = tuple(
+        Rule(
+            name=f"{name}-down",
+            matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
+            severity=severities[name],
+            hold=Millis(rng.choice([0, 0, 5]) * SECOND),
+            mode=Mode.AUTO,
+            runbooks=("restart-it",),
+        )
+        for name in services
+    )
+    levels = (
+        Level(level=1, channels=("oncall",), acknowledge_within=Millis(MINUTE)),
+        Level(level=2, channels=("manager",), acknowledge_within=Millis(MINUTE)),
+    )
+    named = [
+        Severity(name="SEV-1", page=PageNow(), escalation="all"),
+        Severity(name="SEV-2", page=PageUnlessVerified(within=Millis(DEADLINE)), escalation="all"),
+        Severity(name="SEV-3", page=PageNever()),
+    ]
+    return Policy(
+        severities={severity.name: severity for severity in named},
+        services={
+            name: Service(
+                name=name,
+                workload=WorkloadRef(kind="deployment", namespace="sim", name=name),
+                namespace="sim",
+            )
+            for name in services
+        },
+        rules=rules,
+        runbooks={"restart-it": runbook},
+        guards=GuardPolicy(
+            namespaces=("sim",),
+            rate=RateLimits(
+                cluster=Rate(count=rng.choice([2, 5]), per=Millis(2 * MINUTE)),
+                service=Rate(count=2, per=Millis(2 * MINUTE)),
+                target=Rate(count=1, per=Millis(MINUTE)),
+            ),
+        ),
+        escalations={"all": Escalation(name="all", levels=levels)},
+        channels={n: ChannelSpec(name=n, kind="pagerduty") for n in ("oncall", "manager", "operator")},
+        operator=("operator",),
+        digest="simulated",
+    )
+
+
+def stamp(at: float) -> Stamp:
+    """The stamp of a virtual moment, whole seconds."""
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(BASE + int(at), UTC)
+    return Stamp(moment.strftime("%Y-%m-%dT%H:%M:%S") + ".000000000Z")
+
+
+def make_alert(outage: Outage, status: AlertStatus, shift: int, ends_at: float) -> Alert:
+    """The alert as one Alertmanager tells it."""
+    return Alert(
+        fingerprint=outage.fingerprint,
+        status=status,
+        labels={"alertname": "Down", "service": outage.service},
+        annotations={},
+        starts_at=stamp(outage.breaks_at + shift),
+        ends_at=None if status is AlertStatus.FIRING else stamp(ends_at),
+    )
