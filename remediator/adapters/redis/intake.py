@@ -11,8 +11,6 @@ from remediator.core.codec import alert_from, alert_json
 from remediator.core.errors import QueueFull, StoreUnavailable
 from remediator.core.store import Arrival, Queue
 
-KEPT_UNMATCHED = 1_000
-
 _DISPOSITIONS = {
     "n": Disposition.NEW,
     "d": Disposition.DUPLICATE,
@@ -23,7 +21,7 @@ _DISPOSITIONS = {
 
 
 class IntakePart(Part):
-    """``core.store.IntakeStore``, and the alerts no rule matches."""
+    """``core.store.IntakeStore``, with the alerts that no rule matches."""
 
     async def admit(self, arrivals: Sequence[Arrival], rejected: Sequence[Rejected]) -> list[Disposition]:
         """As the Protocol says."""
@@ -33,6 +31,7 @@ class IntakePart(Part):
         keys = self._keys
         call = Call()
         call.key(keys.queue(Queue.URGENT), keys.queue(Queue.NORMAL), keys.dead, keys.touch)
+        call.key(*keys.unmatched)
         call.arg(self._bounds.max_queue, self._bounds.retention, 1 if assurance.waits else 0)
         call.each(rejected, lambda one: call.arg(one.reason, one.raw))
 
@@ -50,17 +49,10 @@ class IntakePart(Part):
             )
         return [_DISPOSITIONS[letter] for letter in reply.decode()]
 
-    async def unmatched(self, alert: Alert) -> None:
-        """As the Protocol says. The last 1,000 are kept."""
-        call = Call()
-        call.key(*self._keys.unmatched)
-        call.arg(alert.fingerprint, alert_json(alert), KEPT_UNMATCHED)
-        await self._run("unmatched", call)
-
-    async def unmatched_alerts(self, count: int) -> list[Alert]:
-        """Alerts that no rule matches, the newest first."""
+    async def unmatched(self, count: int) -> list[Alert]:
+        """As the Protocol says."""
         order, docs, _ = self._keys.unmatched
-        (newest,) = await self._ask(("ZREVRANGE", order, 0, count - 1))
+        (newest,) = await self._ask(("ZREVRANGE", order, 0, count - 1)) if count > 0 else ((),)
         if not newest:
             return []
         (found,) = await self._ask(("HMGET", docs, *newest))

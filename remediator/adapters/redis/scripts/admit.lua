@@ -2,12 +2,14 @@
 -- wins, and resolved beats firing at the same startsAt, so that the order of arrival does not matter.
 -- Answers one letter for each alert, or how many wait when there is no room.
 local urgent, normal, dead, touch = key(), key(), key(), key()
+local unmatched = { order = key(), docs = key(), turn = key() }
+local UNMATCHED_MAX = 1000
 local capacity, retention, touching = number(), arg(), arg() == '1'
 
 local waiting = redis.call('XLEN', urgent) + redis.call('XLEN', normal)
 if waiting >= capacity then return waiting end
 
-local known, changed, order, events = {}, {}, {}, {}
+local known, changed, order, events, strangers = {}, {}, {}, {}, {}
 
 local function keep(name, episode)
   if not changed[name] then
@@ -30,7 +32,10 @@ local function fires(name, episode, alert)
   end
   keep(name, { firing = true, matched = alert.matched, starts = starts,
                number = (episode and episode.number or 0) + 1, incident = episode and episode.incident or '' })
-  if not alert.matched then return 'u' end
+  if not alert.matched then
+    strangers[#strangers + 1] = { name = name, data = alert.data }
+    return 'u'
+  end
   events[#events + 1] = alert
   return 'n'
 end
@@ -67,6 +72,16 @@ for _, name in ipairs(order) do
     redis.call('SET', name, episode_text(episode))
   else
     redis.call('SET', name, episode_text(episode), 'PX', retention)
+  end
+end
+for _, stranger in ipairs(strangers) do
+  redis.call('HSET', unmatched.docs, stranger.name, stranger.data)
+  redis.call('ZADD', unmatched.order, redis.call('INCR', unmatched.turn), stranger.name)
+end
+if #strangers > 0 then
+  local excess = redis.call('ZCARD', unmatched.order) - UNMATCHED_MAX
+  for _, oldest in ipairs(excess > 0 and redis.call('ZPOPMIN', unmatched.order, excess) or {}) do
+    redis.call('HDEL', unmatched.docs, oldest) -- every other item is a score, and no field
   end
 end
 for _, alert in ipairs(events) do enqueue(alert.lane, '', 'Alert', alert.data) end
