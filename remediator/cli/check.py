@@ -46,9 +46,9 @@ def check(
 
 
 def _say(directory: Path, loaded: Loaded, counts: dict[str, int]) -> None:
-    out = console()
     for finding in loaded.findings:
-        out.print(finding_line(finding))
+        console().print(finding_line(finding))
+    out = console(err=True)
     found = ", ".join(plural(count, level) for level, count in counts.items() if count)
     if loaded.policy is None:
         out.print(f"{directory}: {found}; a daemon would not start with this", style="bold red")

@@ -67,7 +67,12 @@ def load_command(name: str) -> TyperCommand:
     return loaded
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would show local variables, secrets included
+)
 
 
 def _say_version(wanted: bool) -> None:

@@ -25,9 +25,9 @@ class ExitCode(IntEnum):
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTICE: "cyan"}
 
 
-def console() -> Console:
-    """Standard output. Never wraps: a line is a line, whoever reads it."""
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+def console(*, err: bool = False) -> Console:
+    """Standard output, or standard error. Never wraps: a line is a line, whoever reads it."""
+    return Console(stderr=err, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def say_json(data: object) -> None:

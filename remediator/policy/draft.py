@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -21,6 +20,7 @@ from remediator.policy.schema import (
     ServiceModel,
     SeverityModel,
 )
+from remediator.policy.sources import Sources
 from remediator.policy.validate import validate
 from remediator.policy.values import NAME
 
@@ -56,6 +56,12 @@ class Section(Generic[M]):
     """``named`` (a mapping by name), ``list`` (items with a ``name``) or ``single``."""
     items: dict[str, Item[M]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that may be referred to."""
+        allowed = SEVERITIES.__contains__ if self.name == "severities" else NAME.fullmatch
+        return tuple(name for name in self.items if allowed(name))
+
 
 @dataclass(kw_only=True, slots=True)
 class Draft:
@@ -89,7 +95,18 @@ class Draft:
     )
     documents: list[Table] = field(default_factory=list)
     complete: bool = True
-    """Whether every file could be read: only then does a name that is not there not exist."""
+    """Whether the text of every file is known: only then can a name be said to be missing."""
+    unparsed: list[str] = field(default_factory=list)
+    """Texts that are not YAML, in which anything may be meant."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the files say is here."""
+        return self.complete and not self.unparsed
+
+    def may_define(self, name: str) -> bool:
+        """Whether a name that is not here may stand in what could not be read."""
+        return not self.complete or any(name in text for text in self.unparsed)
 
     def section(self, name: str) -> Section[BaseModel] | None:
         """The section of that name."""
@@ -99,12 +116,13 @@ class Draft:
 SECTIONS = ("severities", "services", "rules", "runbooks", "guards", "escalations", "channels", "operator")
 
 
-def read_draft(texts: Mapping[str, str], out: Findings) -> Draft:
+def read_draft(sources: Sources, out: Findings) -> Draft:
     """Everything the files say, merged; what is wrong with any of it is in ``out``."""
-    draft = Draft()
-    for path, text in texts.items():
+    draft = Draft(complete=sources.complete)
+    for path, text in sources.texts.items():
         documents = compose(path, text, out)
-        draft.complete = draft.complete and documents is not None
+        if documents is None:
+            draft.unparsed.append(text)
         for document in documents or ():
             if isinstance(document, Table):
                 draft.documents.append(document)
@@ -189,5 +207,4 @@ def _define(section: Section[M], item: Item[M], label: str, out: Findings) -> No
     if first is None:
         section.items[item.name] = item
     else:
-        out.add(first.at, "P005", f"{label} is defined twice, again at {item.at}; keep one")
-        out.add(item.at, "P005", f"{label} is defined twice, first at {first.at}; keep one")
+        out.add(item.at, "P005", f"{label} is defined twice, here and at {first.at}; keep one")

@@ -107,7 +107,7 @@ def _implied(matcher: Matcher, own: frozenset[Matcher], values: Mapping[str, fro
 
 def unknown_services(view: View) -> Iterator[Note]:
     """R103: a rule with runbooks for a service that the catalog does not know: every change is blocked."""
-    if not view.draft.complete:
+    if not view.draft.whole:
         return
     known = view.draft.services.items
     for rule in view.policy.rules:
@@ -148,7 +148,7 @@ def outside_namespaces(view: View) -> Iterator[Note]:
     acting = [rule for rule in view.policy.rules if rule.runbooks and rule.mode is not Mode.OBSERVE]
     if not allowed:
         for rule in acting:
-            if rule.mode is Mode.AUTO and view.draft.complete:
+            if rule.mode is Mode.AUTO and view.draft.whole:
                 text = (
                     f"rule '{rule.name}' is auto, but guards.namespaces is empty, nothing is ever changed; "
                     "list the namespaces that may be touched"

@@ -34,14 +34,14 @@ class Loaded:
 def read_policies(source: Source) -> Loaded:
     """Read a directory, a file, or texts by path. Never raises for what stands in them."""
     out = Findings()
-    texts = read_sources(source, out)
-    draft = read_draft(texts, out)
+    sources = read_sources(source, out)
+    draft = read_draft(sources, out)
     check_references(draft, out)
     policy = build(draft)
     lint(View(draft=draft, policy=policy), out)
-    if texts and draft.complete and not draft.severities.items:
+    if sources.texts and draft.whole and not draft.severities.items:
         message = "no severity is defined; add severities: with at least one of SEV-1 to SEV-4"
-        out.add(Spot(path=next(iter(texts))), "P012", message)
+        out.add(Spot(path=next(iter(sources.texts))), "P012", message)
     return Loaded(policy=None if out.has_errors else policy, findings=out.ordered())
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from remediator.policy.draft import Draft
-from remediator.policy.findings import Findings, quoted, suggestion
+from pydantic import BaseModel
+
+from remediator.policy.draft import Draft, Section
+from remediator.policy.findings import Findings, Spot, quoted, suggestion
 from remediator.policy.nodes import Scalar, follow
 
 
@@ -31,22 +33,21 @@ REFERENCES = (
 def check_references(draft: Draft, out: Findings) -> None:
     """Report every name that leads nowhere, also in objects that are wrong otherwise.
 
-    Where a file could not be read at all nothing is known to be missing, so nothing is reported.
+    A name that may stand in a file that could not be read is given the benefit of the doubt.
     """
-    if not draft.complete:
-        return
     for reference in REFERENCES:
         source, target = draft.section(reference.source), draft.section(reference.target)
         if source is None or target is None:
             raise AssertionError(f"{reference} names a section that does not exist")
         for item in source.items.values():
             for node in follow(item.node, reference.keys):
-                if (
-                    isinstance(node, Scalar)
-                    and isinstance(node.value, str)
-                    and node.value not in target.items
-                ):
-                    hint = suggestion(node.value, target.items, otherwise="define it, or write one of: ")
-                    hint = hint if target.items else f"add it under {target.name}"
-                    text = f"{target.what} {quoted(node.value)} is not defined under {target.name}; {hint}"
-                    out.add(node.at, "P017", text)
+                if isinstance(node, Scalar) and isinstance(node.value, str):
+                    _check(draft, node.value, node.at, target, out)
+
+
+def _check(draft: Draft, name: str, at: Spot, target: Section[BaseModel], out: Findings) -> None:
+    if name in target.items or draft.may_define(name):
+        return
+    hint = suggestion(name, target.names, otherwise="define it, or write one of: ")
+    hint = hint if target.names else f"add it under {target.name}"
+    out.add(at, "P017", f"{target.what} {quoted(name)} is not defined under {target.name}; {hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from remediator.policy.findings import Findings, Level, Spot
@@ -17,9 +18,17 @@ Source = Path | str | Mapping[str, str | bytes]
 """A directory, one file, or texts by path."""
 
 
-def read_sources(source: Source, out: Findings) -> dict[str, str]:
-    """The text of every policy file by its path, in path order. What cannot be read is in ``out``."""
-    texts: dict[str, str] = {}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """The text of every policy file by its path, in path order. ``complete``: none is missing."""
+
+    texts: Mapping[str, str]
+    complete: bool
+
+
+def read_sources(source: Source, out: Findings) -> Sources:
+    """Read them. What cannot be read is in ``out``; bytes that are not UTF-8 are replaced and reported."""
+    raws: dict[str, bytes] = {}
     total = 0
     for path, raw in _raw(source, out):
         at = Spot(path=path)
@@ -33,14 +42,16 @@ def read_sources(source: Source, out: Findings) -> dict[str, str]:
                 f"all files together are larger than {LARGEST_TOTAL} bytes; is this the directory?",
             )
             break
-        elif (text := _decode(path, raw, out)) is not None:
-            texts[path] = text
-    if not texts and not out.has_errors:
+        else:
+            raws[path] = raw
+    complete = not out.has_errors
+    texts = {path: _decode(path, raw, out) for path, raw in raws.items()}
+    if not texts and complete:
         where = "." if isinstance(source, Mapping) else str(source)
         out.add(
             Spot(path=where), "P001", "there are no policy files here; name them *.yaml (tests: *_test.yaml)"
         )
-    return texts
+    return Sources(texts=texts, complete=complete)
 
 
 def _raw(source: Source, out: Findings) -> Iterator[tuple[str, bytes]]:
@@ -92,7 +103,7 @@ def _walk(root: Path, out: Findings) -> Iterator[Path]:
                 )
 
 
-def _decode(path: str, raw: bytes, out: Findings) -> str | None:
+def _decode(path: str, raw: bytes, out: Findings) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,4 +111,4 @@ def _decode(path: str, raw: bytes, out: Findings) -> str | None:
         line = before.count("\n")
         at = Spot(path=path, line=line + 1, column=len(before) - (before.rfind("\n") + 1) + 1)
         out.add(at, "P001", f"byte {raw[error.start]:#04x} is not UTF-8 here; save the file as UTF-8")
-        return None
+        return raw.decode("utf-8-sig", "replace")

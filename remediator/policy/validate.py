@@ -69,8 +69,10 @@ def _describe(
         return key_at, code, message
     label = f"{key}: " if key else ""
     if "why" in context:
-        at = found.spot(int(context.get("offset", 0))) if isinstance(found, Scalar) else found.at
-        at = key_at if isinstance(found, Table) or (isinstance(found, Scalar) and found.value is None) else at
+        empty = isinstance(found, Scalar) and found.value is None
+        at = key_at if isinstance(found, Table) or empty else found.at
+        if isinstance(found, Scalar) and "offset" in context:
+            at = found.spot(int(context["offset"]))
         return at, kind, label + str(context["why"])
     return found.at, "P013", label + _expectation(kind, context, found, detail["msg"], secret=secret)
 

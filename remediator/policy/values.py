@@ -28,9 +28,10 @@ _DNS_NAME = re.compile(
 _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
 
 
-def refusal(code: str, why: str, offset: int = 0) -> PydanticCustomError:
-    """An error at the value that is validated; ``offset`` characters into its text."""
-    return PydanticCustomError(code, "{why}", {"why": why, "offset": offset})
+def refusal(code: str, why: str, offset: int | None = None) -> PydanticCustomError:
+    """An error at the value that is validated, or ``offset`` characters into its text."""
+    where = {} if offset is None else {"offset": offset}
+    return PydanticCustomError(code, "{why}", {"why": why, **where})
 
 
 def _text(value: object, code: str, example: str) -> str:
@@ -42,6 +43,8 @@ def _text(value: object, code: str, example: str) -> str:
 
 
 def _duration(value: object) -> int:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise refusal("P014", f"{value} has no unit; write a duration such as 90s, 15m, 1h30m or 7d")
     text = _text(value, "P014", "90s, 15m, 1h30m or 7d")
     if len(text) > 60:
         raise refusal("P014", "that is no duration; write a number and a unit, such as 90s, 15m, 1h30m or 7d")
