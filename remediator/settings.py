@@ -1,0 +1,222 @@
+"""What the daemon is told from outside. The only reader of the environment.
+
+Every setting is ``REMEDIATOR_<NAME>`` or the flag ``--<name>`` of ``serve``; the flag wins. Every secret can
+stand in a file instead, named by ``<NAME>_FILE``. Secrets are kept as ``SecretStr``: no repr shows them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from remediator.core.errors import Refused, SettingsError
+from remediator.core.policies import Mode, SecretRef
+from remediator.core.text import plain
+from remediator.core.times import DAY, MINUTE, Millis, parse_duration
+
+PREFIX = "REMEDIATOR_"
+SECRETS = ("webhook_token", "api_token", "pagerduty_routing_key", "redis_url")
+LARGEST_SECRET = 64 * 1024
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _retention(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _web_address(value: object) -> object:
+    """https, or http to this very machine: a key must not travel readable."""
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ValueError("it is no web address; write one such as https://events.pagerduty.com")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError("the key would travel readable; use https://")
+    if parts.username or parts.password:
+        raise ValueError("it must not carry a user name or a password")
+    return value
+
+
+def _short_name(value: object) -> object:
+    if isinstance(value, str) and (not value or len(value) > 63 or set(value) & set("{}\r\n \t*?[]")):
+        raise ValueError("write 1 to 63 characters without blanks and without { } * ? [ ]")
+    return value
+
+
+Retention = Annotated[Millis, BeforeValidator(_retention)]
+WebAddress = Annotated[str, BeforeValidator(_web_address)]
+Prefix = Annotated[str, BeforeValidator(_short_name)]
+Lower = BeforeValidator(_lower)
+
+
+class Settings(BaseSettings):
+    """Read with ``read_settings``. Field descriptions are the help of the flags and the reference."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    policies: Path = Field(Path("policies"), description="Directory of policy files.")
+    listen: str = Field("", description="Where webhooks arrive. Default :9095; 127.0.0.1:9095 while nothing "
+                        "proves who sends.")  # fmt: skip
+    ops_listen: str = Field("", description="Where operations are served. Default :9096; 127.0.0.1:9096 "
+                            "without an API token.")  # fmt: skip
+    redis_url: SecretStr | None = Field(None, description="redis://, rediss:// or unix:// URL of the store. "
+                                        "Without it the daemon runs a small one of its own.")  # fmt: skip
+    redis_url_file: Path | None = Field(None, description="File that holds the URL of the store.")
+    redis_prefix: Prefix = Field("remediator", description="What all keys of this deployment begin with.")
+    redis_durability: Annotated[Literal["strict", "weak"], Lower] = Field(
+        "strict", description="weak accepts a store that may lose acknowledged alerts."
+    )
+    retention: Retention = Field(
+        Millis(30 * DAY), description="How long what is over is remembered, such as 30d."
+    )
+    data_dir: Path = Field(Path(".remediator"), description="Where the daemon's own store keeps its data.")
+    tls_cert: Path | None = Field(None, description="Certificate chain of the receiver, PEM.")
+    tls_key: Path | None = Field(None, description="Its key, PEM.")
+    client_ca: Path | None = Field(None, description="Authority of client certificates, PEM: senders must "
+                                   "show one.")  # fmt: skip
+    webhook_token: SecretStr | None = Field(None, description="What senders of webhooks must know.")
+    webhook_token_file: Path | None = Field(None, description="File that holds the webhook token.")
+    api_token: SecretStr | None = Field(None, description="What callers of the API must know: one token, or "
+                                        "lines of name, role and token.")  # fmt: skip
+    api_token_file: Path | None = Field(None, description="File that holds the API token, or such lines.")
+    kubeconfig: Path | None = Field(None, description="Cluster to act on. Default: the one we run in.")
+    pagerduty_routing_key: SecretStr | None = Field(None, description="Integration key of channels that name "
+                                                    "PAGERDUTY_ROUTING_KEY.")  # fmt: skip
+    pagerduty_routing_key_file: Path | None = Field(None, description="File that holds the integration key.")
+    pagerduty_url: WebAddress = Field(
+        "https://events.pagerduty.com", description="The Events API of channels that name no other."
+    )
+    mode: Annotated[Mode, Lower] = Field(
+        Mode.AUTO, description="Ceiling on every rule's mode: observe, suggest, approve or auto."
+    )
+    log_level: Annotated[LogLevel, Lower] = Field("info", description="debug, info, warning or error.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            lacking = "TLS_KEY" if self.tls_key is None else "TLS_CERT"
+            raise ValueError(f"{PREFIX}{lacking} is not set: a certificate and its key go together")
+        if self.client_ca is not None and self.tls_cert is None:
+            raise ValueError(f"{PREFIX}CLIENT_CA needs {PREFIX}TLS_CERT and {PREFIX}TLS_KEY: client "
+                             "certificates are shown within TLS")  # fmt: skip
+        if self.retention < MINUTE:
+            raise ValueError(f"{PREFIX}RETENTION is below a minute: incidents would vanish as they end")
+        return self
+
+    def secret(self, name: str) -> str | None:
+        """A secret of ``SECRETS``, read from its file where it stands in one. Raises SettingsError."""
+        value: SecretStr | None = getattr(self, name)
+        path: Path | None = getattr(self, f"{name}_file")
+        variable = f"{PREFIX}{name.upper()}"
+        if value is not None and path is not None:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set; keep one of them")
+        if path is not None:
+            return _read_secret(path, f"{variable}_FILE")
+        return value.get_secret_value().strip() if value is not None else None
+
+    @property
+    def listen_at(self) -> str:
+        """Where webhooks arrive: on loopback only, while nothing proves who sends."""
+        proven = self.webhook_token or self.webhook_token_file or self.client_ca
+        return self.listen or (":9095" if proven else "127.0.0.1:9095")
+
+    @property
+    def ops_listen_at(self) -> str:
+        """Where operations are served: on loopback only, while nothing proves who asks."""
+        return self.ops_listen or (":9096" if self.api_token or self.api_token_file else "127.0.0.1:9096")
+
+
+def read_settings(flags: Mapping[str, object] | None = None) -> Settings:
+    """From the environment and from ``flags`` (by field name; None: not given).
+
+    Raises SettingsError, which names every wrong variable and repeats no value of a secret.
+    """
+    given: dict[str, Any] = {name: value for name, value in (flags or {}).items() if value is not None}
+    for name in SECRETS:  # a flag replaces the variable of either spelling
+        if name in given:
+            given.setdefault(f"{name}_file", None)
+        elif f"{name}_file" in given:
+            given.setdefault(name, None)
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaint(each) for each in error.errors())) from None
+    for name in SECRETS:
+        settings.secret(name)
+    if not settings.policies.exists():
+        raise SettingsError(
+            f"{PREFIX}POLICIES: {settings.policies} does not exist; name the directory of the policy files"
+        )
+    return settings
+
+
+def _complaint(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {message[:1].lower()}{message[1:]}"
+
+
+def _read_secret(path: Path, what: str) -> str:
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(LARGEST_SECRET + 1)
+        text = raw.decode().strip()
+    except OSError as error:
+        raise SettingsError(f"{what}: {path} cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{what}: {path} is not text") from None
+    if not text or len(raw) > LARGEST_SECRET:
+        raise SettingsError(f"{what}: {path} is {'empty' if not text else 'too large for a secret'}")
+    return text
+
+
+def runs_in_cluster(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a pod with a service account."""
+    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and SERVICE_ACCOUNT.exists()
+
+
+def secret_reader(settings: Settings, environ: Mapping[str, str] = os.environ) -> Callable[[SecretRef], str]:
+    """Reads what policies refer to, each time it is needed, so that a rotated secret is found.
+
+    ``{env: NAME}`` is the variable ``NAME`` or ``NAME_FILE``, else ``REMEDIATOR_NAME`` or its ``_FILE``,
+    else the flag of that name. The reader raises Refused where there is none.
+    """
+
+    def read(ref: SecretRef) -> str:
+        try:
+            found = _read_secret(Path(ref.file), "file") if ref.file else _from_environment(ref.env or "")
+        except SettingsError as error:
+            raise Refused(plain(str(error), 300)) from None
+        if found is None:
+            raise Refused(
+                f"{ref.env} is not set: export {ref.env} or {ref.env}_FILE where the daemon is started"
+            )
+        return found
+
+    def _from_environment(name: str) -> str | None:
+        for variable in (name, f"{PREFIX}{name}"):
+            if value := environ.get(variable, "").strip():
+                return value
+            if path := environ.get(f"{variable}_FILE", ""):
+                return _read_secret(Path(path), f"{variable}_FILE")
+        field = name.removeprefix(PREFIX).lower()
+        return settings.secret(field) if field in SECRETS else None
+
+    return read

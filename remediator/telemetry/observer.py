@@ -1,0 +1,66 @@
+"""Who hears of everything that happened: one reason feeds the timeline, the log and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from remediator.core.alerts import Disposition
+from remediator.core.errors import RemediatorError
+from remediator.core.incident import Incident
+from remediator.core.journal import Entry, Kind
+from remediator.core.policies import Policy
+from remediator.core.verdicts import Verdict
+from remediator.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+_QUIET = frozenset((Kind.ALERT_FIRED, Kind.ALERT_RESOLVED, Kind.DIAGNOSED, Kind.GUARD))
+"""Told at debug level: many, and all of them stand in the timeline."""
+
+
+class Telemetry:
+    """``core.ports.Observer``. ``policy`` answers the newest loaded: it names the catalog's services."""
+
+    def __init__(self, metrics: Metrics, policy: Callable[[], Policy]) -> None:
+        self._metrics = metrics
+        self._policy = policy
+
+    def arrived(self, dispositions: Sequence[Disposition]) -> None:
+        """Alerts were taken in."""
+        for disposition in dispositions:
+            self._metrics.alerts.labels(disposition).inc()
+        counts = {str(each): dispositions.count(each) for each in Disposition if each in dispositions}
+        _log.debug("alerts taken in", **counts)
+
+    def matched(self, rule: str, severity: str) -> None:
+        """A rule won."""
+        self._metrics.rule_matches.labels(rule, severity).inc()
+
+    def told(self, incident: Incident, entries: Sequence[Entry]) -> None:
+        """Timeline entries were committed."""
+        self._metrics.told(incident, entries, self._policy())
+        for entry in entries:
+            say = _log.debug if entry.kind in _QUIET else _log.info
+            say(entry.text, incident=incident.id, severity=incident.severity, kind=str(entry.kind))
+
+    def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
+        """Guards were asked."""
+        self._metrics.judged(verdicts)
+        for verdict in verdicts:
+            if not verdict.allowed:
+                _log.info("a guard objects", incident=incident, guard=verdict.guard, why=verdict.text)
+
+    def buried(self, queue: str, reason: str) -> None:
+        """Something became a dead letter."""
+        _log.warning("dead letter", queue=queue, reason=reason)
+
+    def trouble(self, where: str, error: BaseException) -> None:
+        """A task met something it could not handle and goes on."""
+        expected = isinstance(error, RemediatorError)
+        _log.warning(
+            "trouble",
+            where=where,
+            error=f"{type(error).__name__}: {error}",
+            exc_info=None if expected else error,
+        )
