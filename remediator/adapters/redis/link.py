@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -122,11 +123,12 @@ class Link:
 
     async def close(self) -> None:
         """Close what is idle. Trips under way close theirs when they end."""
-        for _ in range(self._idle.qsize()):
-            connection = self._idle.get_nowait()
-            if connection is not None:
-                await connection.disconnect(nowait=True)
+        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        for connection in idle:
             self._idle.put_nowait(None)
+            if connection is not None:
+                with suppress(RedisError, OSError):
+                    await connection.disconnect()
 
 
 async def _reply(connection: AnyConnection) -> Any:

@@ -1,0 +1,386 @@
+"""What every store does with decisions, incidents and timers (P6, P11, P12)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from remediator.core.alerts import Fingerprint, Lane
+from remediator.core.codec import unpack
+from remediator.core.decision import DeadLetter, Decision
+from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId, Status
+from remediator.core.journal import Diagnose, Entry, Kind, Page, PageKind, TimerDue
+from remediator.core.store import CommitResult, IncidentFilter, Queue, Store
+from remediator.core.times import Instant
+from tests.contract.stores import (
+    NOW,
+    admit,
+    alert,
+    arrival,
+    commit,
+    incident,
+    opened,
+    stored,
+    system_clock,
+    take,
+)
+
+COMMITTED, CONFLICT, ID_TAKEN = CommitResult.COMMITTED, CommitResult.CONFLICT, CommitResult.ID_TAKEN
+GROUP = GroupKey("g1")
+AA = Fingerprint("aa")
+EFFECT = Diagnose(id=EffectId("i1/1/diagnosing/0.0"), incident=IncidentId("i1"), attempt=1)
+MESSAGE = Page(
+    id=EffectId("p1"),
+    incident=IncidentId("i1"),
+    key="k",
+    channel="pd",
+    kind=PageKind.TRIGGER,
+    dedup_key="i1/1",
+)
+
+
+def entry(text: str) -> Entry:
+    """A line of a timeline."""
+    return Entry(at=Instant(1), kind=Kind.STEP, text=text, data={"n": 1, "ok": True, "none": None})
+
+
+async def waiting(store: Store) -> int:
+    """Entries in all queues."""
+    return sum((await store.gauges()).backlog.values())
+
+
+async def names(store: Store, wanted: IncidentFilter | None = None) -> list[str]:
+    """The ids of all incidents that are shown, as they are listed."""
+    return [one.id for one in (await store.incidents(wanted or IncidentFilter(), 1000, None)).items]
+
+
+async def test_a_commit_writes_all_of_it(store: Store) -> None:
+    """Value, members, timeline, effects, messages, dead letters and timers stand after one commit."""
+    await admit(store, arrival("aa"))
+    events = await take(store)
+    decision = Decision(
+        incident=incident(),
+        timeline=(entry("first"), entry("second")),
+        effects=(EFFECT,),
+        messages=(MESSAGE,),
+        arm={"poll": Instant(1)},
+        join=(alert("aa"),),
+        dead=(DeadLetter(queue="outbox", reason="refused", payload="text"),),
+    )
+    result = await store.commit(commit(None, decision, settles=events, fingerprints=["aa"]))
+    assert result is COMMITTED
+    loaded = await store.load(IncidentId("i1"), [AA])
+    assert loaded.incident == replace(incident(), version=1)
+    assert (loaded.facts.firing, loaded.facts.members, loaded.facts.over) == (1, frozenset([AA]), frozenset())
+    assert await store.timeline(IncidentId("i1")) == decision.timeline
+    assert await store.route([GROUP, GroupKey("g2")], [AA, Fingerprint("bb")]) == ({GROUP: "i1"}, {AA: "i1"})
+    (effect,) = await take(store, Queue.EFFECTS)
+    (message,) = await take(store, Queue.OUTBOX)
+    assert (effect.incident, unpack(effect.kind, effect.data)) == ("i1", EFFECT)
+    assert (message.incident, unpack(message.kind, message.data)) == ("i1", MESSAGE)
+    assert [one.letter for one in await store.dead_letters(5)] == list(decision.dead)
+    assert (await store.gauges()).open_by_severity == {"SEV-2": 1}
+    assert (await store.fire_due(10))[0] == 1
+    assert not await store.settle(events[0], "one")
+
+
+async def test_the_version_serialises(store: Store) -> None:
+    """Of several decisions on the same version one is committed; a decision that changes nothing counts."""
+    before = await opened(store, incident())
+    same = commit(before, Decision(incident=before))
+    results = await asyncio.gather(*(store.commit(same) for _ in range(10)))
+    assert sorted(results) == [COMMITTED] + [CONFLICT] * 9
+    assert (await stored(store, "i1")).version == before.version + 1
+
+
+async def test_a_conflict_writes_nothing(store: Store) -> None:
+    """All or nothing, whatever the decision held."""
+    await admit(store, arrival("aa"))
+    events = await take(store)
+    before = await opened(store, incident())
+    await store.commit(commit(before, Decision(incident=before)))
+    late = Decision(
+        incident=replace(before, severity="SEV-1"),
+        timeline=(entry("never"),),
+        effects=(EFFECT,),
+        messages=(MESSAGE,),
+        arm={"poll": Instant(1)},
+        join=(alert("aa"),),
+        dead=(DeadLetter(queue="outbox", reason="refused", payload="text"),),
+    )
+    queued = await waiting(store)
+    assert await store.commit(commit(before, late, settles=events)) is CONFLICT
+    assert await waiting(store) == queued
+    loaded = await store.load(IncidentId("i1"), [AA])
+    assert loaded.incident is not None
+    assert (loaded.incident.severity, loaded.facts.firing) == ("SEV-2", 0)
+    assert await store.timeline(IncidentId("i1")) == ()
+    assert await store.dead_letters(1) == []
+    assert await store.fire_due(10) == (0, None)
+    assert await store.settle(events[0], "one")
+
+
+async def test_two_openings_of_one_group_conflict(store: Store) -> None:
+    """A second worker that saw no incident of the group has to look again."""
+    await opened(store, incident())
+    assert await store.commit(commit(None, Decision(incident=incident("i2")))) is CONFLICT
+    assert await names(store) == ["i1"]
+
+
+async def test_an_id_is_given_once(store: Store) -> None:
+    """Two groups of one service in the same minute: the second takes the next ordinal."""
+    await opened(store, incident())
+    taken = incident(group="g2")
+    assert await store.commit(commit(None, Decision(incident=taken))) is ID_TAKEN
+    assert (await stored(store, "i1")).group == "g1"
+    assert (
+        await store.commit(commit(None, Decision(incident=replace(taken, id=IncidentId("i1-2")))))
+        is COMMITTED
+    )
+
+
+async def test_a_new_incident_takes_the_place_of_one_long_over(store: Store) -> None:
+    """The group's pointer moves; the old incident stays as it was, and can still be decided on."""
+    before = await opened(store, incident(status=Status.RESOLVED, resolved_at=Instant(2_000)))
+    fresh = commit(before, Decision(incident=incident("i2", opened_at=9_000)))
+    assert await store.commit(fresh) is COMMITTED
+    assert await store.commit(fresh) is CONFLICT
+    assert (await stored(store, "i2")).version == 1
+    assert await stored(store, "i1") == before
+    assert await store.commit(commit(before, Decision(incident=before))) is COMMITTED
+    assert (await store.route([GROUP], []))[0] == {GROUP: "i2"}
+
+
+async def test_a_successor_needs_its_predecessor_unchanged(store: Store) -> None:
+    """Somebody reopened it meanwhile: the alert belongs there."""
+    before = await opened(store, incident(status=Status.RESOLVED, resolved_at=Instant(2_000)))
+    await store.commit(commit(before, Decision(incident=replace(before, status=Status.OPEN))))
+    assert await store.commit(commit(before, Decision(incident=incident("i2")))) is CONFLICT
+
+
+@pytest.mark.parametrize("believed_over", [[], ["aa"]])
+async def test_an_episode_that_changed_is_a_conflict(store: Store, believed_over: list[str]) -> None:
+    """P5: a decision stands on how the episodes stood when it was made."""
+    await admit(store, arrival("aa"))
+    if not believed_over:
+        await admit(store, arrival("aa", firing=False))
+    stale = commit(None, Decision(incident=incident()), fingerprints=["aa"], over=believed_over)
+    assert await store.commit(stale) is CONFLICT
+    assert (await store.load(IncidentId("i1"), [])).incident is None
+
+
+async def test_an_entry_that_was_settled_elsewhere_is_a_conflict(store: Store) -> None:
+    """P6: another worker has done it."""
+    await admit(store, arrival("aa"), arrival("bb"))
+    first, second = await take(store)
+    assert await store.settle(first, "one")
+    both = commit(None, Decision(incident=incident()), settles=[first, second])
+    assert await store.commit(both) is CONFLICT
+    assert await store.settle(second, "one")
+
+
+async def test_an_entry_that_was_taken_over_can_still_be_settled(store: Store) -> None:
+    """P6: pending is what counts, not for whom; the version keeps it from counting twice."""
+    await admit(store, arrival("aa"))
+    events = await take(store)
+    again = await store.reclaim(Queue.NORMAL, "two", NOW, 10)
+    assert await store.commit(commit(None, Decision(incident=incident()), settles=events)) is COMMITTED
+    assert not await store.settle(again[0], "two")
+
+
+async def test_nothing_to_keep_only_settles(store: Store) -> None:
+    """An event of something forgotten is done with."""
+    await admit(store, arrival("aa"))
+    events = await take(store)
+    assert await store.commit(commit(None, Decision(incident=None), settles=events)) is COMMITTED
+    assert await waiting(store) == 0
+    assert await names(store) == []
+
+
+async def test_members_join_and_leave(store: Store) -> None:
+    """How many alerts fire is counted beside the value; one that joins and leaves at once is none."""
+    before = await opened(
+        store, incident(), join=(alert("aa"), alert("bb")), leave=frozenset([Fingerprint("bb")])
+    )
+    facts = (await store.load(before.id, [AA, Fingerprint("bb")])).facts
+    assert (facts.firing, facts.members) == (1, frozenset([AA]))
+    await store.commit(commit(before, Decision(incident=before, leave=frozenset([AA]))))
+    assert (await store.load(before.id, [AA])).facts.firing == 0
+
+
+async def test_a_later_episode_still_knows_its_incident(store: Store) -> None:
+    """A resolution of the next episode finds the incident that the first one belonged to."""
+    await admit(store, arrival("aa"))
+    await opened(store, incident(), join=(alert("aa"),))
+    await admit(store, arrival("aa", firing=False), arrival("aa", 60))
+    assert (await store.route([], [AA]))[1] == {AA: "i1"}
+    assert (await store.load(IncidentId("i1"), [AA])).facts.over == frozenset()
+
+
+async def test_a_held_incident_is_not_shown_and_leaves_no_trace(store: Store) -> None:
+    """It waits for its rule's hold: not listed, not counted; dropped, it is as if it had never been."""
+    held = await opened(
+        store,
+        incident(status=Status.HELD),
+        join=(alert("aa"),),
+        arm={"hold": Instant(1)},
+        timeline=(entry("x"),),
+    )
+    assert await names(store) == []
+    assert (await store.gauges()).open_by_severity == {}
+    drop = commit(held, Decision(incident=None, cancel=frozenset(["hold"])))
+    assert await store.commit(drop) is COMMITTED
+    assert await store.fire_due(10) == (0, None)
+    assert (await store.load(held.id, [AA])).facts.firing == 0
+    assert (await store.load(held.id, [])).incident is None
+    assert await store.timeline(held.id) == ()
+    assert (await store.route([GROUP], []))[0] == {}
+    await opened(store, incident())
+
+
+async def test_a_held_incident_that_opens_is_listed(store: Store) -> None:
+    """From its opening on it counts as any other."""
+    held = await opened(store, incident(status=Status.HELD))
+    await store.commit(
+        commit(held, Decision(incident=replace(held, status=Status.OPEN, opened_at=Instant(7))))
+    )
+    assert await names(store) == ["i1"]
+    assert (await store.gauges()).open_by_severity == {"SEV-2": 1}
+
+
+async def test_open_incidents_are_counted_by_severity(store: Store) -> None:
+    """Raised, resolved and reopened, each is counted where it stands."""
+
+    async def change(**changes: object) -> dict[str, int]:
+        before = await stored(store, "i1")
+        await store.commit(commit(before, Decision(incident=replace(before, **changes))))  # type: ignore[arg-type]
+        return dict((await store.gauges()).open_by_severity)
+
+    await opened(store, incident())
+    assert await change(severity="SEV-1") == {"SEV-1": 1}
+    assert await change(status=Status.RESOLVED, resolved_at=Instant(5)) == {}
+    assert await change(status=Status.OPEN, resolved_at=None) == {"SEV-1": 1}
+
+
+async def test_the_timeline_is_bounded(store: Store) -> None:
+    """The last two thousand lines are kept."""
+    before = await opened(store, incident())
+    for start in range(0, 2_500, 500):
+        lines = tuple(entry(str(n)) for n in range(start, start + 500))
+        await store.commit(commit(before, Decision(incident=before, timeline=lines)))
+        before = await stored(store, "i1")
+    assert [line.text for line in await store.timeline(before.id)] == [str(n) for n in range(500, 2_500)]
+
+
+async def test_incidents_are_listed_newest_first_in_pages(store: Store) -> None:
+    """Every incident on exactly one page, also those that opened in the same millisecond."""
+    for number in range(12):
+        await opened(store, incident(f"i{number:02d}", group=f"g{number}", opened_at=1_000 + number // 5))
+    everything = [f"i{number:02d}" for number in reversed(range(12))]
+    assert await names(store) == everything
+    paged: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await store.incidents(IncidentFilter(), 5, cursor)
+        paged += [one.id for one in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+        assert len(page.items) == 5
+        await opened(store, incident(f"new{len(paged)}", group=f"new{len(paged)}", opened_at=9_000))
+    assert paged == everything
+
+
+async def test_incidents_are_filtered(store: Store) -> None:
+    """By status, severity, service, and all of them at once."""
+    await opened(store, incident("i1", group="g1"))
+    await opened(store, incident("i2", group="g2", severity="SEV-1", opened_at=2_000))
+    await opened(store, incident("i3", group="g3", service="pay", opened_at=3_000))
+    await opened(
+        store, incident("i4", group="g4", status=Status.RESOLVED, resolved_at=Instant(9), opened_at=4_000)
+    )
+    assert await names(store, IncidentFilter(status="open")) == ["i3", "i2", "i1"]
+    assert await names(store, IncidentFilter(severity="SEV-1")) == ["i2"]
+    assert await names(store, IncidentFilter(service="pay")) == ["i3"]
+    assert await names(store, IncidentFilter(service="auth", severity="SEV-2", status="resolved")) == ["i4"]
+    page = await store.incidents(IncidentFilter(status="open"), 2, None)
+    assert page.next is not None
+    rest = await store.incidents(IncidentFilter(status="open"), 2, page.next)
+    assert ([one.id for one in rest.items], rest.next) == (["i1"], None)
+
+
+async def test_timers_move_to_the_lane_of_their_incident(store: Store) -> None:
+    """P12: due timers become events and are gone, in their order; the rest says when it is next."""
+    far = Instant(system_clock() + 3_600_000)
+    await opened(store, incident(), arm={"late": Instant(20), "early": Instant(10), "far": far})
+    await opened(store, incident("i2", group="g2", severity="SEV-3"), arm={"poll": Instant(30)})
+    assert (await store.gauges()).timer_lag > 1_000_000
+    moved, rest = await store.fire_due(100)
+    assert moved == 3
+    assert rest is not None
+    assert 3_500_000 < rest <= 3_600_000
+    entries = await take(store)
+    expected = [
+        (Queue.URGENT, "i1", TimerDue(name="early", due=Instant(10))),
+        (Queue.URGENT, "i1", TimerDue(name="late", due=Instant(20))),
+        (Queue.NORMAL, "i2", TimerDue(name="poll", due=Instant(30))),
+    ]
+    assert [(one.queue, one.incident, unpack(one.kind, one.data)) for one in entries] == expected
+    assert (await store.fire_due(100))[0] == 0
+    assert (await store.gauges()).timer_lag == 0
+
+
+async def test_timers_fire_once_whoever_asks(store: Store) -> None:
+    """P12: several timekeepers move every timer exactly once, in bites of what they asked for."""
+    await opened(store, incident(), arm={f"t{n}": Instant(n + 1) for n in range(30)})
+    moved = [found for found, _ in await asyncio.gather(*(store.fire_due(4) for _ in range(10)))]
+    assert sum(moved) == 30
+    assert max(moved) == 4
+    due = [unpack(one.kind, one.data).name for one in await take(store)]
+    assert sorted(due) == sorted(f"t{n}" for n in range(30))
+
+
+async def test_timers_are_replaced_and_cancelled(store: Store) -> None:
+    """One timer of a name; a hostile name is a name."""
+    far, odd = Instant(system_clock() + 3_600_000), 'page/trigger/0.1."ünï\\'
+    before = await opened(store, incident(), arm={"poll": Instant(1), "act": Instant(1), odd: Instant(2)})
+    again = Decision(incident=before, arm={"poll": far}, cancel=frozenset(["act", "never armed"]))
+    assert await store.commit(commit(before, again)) is COMMITTED
+    assert (await store.fire_due(100))[0] == 1
+    (event,) = await take(store)
+    assert (event.kind, unpack(event.kind, event.data)) == ("TimerDue", TimerDue(name=odd, due=Instant(2)))
+
+
+async def test_raising_the_severity_moves_the_lane(store: Store) -> None:
+    """P12: timers armed before travel on the lane the incident has when they fall due."""
+    before = await opened(store, incident(severity="SEV-3"), arm={"poll": Instant(1)})
+    await store.commit(commit(before, Decision(incident=replace(before, severity="SEV-1"))))
+    await store.fire_due(10)
+    assert [one.queue for one in await take(store)] == [Queue.URGENT]
+
+
+async def test_an_event_of_an_unknown_incident_changes_nothing(store: Store) -> None:
+    """What is loaded of an incident that never was is nothing."""
+    loaded = await store.load(IncidentId("nobody"), [AA])
+    assert loaded.incident is None
+    assert (loaded.facts.firing, loaded.facts.members, loaded.facts.over) == (0, frozenset(), frozenset())
+    assert abs(loaded.at - system_clock()) < 5_000
+    assert await store.route([], []) == ({}, {})
+    gone: Incident = incident("nobody", version=3)
+    assert await store.commit(commit(gone, Decision(incident=gone))) is CONFLICT
+
+
+async def test_a_full_chunk_in_one_commit(store: Store) -> None:
+    """A storm: five hundred alerts, one commit."""
+    storm = [arrival(f"{n:x}", lane=Lane.URGENT) for n in range(500)]
+    await admit(store, *storm)
+    events = await take(store, Queue.URGENT)
+    for _ in range(4):
+        events += await take(store, Queue.URGENT)
+    decision = Decision(incident=incident(), join=tuple(one.alert for one in storm))
+    fingerprints = [one.alert.fingerprint for one in storm]
+    assert await store.commit(commit(None, decision, settles=events, fingerprints=fingerprints)) is COMMITTED
+    assert (await store.load(IncidentId("i1"), fingerprints)).facts.members == set(fingerprints)
+    assert await waiting(store) == 0

@@ -1,0 +1,175 @@
+"""What every store does for guards: leases, limits, the journal and the kill switch (P7, P8, P10, P13)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from remediator.core.incident import EffectId
+from remediator.core.policies import Rate
+from remediator.core.store import Intent, Lease, Limit, Store
+from remediator.core.times import Instant, Millis
+from tests.contract.stores import Servers, fresh_prefix, open_store, system_clock
+from tests.servers import KINDS
+
+LONG = Millis(60_000)
+EFFECT = EffectId("i1/1/acting/0.0")
+
+
+def limit(name: str, most: int, per: int = 60_000) -> Limit:
+    """At most so many in so many milliseconds."""
+    return Limit(name=name, rate=Rate(count=most, per=Millis(per)), text=f"{most} of {name}")
+
+
+async def lease(store: Store, target: str = "t1", owner: str = "one", ttl: Millis = LONG) -> Lease:
+    """A lease that is ours."""
+    got = await store.acquire(target, owner, ttl)
+    assert isinstance(got, Lease)
+    return got
+
+
+async def test_one_owner_at_a_time(store: Store) -> None:
+    """P8: another owner hears who holds it; the owner keeps its epoch; other targets are free."""
+    mine = await lease(store)
+    assert await store.acquire("t1", "two", LONG) == "one"
+    assert await lease(store) == mine
+    assert (await lease(store, "t2", "two")).epoch > mine.epoch
+    assert await store.holds(mine, LONG)
+
+
+async def test_every_new_owner_has_a_higher_epoch(store: Store) -> None:
+    """P8: also when the lease was given back, and when it ran out."""
+    first = await lease(store)
+    await store.release(first)
+    assert not await store.holds(first, LONG)
+    second = await lease(store, owner="two", ttl=Millis(30))
+    third: Lease | str = "two"
+    async with asyncio.timeout(10):
+        while isinstance(third, str):
+            third = await store.acquire("t1", "three", LONG)
+    assert first.epoch < second.epoch < third.epoch
+    assert not await store.holds(second, LONG)
+    await store.release(second)
+    assert await store.holds(third, LONG)
+
+
+async def test_holding_prolongs(store: Store) -> None:
+    """A lease that is asked for often enough does not run out."""
+    mine = await lease(store, ttl=Millis(200))
+    started = system_clock()
+    while system_clock() - started < 500:
+        assert await store.holds(mine, Millis(200))
+    assert await store.acquire("t1", "two", LONG) == "one"
+
+
+async def test_limits_are_taken_together_or_not_at_all(store: Store) -> None:
+    """P10: one exceeded limit takes nothing from the others."""
+    narrow, wide = limit("narrow", 1), limit("wide", 10)
+    first = await store.use_limits([narrow, wide], "a", take=True)
+    assert [use.used for use in first] == [0, 0]
+    second = await store.use_limits([narrow, wide], "b", take=True)
+    assert [use.exceeded for use in second] == [True, False]
+    assert [use.used for use in await store.use_limits([narrow, wide], "c", take=False)] == [1, 1]
+
+
+async def test_asking_again_is_free_and_a_refund_counts(store: Store) -> None:
+    """P10: the same attempt takes its place once, whatever crashed in between."""
+    narrow = limit("narrow", 1)
+    for _ in range(3):
+        (use,) = await store.use_limits([narrow], "a", take=True)
+        assert not use.exceeded
+    (use,) = await store.use_limits([narrow], "b", take=True)
+    assert use.exceeded
+    await store.refund([narrow], "a")
+    (use,) = await store.use_limits([narrow], "b", take=True)
+    assert not use.exceeded
+    await store.refund([], "b")
+
+
+async def test_a_window_slides(store: Store) -> None:
+    """A member leaves exactly when the store says it will."""
+    short = limit("short", 1, per=300)
+    before = system_clock()
+    await store.use_limits([short], "a", take=True)
+    (use,) = await store.use_limits([short], "b", take=True)
+    assert use.free_at is not None
+    assert before + 300 <= use.free_at <= system_clock() + 300
+    async with asyncio.timeout(10):
+        while use.exceeded:
+            (use,) = await store.use_limits([short], "b", take=True)
+    assert system_clock() >= before + 300
+    assert use.free_at is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_limits_hold_across_replicas(kind: str, servers: Servers) -> None:
+    """P10: ten thousand takes by three clients; in no window were there more than allowed."""
+    most, per, clients = 40, 250, 12
+    prefix = fresh_prefix()
+    stamped = limit("p10", most, per)
+    began: list[int] = []
+    ended: list[int] = []
+
+    async def client(store: Store, name: str) -> None:
+        for number in range(10_000 // clients + 1):
+            start = system_clock()
+            (use,) = await store.use_limits([stamped], f"{name}-{number}", take=True)
+            if not use.exceeded:
+                began.append(start)
+                ended.append(system_clock())
+
+    async with AsyncExitStack() as stack:
+        replicas = [
+            await stack.enter_async_context(open_store(kind, servers, prefix=prefix)) for _ in range(3)
+        ]
+        await asyncio.gather(*(client(replicas[n % 3], str(n)) for n in range(clients)))
+    assert len(began) > most, "the window never slid: the test proves nothing"
+    # The n-th take happened between the n-th beginning and the n-th end, whoever made it.
+    for first, last in zip(sorted(began), sorted(ended)[most:], strict=False):
+        assert last - first >= per - 1
+
+
+async def test_the_journal_needs_the_lease(store: Store) -> None:
+    """P7: nothing is journalled under a lease that is gone; the first time stays, the epoch is renewed."""
+    assert await store.intended(EFFECT) is None
+    mine = await lease(store)
+    before = system_clock()
+    assert await store.intend(EFFECT, mine)
+    first = await store.intended(EFFECT)
+    assert first is not None
+    assert before <= first.at <= system_clock()
+    assert first == Intent(effect=EFFECT, epoch=mine.epoch, at=first.at)
+    await store.release(mine)
+    assert not await store.intend(EFFECT, mine)
+    other = await lease(store, owner="two")
+    assert await store.intend(EFFECT, other)
+    assert await store.intended(EFFECT) == Intent(effect=EFFECT, epoch=other.epoch, at=first.at)
+
+
+async def test_the_kill_switch(store: Store) -> None:
+    """P13: on with reason and author, off when told."""
+    assert await store.paused() is None
+    before = system_clock()
+    thrown = await store.pause("storm|\x1f ünï", "ada", None)
+    assert (thrown.reason, thrown.by, thrown.until) == ("storm|\x1f ünï", "ada", None)
+    assert before <= thrown.since <= system_clock()
+    assert await store.paused() == thrown
+    assert (await store.gauges()).paused
+    await store.resume()
+    assert await store.paused() is None
+    assert not (await store.gauges()).paused
+
+
+async def test_a_pause_ends_by_itself(store: Store) -> None:
+    """At its expiry, not before; a pause over an older one replaces all of it."""
+    await store.pause("short", "ada", Instant(system_clock() + 200))
+    assert await store.paused() is not None
+    async with asyncio.timeout(10):
+        while await store.paused() is not None:
+            continue
+    until = Instant(system_clock() + 60_000)
+    assert (await store.pause("long", "bob", until)).until == until
+    again = await store.pause("for ever", "bob", None)
+    assert await store.paused() == again
