@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from remediator.core.errors import SettingsError
 
@@ -66,8 +67,7 @@ class HostRule:
 
     def check(self, headers: Mapping[str, str]) -> Denial | None:
         """A denial with status 403, or None."""
-        found = _HOST.fullmatch(headers.get("Host", ""))
-        name = (found[1] or found[2]).lower().rstrip(".") if found else None
+        name = _host_name(headers.get("Host", ""))
         if name is not None and (self.allowed is None or name in self.allowed):
             return None
         return Denial(
@@ -75,6 +75,13 @@ class HostRule:
             error="the Host header names another server",
             hint="use the address the daemon listens on, or add the name to its allowed hosts",
         )
+
+
+@lru_cache(maxsize=256)
+def _host_name(header: str) -> str | None:
+    """The name or address in a Host header, without its port; None if it is malformed."""
+    found = _HOST.fullmatch(header)
+    return (found[1] or found[2]).lower().rstrip(".") if found else None
 
 
 def host_rule(bound: str, *, names: Iterable[str] = (), credentials: bool = False) -> HostRule:
@@ -108,6 +115,7 @@ class WebhookAuth:
     def __init__(self, token: str | None, *, certificate: bool = False) -> None:
         self._digest = _digest(token) if token else None
         self._certificate = certificate
+        self._bearer = _digest(f"Bearer {token}") if token else b""  # the usual header needs no parsing
 
     def __repr__(self) -> str:
         return f"WebhookAuth(token={'set' if self._digest else 'none'}, certificate={self._certificate})"
@@ -116,6 +124,11 @@ class WebhookAuth:
     def required(self) -> bool:
         """Whether a request must prove anything at all."""
         return self._digest is not None or self._certificate
+
+    @property
+    def certificate(self) -> bool:
+        """Whether a request must come with a verified client certificate."""
+        return self._certificate
 
     def check(self, headers: Mapping[str, str], *, certificate: bool = False) -> Denial | None:
         """A denial with status 401 or 403, or None. ``certificate``: the client showed a verified one."""
@@ -127,7 +140,10 @@ class WebhookAuth:
             )
         if self._digest is None:
             return None
-        secret = _secret(headers.get("Authorization"))
+        header = headers.get("Authorization")
+        if header is not None and hmac.compare_digest(_digest(header), self._bearer):
+            return None
+        secret = _secret(header)
         if secret is None:
             return Denial(
                 status=401,
@@ -228,4 +244,4 @@ def _secret(header: str | None) -> str | None:
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.blake2b(token.encode("utf-8", "surrogateescape"), digest_size=32).digest()

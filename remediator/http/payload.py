@@ -170,9 +170,10 @@ def _check_envelope(root: dict[str, Any]) -> None:
     version, status, alerts = root.get("version"), root.get("status"), root.get("alerts")
     if version != "4":
         raise BadPayload(f'version is not "4" but {_show(version)}')
-    for key in ("receiver", "groupKey"):
-        if type(root.get(key)) is not str:
-            raise BadPayload(f"{key} is not a string but {_show(root.get(key))}")
+    if type(root.get("receiver")) is not str:
+        raise BadPayload(f"receiver is not a string but {_show(root.get('receiver'))}")
+    if type(root.get("groupKey")) is not str:
+        raise BadPayload(f"groupKey is not a string but {_show(root.get('groupKey'))}")
     if type(root.get("externalURL", "")) is not str:
         raise BadPayload(f"externalURL is not a string but {_show(root['externalURL'])}")
     if type(status) is not str or status not in _STATUSES:
@@ -180,7 +181,7 @@ def _check_envelope(root: dict[str, Any]) -> None:
     if type(alerts) is not list:
         raise BadPayload(f"alerts is not an array but {_show(alerts)}")
     for key in _ENVELOPE_MAPS:
-        if _length(root.get(key, _NOTHING)) is None:
+        if key in root and _length(root[key]) is None:
             raise BadPayload(f"{key} is not an object of strings but {_show(root[key])}")
     truncated = root.get("truncatedAlerts", 0)
     if type(truncated) is not int or truncated < 0:

@@ -94,7 +94,10 @@ class Webhook:
         headers = request.headers
         if request.method != hdrs.METH_POST:
             return failure(405, f"{request.method} is not allowed here", "use POST", {hdrs.ALLOW: "POST"})
-        denial = self._hosts.check(headers) or self._auth.check(headers, certificate=_certified(request))
+        auth = self._auth
+        denial = self._hosts.check(headers) or auth.check(
+            headers, certificate=auth.certificate and _certified(request)
+        )
         if denial is not None:
             return denied(denial)
         kind = headers.get(hdrs.CONTENT_TYPE, "")

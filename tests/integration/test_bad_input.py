@@ -291,13 +291,21 @@ async def test_a_slow_body_is_answered_408() -> None:
         assert served.codes == {408: 1}
 
 
+async def hang_up(reader: asyncio.StreamReader) -> bytes:
+    """What came before the server hung up; bytes of ours that it never read make the hang-up a reset."""
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/alertmanager HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 async def test_slow_headers_are_closed(sent: bytes) -> None:
-    """Also when bytes keep coming: one at a time until the server hangs up."""
+    """Also when bytes keep coming: one at a time until the server hangs up, with or without a reset."""
     async with serve(limits=Limits(idle=0.1, stop=0.5)) as served:
         reader, writer = await served.connect()
         writer.write(sent)
-        closed = asyncio.ensure_future(reader.read())
+        closed = asyncio.ensure_future(hang_up(reader))
         for _ in range(3000):
             if closed.done() or writer.is_closing():
                 break
