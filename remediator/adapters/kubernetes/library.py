@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -69,6 +70,7 @@ def _stand_in(name: str, path: Path) -> ModuleType:
 def _classes() -> Library:
     rest = importlib.import_module(f"{PACKAGE}.client.rest")
     kube = importlib.import_module(f"{PACKAGE}.config.kube_config")
+    logging.getLogger(kube.__name__).disabled = True  # its lines quote the kubeconfig, tokens included
     return Library(
         configuration=importlib.import_module(f"{PACKAGE}.client.configuration").Configuration,
         rest_client=rest.RESTClientObject,

@@ -27,9 +27,8 @@ def workload_path(ref: WorkloadRef) -> str:
     """The workload's path on the API server. Raises Refused for a kind or name that cannot be."""
     if ref.kind not in KINDS:
         raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
-    return (
-        f"/apis/apps/v1/namespaces/{checked_name(ref.namespace)}/{KINDS[ref.kind]}/{checked_name(ref.name)}"
-    )
+    namespace, name = checked_name(ref.namespace), checked_name(ref.name)
+    return f"/apis/apps/v1/namespaces/{namespace}/{KINDS[ref.kind]}/{name}"
 
 
 def read_call(ref: WorkloadRef) -> Call:

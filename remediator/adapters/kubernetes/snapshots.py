@@ -119,10 +119,9 @@ def _state(obj: Json, conditions: Mapping[str, Json]) -> str:
     if status.get("reason"):  # Evicted, NodeLost, DeadlineExceeded, ...
         return str(status["reason"])
     init = _worst(status.get("initContainerStatuses") or ())
-    worst = (
-        f"Init:{init}" if init and init not in _STARTING else _worst(status.get("containerStatuses") or ())
-    )
-    if worst:
+    if init and init not in _STARTING:
+        return f"Init:{init}"
+    if worst := _worst(status.get("containerStatuses") or ()):
         return worst
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
