@@ -286,8 +286,8 @@ class GuardStore(Protocol):
     async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
         """How each limit stands without ``member``; when none is exceeded and ``take``, take all of them."""
 
-    async def refund(self, limits: Sequence[Limit], member: str) -> None:
-        """Nothing was done after all."""
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
+        """Nothing was done after all. Has no effect once ``effect`` is journalled: somebody may act on it."""
 
     async def intend(self, effect: EffectId, lease: Lease) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held."""

@@ -91,8 +91,10 @@ class MemoryGuards:
                 self._limits[limit.name].setdefault(member, self.clock())
         return uses
 
-    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
         """As the Protocol says."""
+        if effect in self._intents:
+            return
         for limit in limits:
             self._limits.get(limit.name, {}).pop(member, None)
 

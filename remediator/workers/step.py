@@ -91,7 +91,6 @@ class _Work:
         self._lease: Lease | None = None
         self._limits: Sequence[Limit] = ()
         self._withheld = False
-        self._used = False
         self._changes: tuple[Change, ...] = ()
 
     # --- what guards look through ---
@@ -211,7 +210,6 @@ class _Work:
                 if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
                     if (objection := await self._last_look()) is not None:
                         return self._stopped(objection, verdicts, done)
-                    self._used = True
                     await self._executor.apply(change, fence)
                 done.append(str(change))
         except Unknown as error:
@@ -220,7 +218,6 @@ class _Work:
             return _acted(self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done)
         except Permanent as error:
             return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
-        self._used = True
         return _acted(self._effect, ActResult.DONE, "; ".join(done), verdicts=verdicts, changes=done)
 
     async def _last_look(self) -> Verdict | None:
@@ -243,7 +240,6 @@ class _Work:
 
     async def _in_doubt(self, error: Unknown, verdicts: Sequence[Verdict]) -> Acted:
         """Look at once; when that fails too, later. Nothing is sent again before it is known."""
-        self._used = True
         try:
             found = await self._look_for_it()
         except Retryable as again:
@@ -291,14 +287,13 @@ class _Work:
             return _acted(self._effect, ActResult.UNKNOWN, str(error))
         if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
             return None
-        self._used = True
         done = f"{self._request.step.action} {target}"
         reason = f"{done}: found done after its answer was lost"
         return _acted(self._effect, ActResult.DONE, reason, changes=[done])
 
     async def give_back(self) -> None:
-        """The lease always; the limits only when nothing was changed after all."""
+        """The lease always; the limits only when nothing can have been changed."""
         if self._lease is not None:
             await self._store.release(self._lease)
-        if self._limits and not self._used:
-            await self._store.refund(self._limits, self._request.member)
+        if self._limits:
+            await self._store.refund(self._limits, self._request.member, self._request.effect)

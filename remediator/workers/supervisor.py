@@ -6,11 +6,11 @@ While one is down the daemon is not ready; the others go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
 from remediator.core.ports import Observer, Runtime
 
-Work = Callable[[], Coroutine[object, object, None]]
+Work = Callable[[], Awaitable[None]]
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0

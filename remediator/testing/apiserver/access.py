@@ -107,6 +107,10 @@ def authorize(user: User, asked: Asked) -> None:
     raise forbidden(asked.resource, asked.group, asked.name, why)
 
 
+def _without_empty(attributes: Json) -> Json:
+    return {name: value for name, value in attributes.items() if value != ""}
+
+
 def review(user: User, body: Json) -> Json:
     """The answer to a SelfSubjectAccessReview. Raises ApiError 422 when it asks for nothing."""
     spec = body.get("spec", {})
@@ -124,6 +128,6 @@ def review(user: User, body: Json) -> Json:
         "kind": "SelfSubjectAccessReview",
         "apiVersion": "authorization.k8s.io/v1",
         "metadata": {"creationTimestamp": None},
-        "spec": spec,
+        "spec": {name: _without_empty(inner) for name, inner in spec.items()},
         "status": {"allowed": allowed(user, asked)},
     }

@@ -140,6 +140,11 @@ class DeleteOptions:
     def of(cls, request: Request) -> DeleteOptions:
         """Raises ApiError 400 or 422."""
         body: Json = parse_json(request.body) if request.body.strip() else {}
+        if (kind := body.get("kind", "DeleteOptions")) != "DeleteOptions":
+            scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
+            version = body.get("apiVersion", "")
+            why = f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"'
+            raise ApiError(500, "", why)
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         propagation = str(

@@ -178,7 +178,8 @@ class Cluster:
             if "status" in old:
                 obj["status"] = old["status"]
         kind.defaults(obj)
-        if kind.spec_generation and obj.get("spec") != old.get("spec"):
+        annotated = kind.annotation_generation and meta.get("annotations") != was.get("annotations")
+        if kind.spec_generation and (annotated or obj.get("spec") != old.get("spec")):
             meta["generation"] = was["generation"] + 1
             kind.defaults(obj)
         return obj
@@ -219,6 +220,9 @@ class Cluster:
         """Delete as a controller does: gracefully where the kind is stopped by its node."""
         obj = self.store.get(kind, key)
         if obj is None:
+            return
+        if obj["metadata"].get("finalizers"):
+            self.store.put(kind, self.mark_deleting(kind, obj, 0))
             return
         seconds = (
             obj["spec"].get("terminationGracePeriodSeconds", 30) if grace is None and kind.graceful else grace

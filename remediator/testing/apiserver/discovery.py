@@ -54,6 +54,13 @@ CORE_ELSEWHERE = {
 }
 
 
+RESOURCES_ELSEWHERE = {
+    ("authorization.k8s.io", "localsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authorization.k8s.io", "subjectaccessreviews"),
+}
+
+
 def document(path: str) -> Json | str | None:
     """The document at a path without a resource, or None where there is none."""
     clean = path.rstrip("/")

@@ -177,6 +177,8 @@ def find_kind(asked: Asked) -> Kind:
         return kind
     if asked.group in discovery.ELSEWHERE or (not asked.group and asked.resource in discovery.CORE_ELSEWHERE):
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
+    if (asked.group, asked.resource) in discovery.RESOURCES_ELSEWHERE:
+        raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
     if any(asked.group == group for group, _ in GROUPS):
         raise no_such_resource()
     raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=_NO_CACHE)

@@ -50,9 +50,9 @@ class Logs:
         if previous and not status.get("lastState"):
             raise bad_request(f'previous terminated container "{container}" in pod "{key[1]}" not found')
         if waiting and waiting["reason"] != "CrashLoopBackOff":
-            raise bad_request(
-                f'container "{container}" in pod "{key[1]}" is waiting to start: {waiting["reason"]}'
-            )
+            pulling = waiting["reason"] in {"ErrImagePull", "ImagePullBackOff"}
+            why = "trying and failing to pull image" if pulling else waiting["reason"]
+            raise bad_request(f'container "{container}" in pod "{key[1]}" is waiting to start: {why}')
         return ""
 
 

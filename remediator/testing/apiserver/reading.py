@@ -131,6 +131,11 @@ def list_objects(request: Request, kind: Kind, store: Store) -> Json:
             "metadata": meta,
             "items": items,
         }
+    return list_of(kind, found, meta)
+
+
+def list_of(kind: Kind, found: list[Json], meta: Json) -> Json:
+    """A list; its items do not repeat their kind."""
     items = [
         {name: value for name, value in obj.items() if name not in {"kind", "apiVersion"}} for obj in found
     ]

@@ -9,6 +9,9 @@ from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.schema import Field, fields_of
 
 _GO_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+_KEPT_EMPTY = {"containers", "items"}
+"""Lists that are written even when they are empty; every other one is left out, as Go's omitempty does."""
+_KEPT_NULL = {"creationTimestamp", "lastProbeTime"}
 _PYTHON = {"string": str, "boolean": bool, "int32": int, "int64": int}
 
 
@@ -46,10 +49,12 @@ def _object(value: Json, type_name: str | None, path: str, unknown: list[str]) -
         if key not in known:
             unknown.append(here)
         elif inner is None:
-            if key == "creationTimestamp":
+            if key in _KEPT_NULL:
                 result[key] = None
         else:
-            result[key] = _value(inner, known[key], here, str(type_name), unknown)
+            decoded = _value(inner, known[key], here, str(type_name), unknown)
+            if decoded or key in _KEPT_EMPTY or not (known[key].is_list or known[key].is_map):
+                result[key] = decoded
     return result
 
 

@@ -146,9 +146,7 @@ def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiErr
 def invalid_patch(shown: str, why: str) -> ApiError:
     """A patch whose result is no object of its kind; ``shown`` is the offending text."""
     cause = Cause.invalid("patch", json_quote(shown), why)
-    error = invalid("", "", "", [cause])
-    error.message = " " + error.message
-    return error
+    return invalid("", "", "", [cause])
 
 
 def invalid_options(options: str, cause: Cause) -> ApiError:

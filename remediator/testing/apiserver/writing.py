@@ -18,6 +18,7 @@ from remediator.testing.apiserver.kinds import NAMESPACES, Kind
 from remediator.testing.apiserver.ledger import Effect, Ledger
 from remediator.testing.apiserver.objects import Json, Key, deleting, key_of
 from remediator.testing.apiserver.patching import patched_object
+from remediator.testing.apiserver.reading import list_of
 from remediator.testing.apiserver.statuses import (
     Cause,
     already_exists,
@@ -129,9 +130,16 @@ class Writer:
         if dry_run:
             return obj
         stored = self.cluster.store.put(kind, obj)
+        if deleting(stored) and not kind.graceful and kind is not NAMESPACES:
+            self._finish(kind, stored)
         if old is None or stored["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"]:
             self.note(request, kind, stored, old, body)
         return stored
+
+    def _finish(self, kind: Kind, stored: Json) -> None:
+        """The last finalizer of an object that is being deleted is gone, and so is the object."""
+        if not stored["metadata"].get("finalizers"):
+            self.cluster.store.remove(kind, key_of(stored))
 
     def note(self, request: Request, kind: Kind, stored: Json, old: Json | None, body: Any) -> None:
         """Write an effect into the ledger."""
@@ -165,7 +173,7 @@ class Writer:
         for obj in found:
             self._delete(request, kind, obj, options)
         meta = {"resourceVersion": str(self.cluster.store.revision)}
-        return {"kind": f"{kind.name}List", "apiVersion": kind.api_version, "metadata": meta, "items": found}
+        return list_of(kind, found, meta)
 
     def _delete(self, request: Request, kind: Kind, obj: Json, options: DeleteOptions) -> Json:
         _check_preconditions(kind, obj, options)
@@ -178,6 +186,7 @@ class Writer:
             if marked is None:
                 answer = self.cluster.store.remove(kind, key_of(obj)) or obj
                 self.note(request, kind, answer, None, None)
+                answer = self.cluster.mark_deleting(kind, answer, 0) if kind.graceful else answer
             else:
                 answer = self.store(request, kind, marked, obj, dry_run=False, body=None)
         if kind.returns_object or (marked is not None and not kind.graceful):

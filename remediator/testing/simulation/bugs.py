@@ -67,18 +67,22 @@ class LooksThenTakes:
     """The store of a replica that checks its limits in one call and takes them in another."""
 
     def __init__(self, store: RecordingStore, replica: Replica) -> None:
-        self._store, self._gate = store, Gate(replica, "store", store)
+        self._store, self._replica, self._gate = store, replica, Gate(replica, "store", store)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._gate, name)
 
     async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
         """Two calls where one script was needed."""
-        uses: list[LimitUse] = await self._gate.use_limits(limits, member, take=False)
-        if take and not any(use.exceeded for use in uses):
+
+        async def take_blindly() -> None:
             for limit in limits:
                 self._store._limits.setdefault(limit.name, {})[member] = self._store.clock()  # noqa: SLF001  # the bug
             self._store.record_taken(limits, member)
+
+        uses: list[LimitUse] = await self._gate.use_limits(limits, member, take=False)
+        if take and not any(use.exceeded for use in uses):
+            await self._replica.call("store", "use_limits", take_blindly)
         return uses
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from remediator.core.incident import Incident, Outcome, Status
 from remediator.core.journal import PageKind
-from remediator.core.store import Gauges
+from remediator.core.store import DELIVERIES, Buried, Gauges
 from remediator.testing.simulation.history import (
     Answered,
     Changed,
     Claimed,
     Committed,
+    Died,
+    Froze,
     History,
     LimitsRefunded,
     LimitsTaken,
@@ -24,17 +26,23 @@ from remediator.testing.simulation.scenario import DEADLINE, Scenario
 
 LOOKING = 10.0
 """Seconds between the last look and the change that it allows, at most, in a process that is not frozen."""
-SLACK = 75.0
-"""Seconds by which a page may be late while replicas die, freeze and the pager is down."""
+SLACK = 30.0
+"""Seconds by which a page may be late although nobody died or froze meanwhile: lost answers, slow pagers."""
+SUCCESSION = 35.0
+"""Seconds that each death may add: until it is restarted, and until its work is inherited."""
 
 
 def violations(
-    history: History, scenario: Scenario, incidents: tuple[Incident, ...], gauges: Gauges
+    history: History,
+    scenario: Scenario,
+    incidents: tuple[Incident, ...],
+    gauges: Gauges,
+    dead_letters: Sequence[Buried],
 ) -> list[str]:
     """Every promise that was broken, in words; empty when all were kept."""
     checks = (
-        _p1_accepted_is_processed(history),
-        _p6_nothing_is_left(incidents, gauges),
+        _p1_accepted_is_processed(history, scenario),
+        _p6_nothing_is_left(incidents, gauges, dead_letters),
         _p7_once(history),
         _p8_fenced(history),
         _p10_limits(history),
@@ -47,22 +55,26 @@ def violations(
     return [text for check in checks for text in check]
 
 
-def _p1_accepted_is_processed(history: History) -> Iterator[str]:
+def _p1_accepted_is_processed(history: History, scenario: Scenario) -> Iterator[str]:
     joined = {fp for commit in history.of(Committed) for fp in commit.joined}
-    resolved_unseen = {a.fingerprint for a in history.of(Answered) if not a.firing}
+    held = {rule.name.removesuffix("-down") for rule in scenario.policy.rules if rule.hold}
+    may_pass_unseen = {outage.fingerprint for outage in scenario.outages if outage.service in held}
     for answer in history.of(Answered):
-        if answer.firing and answer.fingerprint not in joined and answer.fingerprint not in resolved_unseen:
+        if answer.firing and answer.fingerprint not in joined | may_pass_unseen:
             yield f"P1: alert {answer.fingerprint} was answered 2xx at {answer.at:.1f} and never processed"
 
 
-def _p6_nothing_is_left(incidents: tuple[Incident, ...], gauges: Gauges) -> Iterator[str]:
+def _p6_nothing_is_left(
+    incidents: tuple[Incident, ...], gauges: Gauges, dead_letters: Sequence[Buried]
+) -> Iterator[str]:
     for queue, left in gauges.backlog.items():
         if left:
             yield f"P6: {left} entries are left in {queue}"
     if gauges.timer_lag:
         yield f"P12: a timer is overdue by {gauges.timer_lag} ms"
-    if gauges.dead_letters:
-        yield f"P6: {gauges.dead_letters} dead letters without any poison"
+    for buried in dead_letters:
+        if buried.letter.tries < DELIVERIES and buried.letter.queue != "outbox":
+            yield f"P6: {buried.letter.payload} was given up after {buried.letter.tries} tries"
     for incident in incidents:
         if incident.active is not None:
             yield f"P6: {incident.id} still waits for {incident.active.pending or 'a timer'}"
@@ -92,9 +104,10 @@ def _p8_fenced(history: History) -> Iterator[str]:
 
 
 def _p10_limits(history: History) -> Iterator[str]:
+    spent = {change.effect.rpartition("/")[0] for change in history.of(Changed)}
     taken: dict[str, dict[str, float]] = defaultdict(dict)
     for record in history.records:
-        if isinstance(record, LimitsRefunded):
+        if isinstance(record, LimitsRefunded) and record.member not in spent:
             for members in taken.values():
                 members.pop(record.member, None)
         elif isinstance(record, LimitsTaken):
@@ -103,7 +116,7 @@ def _p10_limits(history: History) -> Iterator[str]:
                 members.setdefault(record.member, record.at)
                 recent = [at for at in members.values() if record.at - at < per / 1000]
                 if len(recent) > count:
-                    yield f"P10: {name} was taken {len(recent)} times within {per} ms, at most {count} allowed"
+                    yield f"P10: {name} was taken {len(recent)} times in {per} ms, at most {count} allowed"
 
 
 def _p11_pages(history: History) -> Iterator[str]:
@@ -115,15 +128,14 @@ def _p11_pages(history: History) -> Iterator[str]:
             decided.update(record.queued_pages)
         elif isinstance(record, PagerGot):
             delivered.add((record.dedup_key, record.kind))
-            if (record.dedup_key, record.kind) not in decided:
+            if (record.dedup_key, record.kind) not in decided and not record.dedup_key.startswith("dead/"):
                 yield f"P11: {record.kind} of {record.dedup_key} was sent before it was committed"
             if record.kind is PageKind.TRIGGER:
                 triggered.add(record.dedup_key)
             elif record.dedup_key not in triggered:
                 yield f"P11: {record.dedup_key} was resolved before it was triggered"
     for dedup_key, kind in sorted(decided - delivered):
-        if not dedup_key.startswith("dead/"):
-            yield f"P11: {kind} of {dedup_key} was decided and never delivered"
+        yield f"P11: {kind} of {dedup_key} was decided and never delivered"
 
 
 def _p13_stops(history: History) -> Iterator[str]:
@@ -158,9 +170,19 @@ def _p18_deadlines(history: History, scenario: Scenario) -> Iterator[str]:
         if allowed is None:
             continue
         due = commit.at + allowed
-        if over.get(incident, 1e9) > due + SLACK and first_page.get(incident, 1e9) > due + SLACK:
+        latest = due + SLACK + _hindered(history, commit.at, due + SLACK)
+        if over.get(incident, 1e9) > latest and first_page.get(incident, 1e9) > latest:
             when = f"at {first_page[incident]:.1f}" if incident in first_page else "never"
             yield f"P18: {incident} ({commit.severity}) was to be paged by {due:.1f} and was {when}"
+
+
+def _hindered(history: History, start: float, end: float) -> float:
+    """By how much deaths and freezes may have put things off; each that falls in the delay adds to it."""
+    added = 0.0
+    for record in history.records:
+        if isinstance(record, (Died, Froze)) and start <= record.at <= end + added:
+            added += SUCCESSION if isinstance(record, Died) else record.seconds
+    return added
 
 
 def _first_pages(history: History) -> dict[str, float]:

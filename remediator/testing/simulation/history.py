@@ -103,6 +103,15 @@ class Died:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Froze:
+    """A replica stood still for that many seconds."""
+
+    replica: str
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
     """An attempt was called verified; whether its target was healthy at that moment."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from remediator.core.incident import Outcome
+from remediator.core.incident import EffectId, Outcome
 from remediator.core.journal import Kind, Page
 from remediator.core.store import Commit, CommitResult, Limit, LimitUse, Pause
 from remediator.core.times import Instant
@@ -73,9 +73,9 @@ class RecordingStore(MemoryStore):
         told = tuple((limit.name, limit.rate.count, limit.rate.per) for limit in limits)
         self._history.add(LimitsTaken(member=member, limits=told, at=self._history.now()))
 
-    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
         """Recorded."""
-        await super().refund(limits, member)
+        await super().refund(limits, member, effect)
         self._history.add(LimitsRefunded(member=member, at=self._history.now()))
 
     async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:

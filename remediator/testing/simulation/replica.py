@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from remediator.core.errors import Retryable, StoreUnavailable, Unknown
-from remediator.testing.simulation.history import Died, History
+from remediator.testing.simulation.history import Died, Froze, History
 
 T = TypeVar("T")
 
@@ -90,6 +90,7 @@ class Replica:
         """SIGSTOP for that long."""
         self.frozen_until = self.monotonic() + seconds
         self.froze_at, self.froze_for = self.monotonic(), seconds
+        self.history.add(Froze(replica=self.name, seconds=seconds, at=self.monotonic()))
 
     async def _stand(self) -> None:
         """Where a dead process stays for ever and a frozen one waits."""

@@ -46,7 +46,9 @@ async def _simulate(seed: int, bug: str | None) -> Report:
     world = World(seed, bug)
     history = await world.run()
     page = await world.store.incidents(IncidentFilter(), 1000, None)
-    found = violations(history, world.scenario, page.items, await world.store.gauges())
+    found = violations(
+        history, world.scenario, page.items, await world.store.gauges(), await world.store.dead_letters(100)
+    )
     found += [f"the program stumbled: {text}" for text in world.observer.troubles]
     report = Report(
         seed=seed,

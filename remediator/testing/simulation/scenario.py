@@ -68,8 +68,10 @@ def draw_scenario(rng: Random) -> Scenario:
     services = [f"svc-{n}" for n in range(rng.randint(1, 4))]
     severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
     outages: list[Outage] = []
+    at_once = rng.random() < 0.4
+    first = rng.uniform(1, 60)
     for name in services:
-        at = rng.uniform(1, 60)
+        at = first + rng.uniform(0, 2) if at_once else rng.uniform(1, 60)
         for turn in range(rng.choice([1, 1, 2])):
             count = rng.randint(1, 3)
             outages.append(
@@ -145,7 +147,7 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         guards=GuardPolicy(
             namespaces=("sim",),
             rate=RateLimits(
-                cluster=Rate(count=rng.choice([2, 5]), per=Millis(2 * MINUTE)),
+                cluster=Rate(count=rng.choice([1, 2, 5]), per=Millis(2 * MINUTE)),
                 service=Rate(count=2, per=Millis(2 * MINUTE)),
                 target=Rate(count=1, per=Millis(MINUTE)),
             ),

@@ -51,8 +51,7 @@ class Silent:
         """Not kept."""
 
     def buried(self, queue: str, reason: str) -> None:
-        """Kept."""
-        self.troubles.append(f"buried in {queue}: {reason}")
+        """Not kept: the store lists dead letters."""
 
     def trouble(self, where: str, error: BaseException) -> None:
         """Kept when it is not weather."""

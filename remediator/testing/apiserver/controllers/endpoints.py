@@ -36,7 +36,11 @@ class EndpointAddresses:
         subsets = _subsets(cluster, service)
         present = cluster.store.get(ENDPOINTS, key)
         if present is None:
-            meta = {"name": key[1], "namespace": key[0], "labels": service["metadata"].get("labels", {})}
+            headless = (
+                {"service.kubernetes.io/headless": ""} if service["spec"].get("clusterIP") == "None" else {}
+            )
+            labels = {**service["metadata"].get("labels", {}), **headless}
+            meta = {"name": key[1], "namespace": key[0], "labels": labels}
             cluster.create(ENDPOINTS, {"metadata": meta, **subsets})
         else:
             kept = {name: value for name, value in present.items() if name != "subsets"}

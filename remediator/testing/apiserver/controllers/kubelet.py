@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from remediator.testing.apiserver.behaviour import Behaviour, Health, revision_of
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
-from remediator.testing.apiserver.objects import Json, Key, clone, deleting, key_of
+from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting, key_of
 from remediator.testing.apiserver.store import Event
 
 _FINISHED = {"Succeeded", "Failed"}
@@ -38,6 +38,8 @@ class Kubelet:
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._stop(cluster, key, uid)
+        elif _unschedulable(pod):
+            return
         elif "startTime" not in pod["status"]:
             self._schedule(cluster, pod)
         elif uid not in self._starting and "podIP" not in pod["status"]:
@@ -88,6 +90,12 @@ class Kubelet:
 
         cluster.after(cluster.pace.stop_after / 2, killed)
         cluster.after(cluster.pace.stop_after, gone)
+
+
+def _unschedulable(pod: Json) -> bool:
+    """Whether its status says that no node fits it; a restored pod stays so."""
+    found = condition(pod, "PodScheduled")
+    return found is not None and found["status"] == "False"
 
 
 def apply_behaviour(cluster: Cluster, key: Key, behaviour: Behaviour, revision: str | None) -> None:

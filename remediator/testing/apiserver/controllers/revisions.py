@@ -34,8 +34,12 @@ def ensure_revision(cluster: Cluster, owner: Json) -> str:
     present = next((one for one in known if one["metadata"]["name"] == name), None)
     if present is None:
         data = {"spec": {"template": {"$patch": "replace", **template}}}
-        labels = {**template["metadata"].get("labels", {}), "controller.kubernetes.io/hash": short}
-        own = {"name": name, "namespace": meta["namespace"], "labels": labels}
+        daemon = owner["kind"] == "DaemonSet"
+        hash_label = HASH if daemon else "controller.kubernetes.io/hash"
+        labels = {**template["metadata"].get("labels", {}), hash_label: short}
+        own: Json = {"name": name, "namespace": meta["namespace"], "labels": labels}
+        if daemon:
+            own["annotations"] = meta["annotations"]
         own["ownerReferences"] = [owner_reference(owner)]
         cluster.create(CONTROLLER_REVISIONS, {"metadata": own, "data": data, "revision": newest + 1})
     elif present["revision"] < newest:

@@ -39,7 +39,8 @@ class Kind:
 
     ``defaults`` fills an object in place, ``validate`` and ``validate_update`` name what is wrong with it,
     ``initial`` is the status a new object starts with (None: it has none), ``spec_generation`` says whether
-    ``metadata.generation`` counts changes of the spec, ``returns_object``: a delete answers the object.
+    ``metadata.generation`` counts changes of the spec (``annotation_generation``: of the annotations too),
+    ``returns_object``: a delete answers the object.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Kind:
     validate_update: ValidateUpdate = _fine
     initial: Callable[[], Json] | None = None
     spec_generation: bool = False
+    annotation_generation: bool = False
     returns_object: bool = False
     scalable: bool = False
     status_subresource: bool = True

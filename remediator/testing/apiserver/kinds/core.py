@@ -35,6 +35,9 @@ def _default_namespace(obj: Json) -> None:
 def _default_pod(obj: Json) -> None:
     spec = obj.setdefault("spec", {})
     default_pod_spec(spec)
+    for container in spec.get("containers", ()):
+        if limits := container["resources"].get("limits"):
+            container["resources"]["requests"] = limits | container["resources"].get("requests", {})
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     spec.setdefault("priority", 0)

@@ -39,9 +39,6 @@ def _default_container(container: Json) -> None:
         container.setdefault("imagePullPolicy", "Always" if latest and "@" not in image else "IfNotPresent")
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
-    limits = container["resources"].get("limits", {})
-    if limits:
-        container["resources"]["requests"] = limits | container["resources"].get("requests", {})
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if probe in container:
             _default_probe(container[probe])

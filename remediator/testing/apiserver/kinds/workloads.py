@@ -99,6 +99,7 @@ DEPLOYMENTS = Kind(
     validate_update=validate_selector_update,
     initial=dict,
     spec_generation=True,
+    annotation_generation=True,
     scalable=True,
 )
 REPLICA_SETS = Kind(
