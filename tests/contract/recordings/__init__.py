@@ -1,0 +1,1 @@
+"""Recordings of a real API server, and how to replay them."""
