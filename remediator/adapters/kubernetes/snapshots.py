@@ -100,12 +100,12 @@ def pod_of(obj: Json) -> Pod:
     """The pod, with the one reason a person would look for."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
-    containers = status.get("containerStatuses") or ()
+    containers, init = status.get("containerStatuses") or (), status.get("initContainerStatuses") or ()
     return Pod(
         name=obj["metadata"]["name"],
         phase=status.get("phase", "Unknown"),
         ready=conditions.get("Ready", {}).get("status") == "True",
-        restarts=sum(entry.get("restartCount", 0) for entry in containers),
+        restarts=sum(entry.get("restartCount", 0) for entry in (*containers, *init)),
         state=_state(obj, conditions),
         node=spec.get("nodeName", ""),
     )

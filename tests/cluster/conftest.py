@@ -1,0 +1,55 @@
+"""The cluster under test: the fake, or with REMEDIATOR_TEST_CLUSTER=1 the one that KUBECONFIG names."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from remediator.adapters.kubernetes import Kubernetes, connect
+from remediator.adapters.runtime import AsyncioRuntime
+from remediator.testing.apiserver import FakeApiServer
+from tests.cluster.world import World
+
+
+@pytest.fixture
+def runtime() -> Iterator[AsyncioRuntime]:
+    """The machine."""
+    machine = AsyncioRuntime()
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
+    """How an administrator of the cluster logs in."""
+    if os.environ.get("REMEDIATOR_TEST_CLUSTER") == "1":
+        named = os.environ.get("KUBECONFIG")
+        assert named, (
+            "REMEDIATOR_TEST_CLUSTER=1 needs KUBECONFIG, the file of a cluster you may experiment on"
+        )
+        yield Path(named)
+        return
+    async with FakeApiServer() as server:
+        yield server.kubeconfig(tmp_path / "kubeconfig")
+
+
+@pytest.fixture
+async def cluster(kubeconfig: Path, runtime: AsyncioRuntime) -> AsyncIterator[Kubernetes]:
+    """The adapter."""
+    connected = await connect(str(kubeconfig), runtime=runtime)
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def world(cluster: Kubernetes) -> AsyncIterator[World]:
+    """A namespace of our own, removed afterwards with everything in it."""
+    found = World(cluster=cluster, namespace=f"remediator-test-{secrets.token_hex(4)}")
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": found.namespace}}
+    await found.send("POST", "/api/v1/namespaces", body)
+    yield found
+    await found.send("DELETE", f"/api/v1/namespaces/{found.namespace}")
