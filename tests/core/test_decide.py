@@ -1,0 +1,397 @@
+"""What follows from what: the incident's life, decided purely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from remediator.core.alerts import Fingerprint
+from remediator.core.decide import decide
+from remediator.core.decision import Decision, Facts
+from remediator.core.incident import Incident, Outcome, Phase, Status
+from remediator.core.journal import (
+    Acknowledged,
+    Act,
+    Acted,
+    ActResult,
+    Checked,
+    CheckResult,
+    Closed,
+    EffectLost,
+    Event,
+    Kind,
+    Page,
+    Paged,
+    PageKind,
+    PageResult,
+    Resolved,
+    TimerDue,
+    Verify,
+)
+from remediator.core.policies import Mode, PageNever, PageNow, Policy
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant
+from tests.core.builders import NOW, fired, policy
+
+
+@dataclass
+class Life:
+    """One incident, event by event, with its timers and its members kept as the store would."""
+
+    policy: Policy
+    at: Instant = NOW
+    incident: Incident | None = None
+    members: set[Fingerprint] = field(default_factory=set)
+    timers: dict[str, Instant] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+
+    def tell(self, *events: Event, after: int = 0, over: tuple[str, ...] = ()) -> Decision:
+        self.at = Instant(self.at + after)
+        facts = Facts(
+            firing=len(self.members),
+            members=frozenset(self.members),
+            over=frozenset(Fingerprint(fp) for fp in over),
+        )
+        decision = decide(self.incident, events, facts, self.policy, self.at)
+        self.incident = decision.incident
+        self.members |= {alert.fingerprint for alert in decision.join}
+        self.members -= decision.leave
+        for name in decision.cancel:
+            self.timers.pop(name, None)
+        self.timers.update(decision.arm)
+        self.decisions.append(decision)
+        return decision
+
+    def ring(self, name: str) -> Decision:
+        """Time passes until that timer is due."""
+        due = self.timers.pop(name)
+        self.at = max(self.at, due)
+        return self.tell(TimerDue(name=name, due=due))
+
+    @property
+    def now(self) -> Incident:
+        assert self.incident is not None
+        return self.incident
+
+    @property
+    def pages(self) -> list[Page]:
+        return [m for d in self.decisions for m in d.messages if isinstance(m, Page)]
+
+    def acted(self, result: ActResult = ActResult.DONE, **more: object) -> Decision:
+        attempt = self.now.active
+        assert attempt is not None
+        assert attempt.pending is not None
+        changes = ("restart deployment/web",) if result is ActResult.DONE else ()
+        return self.tell(Acted(effect=attempt.pending, result=result, reason="so", changes=changes, **more))  # type: ignore[arg-type]
+
+    def checked(self, holds: bool | None) -> Decision:
+        attempt = self.now.active
+        assert attempt is not None
+        assert attempt.pending is not None
+        return self.tell(
+            Checked(effect=attempt.pending, results=(CheckResult(holds=holds, observed="2 of 2 pods ready"),))
+        )
+
+    def accept(self, page: Page) -> Decision:
+        return self.tell(
+            Paged(effect=page.id, key=page.key, kind=page.kind, result=PageResult.ACCEPTED, detail="ok")
+        )
+
+
+def opened(of: Policy | None = None) -> Life:
+    life = Life(of if of is not None else policy())
+    life.tell(fired(life.policy))
+    return life
+
+
+def test_an_alert_opens_an_incident_and_starts_its_runbook() -> None:
+    life = opened()
+    assert life.now.status is Status.REMEDIATING
+    assert life.now.id == "2026-11-23-0213-web"
+    [effect] = life.decisions[0].effects
+    assert isinstance(effect, Act)
+    assert life.timers == {"deadline": NOW + 15 * MINUTE}
+    assert life.pages == []
+
+
+def test_a_verified_fix_resolves_without_a_page() -> None:
+    life = opened()
+    [effect] = life.acted().effects
+    assert isinstance(effect, Verify)
+    life.checked(True)
+    assert life.now.status is Status.VERIFYING, "it has not been stable for long enough"
+    life.ring("poll")
+    life.at = Instant(life.at + 10 * SECOND)
+    life.checked(True)
+    assert life.now.attempts[-1].outcome is Outcome.VERIFIED
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), after=1000, over=("aa",))
+    assert life.now.status is Status.RESOLVED
+    assert life.pages == []
+    assert life.timers == {}
+
+
+def test_P14_an_unknown_check_is_a_failed_check() -> None:
+    life = opened()
+    life.acted()
+    while life.now.active is not None:
+        life.checked(None)
+        if "poll" in life.timers:
+            life.ring("poll")
+    attempt = life.now.attempts[-1]
+    assert attempt.outcome is Outcome.FAILED
+    assert "unknown" in attempt.reason
+    [page] = life.pages
+    assert page.channel == "oncall"
+    assert life.now.status is Status.ESCALATED
+
+
+def test_stability_starts_anew_when_a_check_falters() -> None:
+    life = opened()
+    life.acted()
+    life.checked(True)
+    for holds in (True, False, True):
+        life.ring("poll")
+        life.checked(holds)
+    attempt = life.now.active
+    assert attempt is not None
+    assert attempt.checks[0].since == life.at
+
+
+def test_P18_the_page_deadline_rings_while_the_remediation_hangs() -> None:
+    life = opened()
+    life.ring("deadline")
+    [page] = life.pages
+    assert page.kind is PageKind.TRIGGER
+    assert life.at == NOW + 15 * MINUTE
+    assert life.now.active is not None, "the remediation goes on"
+    assert "not verified in time" in life.now.pages[0].reason
+
+
+def test_page_now_pages_in_the_commit_that_opens() -> None:
+    life = opened(policy(PageNow()))
+    [page] = life.pages
+    assert page.dedup_key == f"{life.now.id}/1"
+
+
+def test_page_never_pages_nobody_but_the_operator_of_what_is_unknown() -> None:
+    life = opened(policy(PageNever()))
+    life.acted(ActResult.BLOCKED)
+    assert life.pages == []
+    life = opened(policy(PageNever()))
+    life.acted(ActResult.UNKNOWN)
+    assert [page.channel for page in life.pages] == ["operator"]
+
+
+def test_a_blocked_runbook_gives_way_to_the_next_and_then_to_people() -> None:
+    life = opened(policy(runbooks=("restart", "again")))
+    life.acted(ActResult.BLOCKED)
+    active = life.now.active
+    assert active is not None
+    assert active.runbook.name == "again"
+    life.acted(ActResult.BLOCKED)
+    assert len(life.pages) == 1
+    assert "deadline" not in life.timers
+
+
+def test_what_is_unknown_is_followed_by_no_other_runbook() -> None:
+    life = opened(policy(runbooks=("restart", "again")))
+    life.acted(ActResult.UNKNOWN)
+    assert life.now.active is None
+    assert len(life.pages) == 1
+
+
+def test_nobody_answers_so_it_climbs_one_level_at_a_time() -> None:
+    life = opened(policy(PageNow()))
+    life.accept(life.pages[0])
+    life.ring("escalate")
+    assert [page.channel for page in life.pages] == ["oncall", "manager"]
+    assert "escalate" not in life.timers, "level 2 counts from its own acceptance"
+    life.accept(life.pages[1])
+    life.ring("escalate")
+    assert len(life.pages) == 2, "there is no third level"
+
+
+def test_an_acknowledgement_stops_the_climb() -> None:
+    life = opened(policy(PageNow()))
+    life.accept(life.pages[0])
+    life.tell(Acknowledged(by="kim"))
+    assert "escalate" not in life.timers
+    assert life.now.acknowledged_by == "kim"
+
+
+def test_P11_resolve_waits_for_its_trigger() -> None:
+    life = opened(policy(PageNow(), runbooks=()))
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    assert life.now.status is Status.RESOLVED
+    assert [page.kind for page in life.pages] == [PageKind.TRIGGER]
+    life.accept(life.pages[0])
+    assert [page.kind for page in life.pages] == [PageKind.TRIGGER, PageKind.RESOLVE]
+
+
+def test_P11_a_channel_that_asks_to_wait_is_tried_again_then() -> None:
+    life = opened(policy(PageNow()))
+    page = life.pages[0]
+    later = Paged(
+        effect=page.id,
+        key=page.key,
+        kind=page.kind,
+        result=PageResult.RETRY,
+        detail="429",
+        retry_after=30 * SECOND,  # type: ignore[arg-type]
+    )
+    life.tell(later)
+    timer = f"page/trigger/{page.key}"
+    assert life.timers[timer] == NOW + 30 * SECOND
+    life.ring(timer)
+    assert [p.dedup_key for p in life.pages] == [page.dedup_key] * 2
+
+
+def test_P11_a_refused_page_is_a_dead_letter_and_the_next_level_is_asked() -> None:
+    life = opened(policy(PageNow()))
+    page = life.pages[0]
+    refused = Paged(
+        effect=page.id, key=page.key, kind=page.kind, result=PageResult.REFUSED, detail="400 invalid key"
+    )
+    decision = life.tell(refused)
+    assert len(decision.dead) == 1
+    assert life.pages[-1].channel == "manager"
+
+
+def test_a_late_or_repeated_outcome_changes_nothing() -> None:
+    life = opened()
+    effect = life.decisions[0].effects[0].id
+    life.acted()
+    before = life.now
+    life.tell(Acted(effect=effect, result=ActResult.FAILED, reason="again"))
+    assert life.now == before
+
+
+def test_an_alert_that_fires_again_within_an_hour_reopens() -> None:
+    life = opened()
+    life.acted(ActResult.BLOCKED)
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    assert life.now.resolved
+    first = life.now.id
+    life.tell(fired(life.policy), after=59 * MINUTE)
+    assert life.now.id == first
+    assert life.now.reopened == 1
+    assert life.now.active is not None
+    life.now.attempts[-1]
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    life.acted(ActResult.BLOCKED)
+    assert life.now.resolved
+    life.tell(fired(life.policy), after=HOUR + 1)
+    assert life.now.id != first
+
+
+def test_a_held_rule_waits_and_an_alert_that_resolves_meanwhile_leaves_nothing() -> None:
+    life = Life(policy(hold=30_000))
+    life.tell(fired(life.policy))
+    assert life.now.status is Status.HELD
+    assert life.now.attempts == ()
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    assert life.incident is None
+    life = Life(policy(hold=30_000))
+    life.tell(fired(life.policy))
+    life.ring("hold")
+    assert life.now.status is Status.REMEDIATING
+    assert life.now.opened_at == NOW + 30_000
+
+
+def test_a_more_severe_rule_raises_the_incident_and_pages() -> None:
+    life = opened()
+    life.tell(fired(life.policy, "bb", alertname="DataLoss"))
+    assert life.now.severity == "SEV-1"
+    assert len(life.pages) == 1
+
+
+def test_P5_a_newer_episode_is_not_resolved_by_an_older_one() -> None:
+    life = opened()
+    life.tell(Resolved(fingerprint=Fingerprint("aa")))
+    assert life.now.alerts == 1
+
+
+def test_an_alert_that_was_over_before_it_was_looked_at_is_recorded_and_pages_nobody() -> None:
+    life = Life(policy(PageNow()))
+    life.tell(fired(life.policy), over=("aa",))
+    assert life.now.resolved
+    assert life.pages == []
+
+
+def test_observe_records_what_it_would_have_done_and_the_deadline_stays() -> None:
+    life = opened(policy(mode=Mode.OBSERVE))
+    life.acted(ActResult.WITHHELD)
+    assert life.now.attempts[-1].outcome is Outcome.OBSERVED
+    assert life.pages == []
+    life.ring("deadline")
+    assert len(life.pages) == 1
+
+
+def test_a_step_is_put_off_with_the_same_identity_and_not_for_ever() -> None:
+    life = opened()
+    first = life.decisions[0].effects[0]
+    assert isinstance(first, Act)
+    life.acted(ActResult.RETRY)
+    again = life.ring("act").effects[0]
+    assert isinstance(again, Act)
+    assert (again.step_id, again.at) == (first.step_id, first.at)
+    assert again.id != first.id
+    while life.now.active is not None:
+        life.acted(ActResult.RETRY, in_doubt=True)
+        if "act" in life.timers:
+            life.ring("act")
+    assert life.now.attempts[-1].outcome is Outcome.UNKNOWN
+
+
+def test_a_lost_step_is_unknown() -> None:
+    life = opened()
+    attempt = life.now.active
+    assert attempt is not None
+    assert attempt.pending is not None
+    life.tell(EffectLost(effect=attempt.pending, reason="five deliveries"))
+    assert life.now.attempts[-1].outcome is Outcome.UNKNOWN
+    assert len(life.pages) == 1
+
+
+def test_a_change_that_could_not_be_verified_stays_open_though_its_alert_is_silent() -> None:
+    """Metrics vanish with the pods: a silent alert is no proof."""
+    life = opened()
+    life.acted()
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    assert "poll" in life.timers or life.now.active is not None
+    while life.now.active is not None:
+        if life.now.active.pending is None:
+            life.ring("poll")
+        life.checked(False)
+    assert life.now.status is Status.ESCALATED
+    assert len(life.pages) == 1
+    life.tell(Closed(by="kim", note="repaired by hand"))
+    assert life.now.resolved
+
+
+def test_a_verified_fix_whose_alert_fires_on_is_heard_of() -> None:
+    life = opened()
+    life.acted()
+    life.checked(True)
+    life.ring("poll")
+    life.at = Instant(life.at + 10 * SECOND)
+    life.checked(True)
+    assert life.pages == []
+    life.ring("linger")
+    assert len(life.pages) == 1
+    assert "still fire" in life.now.pages[0].reason
+
+
+def test_a_runbook_that_is_gone_from_the_policy_blocks_and_pages() -> None:
+    gone = replace(policy(), runbooks={})
+    life = opened(gone)
+    assert life.now.active is None
+    assert len(life.pages) == 1
+
+
+def test_a_storm_is_told_in_a_few_lines() -> None:
+    life = Life(policy())
+    storm = [fired(life.policy, f"{n:04x}") for n in range(500)]
+    decision = life.tell(*storm)
+    assert life.now.alerts == 500
+    assert sum(entry.kind is Kind.ALERT_FIRED for entry in decision.timeline) <= 6
+    assert decision.timeline[0].kind is Kind.OPENED
+    assert life.now.attempts[-1].phase is Phase.ACTING
