@@ -42,7 +42,7 @@ class Item(Generic[M]):
 
     def spot(self, *keys: str) -> Spot:
         """Where the value of a key stands, or the name when there is no such key."""
-        return next((found.at for found in follow(self.node, keys)), self.at)
+        return next((found.at for found in follow(self.node, keys)), self.at) if keys else self.at
 
 
 @dataclass(kw_only=True, slots=True)

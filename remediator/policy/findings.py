@@ -12,6 +12,9 @@ from remediator.core.text import plain
 MOST_FINDINGS = 500
 """Nobody reads more, and a hostile file could otherwise make millions."""
 
+MOST_COMPARED = 300
+"""Names among which the nearest is looked for: comparing takes long where there are thousands."""
+
 
 class Level(StrEnum):
     """How bad it is. Errors keep the daemon from starting; errors and warnings fail ``check``."""
@@ -115,7 +118,7 @@ def quoted(text: str) -> str:
 def suggestion(word: str, known: Iterable[str], *, otherwise: str = "write one of: ") -> str:
     """``did you mean 'x'?`` for the nearest known word, else the list of them."""
     words: Sequence[str] = sorted(known)
-    near = get_close_matches(word[:60], words, n=1, cutoff=0.6)
+    near = get_close_matches(word[:60], words, n=1, cutoff=0.6) if len(words) <= MOST_COMPARED else []
     if near:
         return f"did you mean '{near[0]}'?"
     shown = ", ".join(words[:12]) + (", …" if len(words) > 12 else "")

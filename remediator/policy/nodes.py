@@ -181,7 +181,10 @@ class _Frame:
 
 @dataclass(kw_only=True, slots=True)
 class _Builder:
-    """Puts nodes together. ``weight`` counts nodes with aliases expanded: what a reader would walk."""
+    """Puts nodes together. ``weight`` counts nodes with aliases expanded: what a reader would walk.
+
+    Of a node that is put, ``weight`` is its own size and ``fresh`` what of it was not counted before.
+    """
 
     path: str
     text: str
@@ -198,13 +201,13 @@ class _Builder:
             case DocumentStartEvent():
                 self.anchors.clear()
             case ScalarEvent():
-                self._put(self._scalar(event, at), event.anchor, 1)
+                self._put(self._scalar(event, at), event.anchor, weight=1, fresh=1)
             case SequenceStartEvent() | MappingStartEvent():
                 self._begin(event, at)
             case SequenceEndEvent() | MappingEndEvent():
                 frame = self.open.pop()
                 node = self._table(frame) if frame.table else Items(at=frame.at, items=tuple(frame.children))
-                self._put(node, frame.anchor, frame.weight)
+                self._put(node, frame.anchor, weight=frame.weight, fresh=1)
             case AliasEvent():
                 self._alias(event, at)
             case _:
@@ -222,10 +225,10 @@ class _Builder:
         known = self.anchors.get(event.anchor)
         if known is None:
             self._stop(at, f"*{plain(event.anchor, 60)} refers to an anchor that is not complete before it")
-        self._put(known[0], None, known[1])
+        self._put(known[0], None, weight=known[1], fresh=known[1])
 
-    def _put(self, node: Node, anchor: str | None, weight: int) -> None:
-        self.weight += weight
+    def _put(self, node: Node, anchor: str | None, *, weight: int, fresh: int) -> None:
+        self.weight += fresh
         if self.weight > MOST_NODES:
             self._stop(node.at, f"more than {MOST_NODES} values, aliases expanded; split the file")
         if anchor is not None:

@@ -48,6 +48,9 @@ def check_references(draft: Draft, out: Findings) -> None:
 def _check(draft: Draft, name: str, at: Spot, target: Section[BaseModel], out: Findings) -> None:
     if name in target.items or draft.may_define(name):
         return
+    if out.full:
+        out.left_out += 1
+        return
     hint = suggestion(name, target.names, otherwise="define it, or write one of: ")
     hint = hint if target.names else f"add it under {target.name}"
     out.add(at, "P017", f"{target.what} {quoted(name)} is not defined under {target.name}; {hint}")

@@ -49,6 +49,9 @@ def validate(model: type[M], node: Node, name_at: Spot, out: Findings, *, secret
         return model.model_validate_json(json.dumps(to_data(node)), strict=True)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
+            if out.full:
+                out.left_out += 1
+                continue
             at, code, message = _describe(detail, model, node, name_at, secret=secret)
             out.add(at, code, message)
         return None
@@ -70,7 +73,7 @@ def _describe(
     label = f"{key}: " if key else ""
     if "why" in context:
         empty = isinstance(found, Scalar) and found.value is None
-        at = key_at if isinstance(found, Table) or empty else found.at
+        at = key_at if isinstance(found, Table | Items) or empty else found.at
         if isinstance(found, Scalar) and "offset" in context:
             at = found.spot(int(context["offset"]))
         return at, kind, label + str(context["why"])
