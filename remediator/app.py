@@ -1,0 +1,285 @@
+"""The composition root: from settings to a running daemon. The only module that knows every part.
+
+Started in this order and stopped in the reverse: policies, store and cluster side by side, operations,
+workers, receiver. So no alert is taken that nobody works on, and operations answer until the work is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from remediator.adapters.redis.batch import IntakeBatcher
+from remediator.adapters.redis.embedded import EmbeddedServer
+from remediator.adapters.redis.store import RedisStore
+from remediator.adapters.runtime import AsyncioRuntime
+from remediator.channels.pagerduty import PagerDuty
+from remediator.core.alerts import Notification
+from remediator.core.classify import Classifier
+from remediator.core.errors import PolicyError, Refused, StoreUnavailable
+from remediator.core.plugins import Channel
+from remediator.core.policies import ChannelSpec, Policy
+from remediator.core.store import Store
+from remediator.http.api import Api
+from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
+from remediator.http.opinions import ReadOnly, guard_opinions
+from remediator.http.ops import Doors, Ops, make_ops_app
+from remediator.http.routes import controls, incidents, operations
+from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
+from remediator.http.webhook import Webhook, make_webhook_app
+from remediator.policy.explain import explain
+from remediator.policy.load import load_policy
+from remediator.settings import Settings, runs_in_cluster, secret_reader
+from remediator.telemetry.metrics import Metrics
+from remediator.telemetry.observer import Telemetry
+from remediator.workers.crew import Crew, Ports
+from remediator.workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from remediator.adapters.kubernetes import Kubernetes
+
+DRAIN_WITHIN = 8.0
+"""Seconds for what is being worked on when the daemon stops. Short of the time after which another replica
+takes it over, and with the listener's own bound short of the 30 s that Kubernetes grants."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the store's health, and at its clock."""
+LOOK_AGAIN = 0.1
+"""Seconds between two looks while something is wrong."""
+LOOK_WITHIN = 3.0
+
+Address = tuple[str, int]
+_log = structlog.get_logger(__name__)
+
+
+class Rulebook:
+    """The newest policy, compiled. Replaced whole or not at all."""
+
+    def __init__(self, source: Path, runtime: AsyncioRuntime, metrics: Metrics) -> None:
+        self._source, self._runtime, self._metrics = source, runtime, metrics
+        self._rules: Classifier | None = None
+        self._one = asyncio.Lock()
+
+    async def load(self) -> Policy:
+        """Read the files anew. Raises PolicyError, and then the policy from before stays in force."""
+        async with self._one:
+            try:
+                fresh = await self._runtime.in_thread(lambda: Classifier(load_policy(self._source)))
+            except PolicyError as error:
+                self._metrics.refused()
+                _log.error("policies refused", findings=error.findings)
+                raise
+            self._rules = fresh
+        self._metrics.loaded(fresh.policy.digest)
+        _log.info("policies loaded", digest=fresh.policy.digest, rules=len(fresh.policy.rules))
+        return fresh.policy
+
+    def rules(self) -> Classifier:
+        """The newest, compiled."""
+        assert self._rules is not None  # the daemon does not start without
+        return self._rules
+
+    def policy(self) -> Policy:
+        """The newest."""
+        return self.rules().policy
+
+
+class App:
+    """One daemon. Make one with ``App.running``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.replica = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.runtime = AsyncioRuntime()
+        self.metrics = Metrics()
+        self.rulebook = Rulebook(settings.policies, self.runtime, self.metrics)
+        self.observer = Telemetry(self.metrics, self.rulebook.policy)
+        self.supervisor = Supervisor(self.runtime, self.observer)
+        self.cluster: Kubernetes | None = None
+        self.receiver_address: Address = ("", 0)
+        self.ops_address: Address = ("", 0)
+        self.embedded = False
+        self._secret = secret_reader(settings)
+        self._trouble: str | None = "it is starting"
+        self._stopping = False
+        self._settled = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, settings: Settings) -> AsyncIterator[App]:
+        """A daemon from here to the end of the block. Ports of 0 take free ones; see the addresses.
+
+        Raises SettingsError, PolicyError, and StoreUnavailable when a store of our own does not come up.
+        """
+        app = cls(settings)
+        async with AsyncExitStack() as stack:
+            await app._start(stack)
+            yield app
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        stack.callback(self.runtime.close)
+        token = settings.secret("webhook_token")
+        check_exposure(settings.listen_at, token, settings.client_ca)
+        api_auth = ApiAuth.parse(settings.secret("api_token"))
+        store, self.cluster = await self._open_parts(stack)
+        intake = IntakeBatcher(store)
+        stack.push_async_callback(intake.drain)
+        crew = Crew(self._ports(store, intake))
+        await self._open_operations(stack, store, crew, api_auth)
+        stack.push_async_callback(self._stop_workers)
+        self.supervisor.start("health", lambda: self._watch(store, crew))
+        for name, duty in crew.duties().items():
+            self.supervisor.start(name, duty)
+        await self._open_receiver(stack, crew, token)
+        stack.callback(self._say_stopping)
+
+    async def _open_parts(self, stack: AsyncExitStack) -> tuple[RedisStore, Kubernetes | None]:
+        """All of them come to their end before the first error is raised: what was opened gets closed."""
+        policy, store, cluster = await asyncio.gather(
+            self.rulebook.load(),
+            self._open_store(stack),
+            self._open_cluster(stack),
+            return_exceptions=True,
+        )
+        for outcome in (store, cluster, policy):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert isinstance(store, RedisStore)
+        assert not isinstance(cluster, BaseException)
+        return store, cluster
+
+    async def _open_store(self, stack: AsyncExitStack) -> RedisStore:
+        settings, url = self.settings, self.settings.secret("redis_url")
+        if url is None:
+            server = await EmbeddedServer.start(settings.data_dir)
+            stack.push_async_callback(server.stop)
+            url, self.embedded = server.url, True
+        store = await RedisStore.connect(
+            url,
+            prefix=settings.redis_prefix,
+            durability=settings.redis_durability,
+            retention=settings.retention,
+        )
+        stack.push_async_callback(store.close)
+        return store
+
+    async def _open_cluster(self, stack: AsyncExitStack) -> Kubernetes | None:
+        kubeconfig = self.settings.kubeconfig
+        if kubeconfig is None and not runs_in_cluster():
+            return None
+        from remediator.adapters import kubernetes  # costs 0.3 s and memory that others need not pay
+
+        cluster = await kubernetes.connect(str(kubeconfig) if kubeconfig else None, runtime=self.runtime)
+        stack.push_async_callback(cluster.close)
+        return cluster
+
+    def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:
+        return Ports(
+            store=store,
+            intake=intake,
+            runtime=self.runtime,
+            observer=self.observer,
+            rules=self.rulebook.rules,
+            channel=self._channel,
+            reader=self.cluster.reader if self.cluster else None,
+            executor=self.cluster.executor if self.cluster else None,
+            ceiling=self.settings.mode,
+            replica=self.replica,
+        )
+
+    def _channel(self, spec: ChannelSpec) -> Channel:
+        if spec.kind != "pagerduty":
+            raise Refused(f"this version knows no channels of kind {spec.kind}")
+        return PagerDuty(
+            spec, runtime=self.runtime, secret=self._secret, default_url=self.settings.pagerduty_url
+        )
+
+    async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
+        host, port = parse_listen(self.settings.ops_listen_at)
+        ports = ReadOnly(store, self.cluster.reader if self.cluster else None, crew.clock.trouble)
+
+        async def explained(notification: Notification) -> Mapping[str, object]:
+            policy, mode = self.rulebook.policy(), self.settings.mode
+            opinions = guard_opinions(policy, ports, mode, (await store.load(None, ())).at)
+            return (await explain(policy, notification, ceiling=mode, opinions=opinions)).as_data()
+
+        api = Api(store=store, runtime=self.runtime, explain=explained)
+        ops = Ops(
+            metrics=self.metrics,
+            store=store,
+            trouble=self.trouble,
+            reload=self.rulebook.load,
+            digest=lambda: self.rulebook.policy().digest,
+        )
+        routes = [*operations(ops), *incidents(api), *controls(api)]
+        listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
+        await listener.start()
+        stack.push_async_callback(listener.stop)
+        self.ops_address = listener.address
+
+    async def _open_receiver(self, stack: AsyncExitStack, crew: Crew, token: str | None) -> None:
+        settings = self.settings
+        host, port = parse_listen(settings.listen_at)
+        tls = None
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            tls = tls_context(settings.tls_cert, settings.tls_key, settings.client_ca)
+        auth = WebhookAuth(token, certificate=settings.client_ca is not None)
+        hosts = host_rule(host, credentials=auth.required)
+        webhook = Webhook(crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered)
+        listener = Listener(
+            make_webhook_app(webhook), host=host, port=port, tls=tls, observe=self.metrics.answered
+        )
+        await listener.start()
+        stack.push_async_callback(listener.stop)
+        self.receiver_address = listener.address
+
+    async def _watch(self, store: Store, crew: Crew) -> None:
+        """Learn of the store's health and time, whether or not anything happens."""
+        while True:
+            trouble = await self._ask(store, crew)
+            if trouble != self._trouble:
+                _log.info("ready" if trouble is None else "not ready", why=trouble)
+            self._trouble = trouble
+            self._settled.set()
+            await self.runtime.sleep(LOOK_EVERY if trouble is None else LOOK_AGAIN)
+
+    async def _ask(self, store: Store, crew: Crew) -> str | None:
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                trouble = await store.trouble()
+                if trouble is None:
+                    crew.clock.saw((await store.load(None, ())).at)
+                return trouble
+        except StoreUnavailable as error:
+            return str(error)
+        except TimeoutError:
+            return f"the store does not answer within {LOOK_WITHIN:.0f} s"
+
+    def trouble(self) -> str | None:
+        """Why no alerts should be sent here, or None."""
+        if self._stopping:
+            return "it is stopping"
+        return self._trouble or self.supervisor.trouble()
+
+    async def settled(self) -> str | None:
+        """Wait for the first look at the store; why the daemon is not ready then, or None."""
+        await self._settled.wait()
+        return self.trouble()
+
+    def _say_stopping(self) -> None:
+        self._stopping = True
+        _log.info("stopping")
+
+    async def _stop_workers(self) -> None:
+        await self.supervisor.stop()
+        late = await self.runtime.drain(DRAIN_WITHIN)
+        if late:
+            _log.warning("stopped in the middle of work; another replica takes it over", tasks=late)

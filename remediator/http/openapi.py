@@ -1,0 +1,175 @@
+"""``GET /openapi.json``: made from the very table that the requests are served by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from remediator import __version__
+from remediator.core.incident import Delivery, Outcome, Phase, Status
+from remediator.core.journal import Kind
+from remediator.core.policies import SEVERITIES
+from remediator.http.asking import Param, Route
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+FLAG: Schema = {"type": "boolean"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _one_of(words: Iterable[str]) -> Schema:
+    return {"type": "string", "enum": [str(word) for word in words]}
+
+
+def _list_of(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+OBJECTS: Mapping[str, Mapping[str, Schema]] = {
+    "Incident": {
+        "id": TEXT,
+        "service": TEXT,
+        "severity": _one_of(SEVERITIES),
+        "status": _one_of(status for status in Status if status is not Status.HELD),
+        "rule": TEXT,
+        "title": TEXT,
+        "opened_at": TIME,
+        "resolved_at": _or_null(TIME),
+        "alerts": {**COUNT, "description": "How many of its alerts fire now."},
+        "alerts_total": {**COUNT, "description": "How many there ever were."},
+        "attempts": _list_of(_ref("Attempt")),
+        "pages": _list_of(_ref("Page")),
+        "grouped_by": TEXTS,
+        "reopened": COUNT,
+        "level": {**COUNT, "description": "The escalation level that was last asked; 0: nobody."},
+        "page_deadline_at": _or_null(TIME),
+        "verified_at": _or_null(TIME),
+        "acknowledged_by": _or_null(TEXT),
+        "acknowledged_at": _or_null(TIME),
+        "links": TEXTS,
+        "policy": {**TEXT, "description": "Digest of the policy it was last decided under."},
+    },
+    "Attempt": {
+        "number": COUNT,
+        "runbook": TEXT,
+        "rule": TEXT,
+        "phase": _one_of(Phase),
+        "outcome": {"type": ["string", "null"], "enum": [*(outcome.value for outcome in Outcome), None]},
+        "reason": TEXT,
+        "started_at": TIME,
+        "ended_at": _or_null(TIME),
+        "findings": _list_of(TEXT),
+        "changes": _list_of(TEXT),
+    },
+    "Page": {
+        "channel": TEXT,
+        "level": COUNT,
+        "reason": TEXT,
+        "queued_at": TIME,
+        "trigger": _one_of(Delivery),
+        "resolve": {"type": ["string", "null"], "enum": [*(state.value for state in Delivery), None]},
+        "accepted_at": _or_null(TIME),
+    },
+    "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
+    "Pause": {
+        "paused": FLAG,
+        "reason": _or_null(TEXT),
+        "by": _or_null(TEXT),
+        "since": _or_null(TIME),
+        "until": _or_null(TIME),
+    },
+    "DeadLetter": {"id": TEXT, "at": TIME, "queue": TEXT, "reason": TEXT, "tries": COUNT, "payload": TEXT},
+    "DeadLetterState": {"id": TEXT, "state": _one_of(("queued", "dropped"))},
+    "Unmatched": {
+        "fingerprint": TEXT,
+        "labels": TEXTS,
+        "annotations": TEXTS,
+        "starts_at": TIME,
+        "rule": {**TEXT, "description": "A rule to begin with, in YAML."},
+    },
+    "Explanation": {
+        "policy": TEXT,
+        "ceiling": TEXT,
+        "alerts": _list_of({"type": "object"}),
+        "rejected": _list_of(TEXT),
+    },
+    "Health": {"healthy": FLAG},
+    "Readiness": {"ready": FLAG},
+    "Reload": {"digest": TEXT, "changed": FLAG, "rules": COUNT, "runbooks": COUNT, "services": COUNT},
+    "Error": {"error": TEXT, "hint": TEXT},
+}
+"""Every member is always there."""
+PLAIN: Mapping[str, tuple[str, Schema]] = {
+    "Metrics": ("text/plain", TEXT),
+    "OpenApi": ("application/json", {"type": "object"}),
+}
+
+
+def describe(routes: Iterable[Route]) -> dict[str, Any]:
+    """The document, OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "remediator", "version": __version__},
+        "paths": paths,
+        "components": {
+            "schemas": {name: _object(members) for name, members in OBJECTS.items()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _object(members: Mapping[str, Schema]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(members), "required": list(members)}
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    kind, schema = PLAIN.get(route.answer, ("application/json", _ref(route.answer)))
+    if route.listed:
+        members = {"items": _list_of(schema), "next": _or_null(TEXT)}
+        schema = _object(members)
+    done = {"description": "Done.", "content": {kind: {"schema": schema}}}
+    problems = dict(route.statuses)
+    if route.role is not None:
+        problems |= {401: "Credentials are required.", 403: "They are wrong, or do not reach that far."}
+        problems |= {503: "The store does not answer now."}
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "parameters": [*_in_path(route.path), *map(_in_query, route.query)],
+        "responses": {"200": done} | {str(code): _problem(text) for code, text in sorted(problems.items())},
+    }
+    if route.role is not None:
+        operation["security"] = [{"token": []}]
+        operation["description"] = f"For the role {route.role} and above."
+    if route.body:
+        properties = {param.name: {**param.schema, "description": param.text} for param in route.body}
+        sent = {"schema": {"type": "object", "properties": properties}}
+        operation["requestBody"] = {"content": {"application/json": sent}}
+    return operation
+
+
+def _in_path(path: str) -> list[dict[str, Any]]:
+    if "{id}" not in path:
+        return []
+    return [{"name": "id", "in": "path", "required": True, "schema": TEXT}]
+
+
+def _in_query(param: Param) -> dict[str, Any]:
+    return {"name": param.name, "in": "query", "description": param.text, "schema": param.schema}
+
+
+def _problem(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": _ref("Error")}}}

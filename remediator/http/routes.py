@@ -1,0 +1,97 @@
+"""What can be asked of the operations listener, in one table: served from it and described by it."""
+
+from __future__ import annotations
+
+from remediator.core.policies import SEVERITIES
+from remediator.http.api import STATUSES, Api
+from remediator.http.asking import LONGEST_PAGE, Param, Route
+from remediator.http.auth import Role
+from remediator.http.ops import Ops
+
+_LIMIT = Param(
+    name="limit",
+    text="How many, at most.",
+    schema={"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": 100},
+)
+_FILTERS = (
+    Param(name="status", text="Of that status.", schema={"type": "string", "enum": list(STATUSES)}),
+    Param(name="severity", text="Of that severity.", schema={"type": "string", "enum": list(SEVERITIES)}),
+    Param(name="service", text="Of that service."),
+    _LIMIT,
+    Param(name="cursor", text="next of the page before."),
+)
+_NOTE = (
+    Param(name="note", text="Why; it goes to the timeline."),
+    Param(name="by", text="Ignored: the author is who asks."),
+)
+_PAUSE = (
+    Param(name="reason", text="Why; required."),
+    Param(name="for", text="How long, such as 2h; without it until resumed."),
+    Param(name="by", text="Ignored: the author is who asks."),
+)
+_BAD = {400: "A parameter or the body is wrong; error names it."}
+_NO_INCIDENT = {404: "There is no such incident."}
+_NO_LETTER = {404: "There is no such dead letter."}
+_LATER = {202: "It is durable, but the incident has not heard of it yet."}
+
+
+def operations(ops: Ops) -> list[Route]:
+    """Health, metrics and reload."""
+    return [
+        Route(method="GET", path="/-/healthy", handler=ops.healthy, role=None,
+              summary="Whether it runs.", answer="Health"),
+        Route(method="GET", path="/-/ready", handler=ops.ready, role=None,
+              summary="Whether alerts should be sent here.", answer="Readiness",
+              statuses={503: "Not ready; error says why."}),
+        Route(method="GET", path="/metrics", handler=ops.metrics, role=None,
+              summary="Metrics for Prometheus.", answer="Metrics"),
+        Route(method="POST", path="/-/reload", handler=ops.reload, role=Role.ADMIN,
+              summary="Read the policies anew: all of them, or none.", answer="Reload",
+              statuses={422: "They have errors; those from before stay in force."}),
+    ]  # fmt: skip
+
+
+def incidents(api: Api) -> list[Route]:
+    """Incidents."""
+    return [
+        Route(method="GET", path="/v1/incidents", handler=api.incidents, role=Role.VIEWER,
+              summary="Incidents, newest first.", answer="Incident", listed=True, query=_FILTERS,
+              statuses=_BAD),
+        Route(method="GET", path="/v1/incidents/{id}", handler=api.incident, role=Role.VIEWER,
+              summary="One incident.", answer="Incident", statuses=_NO_INCIDENT),
+        Route(method="GET", path="/v1/incidents/{id}/timeline", handler=api.timeline, role=Role.VIEWER,
+              summary="Everything that happened, oldest first.", answer="Entry", listed=True,
+              statuses=_NO_INCIDENT),
+        Route(method="POST", path="/v1/incidents/{id}/acknowledge", handler=api.acknowledge,
+              role=Role.OPERATOR, summary="Take it on: nothing climbs any more.", answer="Incident",
+              body=_NOTE, statuses={**_LATER, **_BAD, **_NO_INCIDENT, 409: "It is resolved already."}),
+        Route(method="POST", path="/v1/incidents/{id}/resolve", handler=api.resolve, role=Role.OPERATOR,
+              summary="Declare it over.", answer="Incident", body=_NOTE,
+              statuses={**_LATER, **_BAD, **_NO_INCIDENT, 409: "Alerts still fire, or an attempt runs."}),
+    ]  # fmt: skip
+
+
+def controls(api: Api) -> list[Route]:
+    """The kill switch, what waits for a person, and explanations."""
+    return [
+        Route(method="GET", path="/v1/pause", handler=api.paused, role=Role.VIEWER,
+              summary="The kill switch as it stands.", answer="Pause"),
+        Route(method="PUT", path="/v1/pause", handler=api.pause, role=Role.OPERATOR,
+              summary="Stop all changes.", answer="Pause", body=_PAUSE, statuses=_BAD),
+        Route(method="DELETE", path="/v1/pause", handler=api.resume, role=Role.OPERATOR,
+              summary="Allow changes again.", answer="Pause"),
+        Route(method="GET", path="/v1/dead-letters", handler=api.dead_letters, role=Role.VIEWER,
+              summary="What could not be processed, newest first.", answer="DeadLetter", listed=True,
+              query=(_LIMIT,), statuses=_BAD),
+        Route(method="POST", path="/v1/dead-letters/{id}/retry", handler=api.retry, role=Role.OPERATOR,
+              summary="Put it back into its queue.", answer="DeadLetterState",
+              statuses={**_NO_LETTER, 409: "It never came from a queue."}),
+        Route(method="DELETE", path="/v1/dead-letters/{id}", handler=api.drop, role=Role.ADMIN,
+              summary="Forget it.", answer="DeadLetterState", statuses=_NO_LETTER),
+        Route(method="GET", path="/v1/unmatched", handler=api.unmatched, role=Role.VIEWER,
+              summary="Alerts that no rule matched, each with a rule to begin with.", answer="Unmatched",
+              listed=True, query=(_LIMIT,), statuses=_BAD),
+        Route(method="POST", path="/v1/explain", handler=api.explain, role=Role.VIEWER,
+              summary="What would become of a notification. Changes nothing.", answer="Explanation",
+              statuses={**_BAD, 413: "Too much at once."}),
+    ]  # fmt: skip

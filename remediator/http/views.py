@@ -1,0 +1,124 @@
+"""What the API shows: core values as plain data for JSON. Times are RFC 3339, durations are milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remediator.core.alerts import Alert
+from remediator.core.incident import Attempt, Incident, PageState
+from remediator.core.journal import Entry
+from remediator.core.store import Buried, Pause
+from remediator.core.text import plain
+from remediator.core.times import format_instant
+
+Data = dict[str, Any]
+
+
+def show_incident(incident: Incident) -> Data:
+    """An incident. ``alerts``: how many of its alerts fire now; ``alerts_total``: how many ever did."""
+    return {
+        "id": incident.id,
+        "service": incident.service,
+        "severity": incident.severity,
+        "status": incident.status.value,
+        "rule": incident.rule,
+        "title": incident.title,
+        "opened_at": format_instant(incident.opened_at),
+        "resolved_at": _time(incident.resolved_at),
+        "alerts": incident.alerts,
+        "alerts_total": incident.alerts_total,
+        "attempts": [_attempt(attempt) for attempt in incident.attempts],
+        "pages": [_page(page) for page in incident.pages],
+        "grouped_by": dict(incident.grouped_by),
+        "reopened": incident.reopened,
+        "level": incident.level,
+        "page_deadline_at": _time(incident.deadline_at),
+        "verified_at": _time(incident.verified_at),
+        "acknowledged_by": incident.acknowledged_by,
+        "acknowledged_at": _time(incident.acknowledged_at),
+        "links": dict(incident.links),
+        "policy": incident.policy,
+    }
+
+
+def _attempt(attempt: Attempt) -> Data:
+    return {
+        "number": attempt.number,
+        "runbook": attempt.runbook.name,
+        "rule": attempt.rule,
+        "phase": attempt.phase.value,
+        "outcome": attempt.outcome.value if attempt.outcome is not None else None,
+        "reason": attempt.reason,
+        "started_at": format_instant(attempt.started_at),
+        "ended_at": _time(attempt.ended_at),
+        "findings": list(attempt.findings),
+        "changes": list(attempt.changes),
+    }
+
+
+def _page(page: PageState) -> Data:
+    return {
+        "channel": page.channel,
+        "level": page.level,
+        "reason": page.reason,
+        "queued_at": format_instant(page.queued_at),
+        "trigger": page.trigger.value,
+        "resolve": page.resolve.value if page.resolve is not None else None,
+        "accepted_at": _time(page.accepted_at),
+    }
+
+
+def show_entry(entry: Entry) -> Data:
+    """A line of a timeline."""
+    return {
+        "at": format_instant(entry.at),
+        "kind": entry.kind.value,
+        "text": entry.text,
+        "data": dict(entry.data),
+    }
+
+
+def show_pause(pause: Pause | None) -> Data:
+    """The kill switch."""
+    if pause is None:
+        return {"paused": False, "reason": None, "by": None, "since": None, "until": None}
+    return {
+        "paused": True,
+        "reason": pause.reason,
+        "by": pause.by,
+        "since": format_instant(pause.since),
+        "until": _time(pause.until),
+    }
+
+
+def show_dead_letter(buried: Buried) -> Data:
+    """A dead letter, with what it held."""
+    letter = buried.letter
+    return {
+        "id": buried.id,
+        "at": format_instant(buried.at),
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "tries": letter.tries,
+        "payload": letter.payload,
+    }
+
+
+def show_alert(alert: Alert, rule: str) -> Data:
+    """An alert that no rule matched, and a rule to begin with."""
+    return {
+        "fingerprint": alert.fingerprint,
+        "labels": _plain(alert.labels),
+        "annotations": _plain(alert.annotations),
+        "starts_at": alert.starts_at,
+        "rule": rule,
+    }
+
+
+def _plain(texts: Mapping[str, str]) -> Data:
+    return {plain(name, 200): plain(value, 1000) for name, value in texts.items()}
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)
