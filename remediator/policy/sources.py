@@ -56,7 +56,7 @@ def read_sources(source: Source, out: Findings) -> Sources:
 
 def _raw(source: Source, out: Findings) -> Iterator[tuple[str, bytes]]:
     if isinstance(source, Mapping):
-        for path in sorted(source):
+        for path in sorted(source, key=lambda name: name.split("/")):  # as directories are walked
             if path.endswith(".yaml") and not path.endswith("_test.yaml"):
                 text = source[path]
                 yield path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

@@ -157,6 +157,19 @@ def test_files_merge_in_path_order(tmp_path: Path) -> None:
     assert [rule.name for rule in load_policy(tmp_path).rules] == ["first", "second", "last"]
 
 
+def test_texts_and_directories_have_one_order(tmp_path: Path) -> None:
+    texts = {
+        path: f'rules: [{{name: r{number}, match: [x="{number}"], severity: SEV-4}}]\n'
+        for number, path in enumerate(("a.yaml", "a/b.yaml", "a-b.yaml", "A.yaml", "a/b/c.yaml"))
+    } | {"s.yaml": "severities: {SEV-4: {}}\n"}
+    for path, text in texts.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert [rule.name for rule in load_policy(tmp_path).rules] == [
+        rule.name for rule in load_policy(texts).rules
+    ]
+
+
 def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
     """Kubernetes keeps the files in hidden directories and links to them."""
     (tmp_path / "..2026_01").mkdir()

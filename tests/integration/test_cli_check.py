@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from remediator.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("REMEDIATOR", "PAGERDUTY"))}
 
 
-def run(*args: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The program with these arguments."""
     command = [sys.executable, "-c", "from remediator.cli.main import main; main()", *map(str, args)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=CLEAN
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=CLEAN | environment
     )
 
 
@@ -88,8 +90,20 @@ def test_the_version_and_the_help() -> None:
     version, told = run("--version"), run("--help")
     assert (version.returncode, version.stdout) == (0, "remediator 0.1.0\n")
     assert told.returncode == 0
-    for command in ("serve", "check", "explain"):
+    for command in COMMANDS:
         assert command in told.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_in_the_table_can_be_called(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"remediator {command}" in done.stdout.replace("-c ", "remediator ")
+
+
+def test_a_terminal_gets_colour(broken: Path) -> None:
+    told = run("check", broken, FORCE_COLOR="1")
+    assert "\x1b[1;31m" in told.stdout
 
 
 def test_check_needs_neither_web_server_nor_cluster_client() -> None:
