@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -167,7 +168,7 @@ class Listener:
         self._port = port
         self._tls = tls
         self._limits = limits or Limits()
-        self._observe = observe or _nobody
+        self._observe = observe or (lambda _code, _seconds: None)
         self._runner = web.AppRunner(app, shutdown_timeout=self._limits.stop)
         self._server: asyncio.Server | None = None
         self._refused: set[_Refusal] = set()
@@ -221,10 +222,6 @@ class Listener:
         return _Connection(manager, self._limits, self._observe)
 
 
-def _nobody(_code: int, _seconds: float) -> None:
-    """Nobody wants to know."""
-
-
 class _Refusal(asyncio.Protocol):
     """Answers 503 before anything was asked, and closes.
 
@@ -237,14 +234,15 @@ class _Refusal(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(_REFUSAL)
-        if len(self._others) >= _MAX_REFUSALS or not transport.can_write_eof():
-            transport.close()
+        self._transport = stream = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's is one in all but its bases
+        stream.write(_REFUSAL)
+        if len(self._others) >= _MAX_REFUSALS or not stream.can_write_eof():
+            stream.close()
             return
         self._others.add(self)
-        transport.write_eof()
+        stream.write_eof()
         asyncio.get_running_loop().call_later(_REFUSAL_LINGER, self.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
