@@ -16,11 +16,8 @@ from remediator.core.store import DELIVERIES, Delivered, Queue, QueueStore
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.workers.lost import lost_outcome, notices_for
+from remediator.workers.pace import DEFAULT_PACE, Pace
 
-IDLE = Millis(15 * SECOND)
-"""A consumer that has been silent for that long is taken for dead and succeeded."""
-HEARTBEAT = 4.0
-"""Seconds between two heartbeats: three may be lost before IDLE."""
 WAIT = Millis(1 * SECOND)
 LONGEST_PAUSE = 5.0
 
@@ -47,11 +44,12 @@ class Consumer:
         at_once: int = 1,
         batch: int = 1,
         operator: Callable[[], Sequence[str]] = tuple,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._store, self._runtime, self._observer = store, runtime, observer
         self._queues, self._name, self._handle = queues, name, handle
         self._free = asyncio.Semaphore(at_once)
-        self._at_once, self._batch, self._operator = at_once, batch, operator
+        self._at_once, self._batch, self._operator, self._pace = at_once, batch, operator, pace
         self._held: dict[tuple[Queue, str], Delivered] = {}
         self._running: set[asyncio.Future[None]] = set()
 
@@ -74,13 +72,15 @@ class Consumer:
     async def keep_alive(self) -> None:
         """Heartbeat for what is being worked on, and inherit what others left behind."""
         while True:
-            await self._runtime.sleep(HEARTBEAT * (0.9 + 0.2 * self._runtime.random()))
+            await self._runtime.sleep(self._pace.heartbeat * (0.9 + 0.2 * self._runtime.random()))
             try:
                 held = list(self._held.values())
                 for start in range(0, len(held), 500):
                     await self._store.extend(held[start : start + 500], self._name)
                 for queue in self._queues:
-                    await self._hand_out(await self._store.reclaim(queue, self._name, IDLE, self._batch * 4))
+                    await self._hand_out(
+                        await self._store.reclaim(queue, self._name, self._pace.idle, self._batch * 4)
+                    )
             except StoreUnavailable as error:
                 self._observer.trouble("heartbeat", error)
 

@@ -19,6 +19,7 @@ from remediator.workers.clerk import Clerk
 from remediator.workers.consumer import Consumer, Failure, Handle
 from remediator.workers.courier import Courier
 from remediator.workers.means import Means
+from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.runner import Runner
 from remediator.workers.timekeeper import ClockWatch, Timekeeper
 
@@ -47,7 +48,8 @@ class Ports:
 class Crew:
     """The workers of one replica. ``duties`` are run side by side for as long as it lives."""
 
-    def __init__(self, ports: Ports, journey: type[Journey] = Journey) -> None:
+    def __init__(self, ports: Ports, journey: type[Journey] = Journey, pace: Pace = DEFAULT_PACE) -> None:
+        self._pace = pace
         self.clock = ClockWatch(ports.runtime)
         self.journey = journey(
             intake=ports.intake,
@@ -97,6 +99,7 @@ class Crew:
             clock_trouble=self.clock.trouble,
             observer=ports.observer,
             replica=ports.replica,
+            lease=self._pace.lease,
         )
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:
@@ -110,6 +113,7 @@ class Crew:
             at_once=at_once,
             batch=batch,
             operator=lambda: self._policy().operator,
+            pace=self._pace,
         )
 
     def _one_by_one(self, performer: Perform) -> Handle:

@@ -10,6 +10,7 @@ from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.store import GuardStore, IncidentStore
+from remediator.core.times import Millis
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,7 @@ class Means:
     clock_trouble: Callable[[], str | None]
     observer: Observer
     replica: str
+    lease: Millis
 
 
 def awaiting(incident: Incident | None, effect: EffectId) -> Attempt | None:

@@ -24,8 +24,6 @@ from remediator.core.verdicts import ChangeRequest, Verdict
 from remediator.guards import LAST_LOOK, ask_guards
 from remediator.workers.means import Means, awaiting
 
-LEASE = Millis(20 * SECOND)
-"""Longer than the longest single call to the cluster, so that a live owner never loses it in between."""
 LOOK_AGAIN = Millis(2 * SECOND)
 
 
@@ -122,9 +120,9 @@ class _Work:
         if self._withheld:
             return Lease(target=target, owner=self._owner, epoch=0)  # nothing will be changed under it
         if self._lease is not None:
-            kept = await self._store.holds(self._lease, LEASE)
+            kept = await self._store.holds(self._lease, self._means.lease)
             return self._lease if kept else "somebody else: the lease ran out"
-        lease = await self._store.acquire(target, self._owner, LEASE)
+        lease = await self._store.acquire(target, self._owner, self._means.lease)
         if isinstance(lease, Lease):
             self._lease = lease
         return lease
