@@ -35,9 +35,9 @@ async def serve_watch(
     try:
         async for line in _lines(request, kind, cluster, start, chosen, closing):
             await response.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-    except (ConnectionError, asyncio.CancelledError):
-        return response
-    await response.write_eof()
+        await response.write_eof()
+    except ConnectionError:
+        pass  # the client left: that is how most watches end
     return response
 
 
@@ -107,7 +107,7 @@ async def _until_timeout(
                 yield getting.result()
                 continue
             getting.cancel()
-            if bookmarks and not done:
+            if bookmarks and not done and left > BOOKMARK_EVERY:
                 yield None
     finally:
         closed.cancel()

@@ -36,23 +36,20 @@ class ReplicaSets:
                     yield event.obj["metadata"]["namespace"], reference["name"]
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
-        """Create or delete what is missing or too much, then count."""
+        """Count, then create or delete what is missing or too much; that is counted at the next look."""
         replica_set = cluster.store.get(REPLICA_SETS, key)
         if replica_set is None:
             return
-        if not deleting(replica_set):
-            pods = active_pods(cluster, replica_set)
-            missing = replica_set["spec"]["replicas"] - len(pods)
-            for _ in range(missing):
-                self._create(cluster, replica_set)
-            for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
-                cluster.delete(PODS, key_of(pod))
-        self._write_status(cluster, key)
-
-    def _write_status(self, cluster: Cluster, key: Key) -> None:
-        if (replica_set := cluster.store.get(REPLICA_SETS, key)) is not None:
-            status = _status(cluster, replica_set, lambda: cluster.enqueue(self, key))
-            cluster.set_status(REPLICA_SETS, key, status)
+        pods = active_pods(cluster, replica_set)
+        status = _status(cluster, replica_set, pods, lambda: cluster.enqueue(self, key))
+        cluster.set_status(REPLICA_SETS, key, status)
+        if deleting(replica_set):
+            return
+        missing = replica_set["spec"]["replicas"] - len(pods)
+        for _ in range(missing):
+            self._create(cluster, replica_set)
+        for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
+            cluster.delete(PODS, key_of(pod))
 
     def _create(self, cluster: Cluster, replica_set: Json) -> None:
         self._named += 1
@@ -81,8 +78,7 @@ def active_pods(cluster: Cluster, owner: Json) -> list[Json]:
     return [pod for pod in pods if owner_uid(pod) == uid and is_active(pod)]
 
 
-def _status(cluster: Cluster, replica_set: Json, again: Callable[[], None]) -> Json:
-    pods = active_pods(cluster, replica_set)
+def _status(cluster: Cluster, replica_set: Json, pods: list[Json], again: Callable[[], None]) -> Json:
     ready, available = sum(map(is_ready, pods)), count_available(cluster, replica_set, pods, again)
     labels = replica_set["spec"]["template"]["metadata"].get("labels", {}).items()
     labelled = sum(labels <= pod["metadata"].get("labels", {}).items() for pod in pods)
