@@ -40,6 +40,8 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
     match asked:
         case PageNow():
             ask_level(draft, policy, 1, f"{incident.severity} is paged at once")
+        case PageUnlessVerified() if not incident.tried:
+            ask_level(draft, policy, 1, "there is no runbook to try first")
         case PageUnlessVerified(within=within):
             due = incident.opened_at + within if not incident.reopened else draft.at + within
             if incident.deadline_at is None or due < incident.deadline_at:

@@ -285,6 +285,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             draft.change(plan=())
             if draft.firing == 0:
                 resolve(draft, "its alerts have resolved")
+            else:
+                escalation.remediation_failed(draft, policy, f"nothing was changed: {attempt.reason}")
         case Outcome.FAILED | Outcome.BLOCKED:
             # With nothing firing any more no other runbook starts; but a change that could not be
             # verified is not "fixed" because its alert went silent: people hear of it.

@@ -316,12 +316,19 @@ def test_an_alert_that_was_over_before_it_was_looked_at_is_recorded_and_pages_no
     assert life.pages == []
 
 
-def test_observe_records_what_it_would_have_done_and_the_deadline_stays() -> None:
+def test_observe_records_what_it_would_have_done_and_people_are_asked_at_once() -> None:
+    """Nothing will fix it by itself: waiting for the deadline would help nobody."""
     life = opened(policy(mode=Mode.OBSERVE))
     life.acted(ActResult.WITHHELD)
     assert life.now.attempts[-1].outcome is Outcome.OBSERVED
-    assert life.pages == []
-    life.ring("deadline")
+    assert len(life.pages) == 1
+    assert "deadline" not in life.timers
+
+
+def test_without_a_runbook_to_try_people_are_asked_at_once() -> None:
+    life = opened(policy(runbooks=()))
+    assert len(life.pages) == 1
+    life.tell(fired(life.policy, "bb"))
     assert len(life.pages) == 1
 
 
