@@ -107,10 +107,12 @@ def request(
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    status, *lines = head.split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    """The next answer; TimeoutError if there is none, so that a silent server fails a test and hangs none."""
+    async with asyncio.timeout(20):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        status, *lines = head.split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Answer(int(status.split()[1]), headers, body)
 
 
