@@ -65,7 +65,7 @@ def manifest(recorded: Json, kind: str) -> Json:
 async def watch(replay: Replay, path: str, version: str, count: int) -> list[Json]:
     """The first so many objects of a watch that differ in state from the one before."""
     headers = {"Authorization": f"Bearer {TOKENS['admin']}"}
-    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "20"}
+    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "8"}
     seen: list[Json] = []
     async with replay.session.get(replay.server.url + path, params=query, headers=headers) as answer:
         assert answer.status == 200

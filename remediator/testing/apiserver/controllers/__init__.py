@@ -16,5 +16,5 @@ from remediator.testing.apiserver.controllers.statefulsets import StatefulSets
 
 def default_controllers() -> Sequence[Controller]:
     """In the order in which they look at a change."""
-    workloads = (ReplicaSets(), Deployments(), StatefulSets(), DaemonSets())
+    workloads = (Deployments(), ReplicaSets(), StatefulSets(), DaemonSets())
     return (*workloads, Kubelet(), EndpointAddresses(), Garbage(), EndingNamespaces())
