@@ -1,0 +1,59 @@
+# Every target sets up .venv by itself; see scripts/setup.sh. `make help` lists them.
+SHELL := /bin/bash
+BIN := .venv/bin
+ARGS ?=
+SEEDS ?= 200
+SEED ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-full test-cluster lint format bench simulate docs-check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## the daemon on this machine, with a store of its own; ARGS="--mode observe" passes flags
+	@scripts/setup.sh run
+	@exec $(BIN)/remediator serve $(ARGS)
+
+test: ## every test but the long ones; ARGS="-k webhook" passes options to pytest
+	@scripts/setup.sh test
+	$(BIN)/pytest -m "not full" $(ARGS)
+
+test-full: ## every test, the long ones too
+	@scripts/setup.sh test
+	$(BIN)/pytest $(ARGS)
+
+test-cluster: ## the cluster tests; with REMEDIATOR_TEST_CLUSTER=1 against the cluster of KUBECONFIG
+	@scripts/setup.sh test
+	$(BIN)/pytest tests/cluster $(ARGS)
+
+lint: ## style, types, architecture, generated files, documentation
+	@scripts/setup.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/pure_core.py
+	$(BIN)/remediator check policies
+	$(BIN)/python scripts/docs_check.py
+
+format: ## put the code into its usual form
+	@scripts/setup.sh dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: ## every benchmark, with its figures
+	@scripts/setup.sh dev
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; done
+
+simulate: ## SEEDS histories of crashing replicas, from SEED on; SEEDS=1 SEED=42 replays one
+	@scripts/setup.sh dev
+	$(BIN)/python -m remediator.testing.simulation --seeds $(SEEDS) --seed $(SEED)
+
+docs-check: ## links, settings, targets and commands that the documentation names are there
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/docs_check.py
+
+clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
+	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
