@@ -41,6 +41,7 @@ from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
+from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Rulebook:
 
 
 class App:
-    """One daemon. Make one with ``App.running``."""
+    """One daemon. Make one with ``App.running``. ``pace``: how patient its replicas are with each other."""
+
+    pace: Pace = DEFAULT_PACE
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -132,7 +135,7 @@ class App:
         store, self.cluster = await self._open_parts(stack)
         intake = IntakeBatcher(store)
         stack.push_async_callback(intake.drain)
-        crew = Crew(self._ports(store, intake))
+        crew = Crew(self._ports(store, intake), pace=self.pace)
         await self._open_operations(stack, store, crew, api_auth)
         stack.push_async_callback(self._stop_workers)
         self.supervisor.start("health", lambda: self._watch(store, crew))

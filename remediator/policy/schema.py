@@ -38,6 +38,7 @@ from remediator.policy.values import (
     Duration,
     LabelName,
     MatcherText,
+    ModeText,
     Name,
     Namespace,
     PositiveDuration,
@@ -130,7 +131,7 @@ class RuleModel(Model):
     service: SelectorText | None = None
     group_by: Annotated[list[LabelName], Field(min_length=1)] = Field(default_factory=lambda: ["service"])
     hold: Duration = 0
-    mode: Literal["observe", "suggest", "approve", "auto"] = "observe"
+    mode: ModeText = "observe"
     runbooks: list[str] = Field(default_factory=list)
 
     def build(self, where: str) -> Rule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -39,6 +39,12 @@ def _text(value: object, code: str, example: str) -> str:
         shown = "nothing" if value is None else plain(str(value), 40)
         shown = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shown
         raise refusal(code, f"expected text such as {example}, found {shown}")
+    return value
+
+
+def _mode(value: object) -> object:
+    if value == "approve":
+        raise refusal("P011", "mode approve is not supported in this version; write suggest")
     return value
 
 
@@ -127,6 +133,7 @@ Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema(_STRING)]
 PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), WithJsonSchema(_STRING)]
 MatcherText = Annotated[Matcher, PlainValidator(_matcher), WithJsonSchema(_STRING)]
 SelectorText = Annotated[LabelTemplate, PlainValidator(_selector), WithJsonSchema(_STRING)]
+ModeText = Annotated[Literal["observe", "suggest", "auto"], BeforeValidator(_mode)]
 RateText = Annotated[Rate, PlainValidator(_rate), WithJsonSchema(_STRING)]
 WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), WithJsonSchema(_STRING)]
 ProtectedText = Annotated[str, BeforeValidator(_protected)]

@@ -57,7 +57,7 @@ def test_the_escalation_climbs_as_the_playbook_says(policy: Policy) -> None:
             },
             "SEV-2",
             "analytics-service",
-            "approve",
+            "suggest",
             1,
         ),
         ({"alertname": "PostgresDown", "service": "postgres-exporter"}, "SEV-1", "postgres", "observe", 0),

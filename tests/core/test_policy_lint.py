@@ -134,7 +134,7 @@ def test_a_page_that_leaves_before_the_proof_is_told() -> None:
 
 def test_a_service_that_rules_act_on_outside_the_allowed_namespaces_is_told_at_the_service() -> None:
     other = "services: {o: {namespace: other, workload: deployment/o}}\n"
-    acting = USED.replace("runbooks", "mode: approve, runbooks")
+    acting = USED.replace("runbooks", "mode: suggest, runbooks")
     assert lint(other + acting) == ["1:12 G401"]
     assert lint(other + USED) == []
     assert lint(other + acting.replace("a=b", 'service="s"')) == []

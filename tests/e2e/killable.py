@@ -24,9 +24,11 @@ from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec
 from remediator.core.store import IntakeStore, Store
+from remediator.core.times import SECOND, Millis
 from remediator.settings import read_settings
 from remediator.telemetry.logging import configure_logging
 from remediator.workers.crew import Ports
+from remediator.workers.pace import Pace
 
 
 class Fuse:
@@ -70,6 +72,7 @@ class KillableApp(App):
     """The daemon with a fuse in each of its ports."""
 
     fuse = Fuse(os.environ.get("REMEDIATOR_TEST_KILL", ""))
+    pace = Pace(heartbeat=0.5, idle=Millis(2 * SECOND), lease=Millis(4 * SECOND))
 
     def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:
         ports = super()._ports(store, intake)
