@@ -24,7 +24,6 @@ PREFIX = "REMEDIATOR_"
 SECRETS = ("webhook_token", "api_token", "pagerduty_routing_key", "redis_url")
 LARGEST_SECRET = 64 * 1024
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -38,14 +37,12 @@ def _retention(value: object) -> object:
 
 
 def _web_address(value: object) -> object:
-    """https, or http to this very machine: a key must not travel readable."""
+    """https only: a key is sent there, and must not travel readable."""
     if not isinstance(value, str):
         return value
     parts = urlsplit(value)
-    if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise ValueError("it is no web address; write one such as https://events.pagerduty.com")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ValueError("the key would travel readable; use https://")
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("write an https:// address, such as https://events.pagerduty.com")
     if parts.username or parts.password:
         raise ValueError("it must not carry a user name or a password")
     return value

@@ -40,9 +40,8 @@ SURELY_NOT_SENT = frozenset(
 )
 
 
-@cache
 def machine_authorities() -> ssl.SSLContext:
-    """Whom to trust. OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR by itself; once, as it takes 20 ms."""
+    """Whom to trust, read anew for every message: 20 ms. OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR."""
     return ssl.create_default_context()
 
 
@@ -68,9 +67,13 @@ class PagerDuty:
     async def send(self, message: ChannelMessage) -> str:
         """What PagerDuty said.
 
-        Raises Refused (a 4xx, or the routing key is not set), Retryable (429, 5xx, no connection) and Unknown
-        (the answer got lost).
+        Raises Refused (a 4xx, no routing key, a URL without TLS), Retryable (429, 5xx, no connection) and
+        Unknown (the answer got lost).
         """
+        if not self._url.startswith("https://"):
+            raise Refused(
+                f"the url of channel {self._spec.name} must begin with https://: a key is sent there"
+            )
         key = self._secret(self._spec.secrets["routing_key"])
         calls: list[EventsApiV2Client] = []
         try:

@@ -165,6 +165,13 @@ async def test_no_connection_means_surely_not_sent(runtime: AsyncioRuntime, fake
     assert isinstance(await failure(closed), Retryable)
 
 
+async def test_without_tls_no_key_is_sent(runtime: AsyncioRuntime) -> None:
+    async with FakePagerDuty() as readable:
+        channel = PagerDuty(SPEC, runtime=runtime, secret=lambda _: ROUTING_KEY, default_url=readable.url)
+        assert isinstance(await failure(channel), Refused)
+        assert readable.events == []
+
+
 async def test_a_certificate_that_is_not_trusted_gets_no_key(
     fake: FakePagerDuty, runtime: AsyncioRuntime
 ) -> None:
