@@ -9,7 +9,7 @@ from typing import Any
 
 from remediator.testing.apiserver import ADMIN, Behaviour, FakeApiServer, Pace, Rule, User
 from remediator.testing.apiserver.kinds import DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, Kind
-from tests.contract.recordings.replay import TOKENS, Json, Replay, Step, load, replay_file
+from tests.contract.recordings.replay import TOKENS, Gate, Json, Replay, Step, load, replay_file, settle
 
 NO_RIGHTS = User(name="alice", rules=())
 USERS = {TOKENS["admin"]: ADMIN, TOKENS["alice"]: NO_RIGHTS}
@@ -30,6 +30,12 @@ def recorded_body(file: str, name: str) -> Json:
 
 async def at_once(_: Replay, __: Json) -> None:
     """No time for the controllers."""
+
+
+async def hold(replay: Replay, recorded: Json) -> None:
+    """The controllers finish, and then do not see what comes next."""
+    await settle(replay, recorded)
+    replay.gate.opened.clear()
 
 
 async def pods_made(replay: Replay, _: Json) -> None:
@@ -57,10 +63,10 @@ async def create_applied(replay: Replay, recorded: Json) -> None:
     replay.learn(recorded["response"]["body"], replay.server.create(recorded["request"]["body"]))
 
 
-async def bad_image_next(replay: Replay, _: Json) -> None:
+async def bad_image_next(replay: Replay, recorded: Json) -> None:
     """A second Deployment, whose next template names an image that does not exist."""
     replay.server.create(deployment("shop", "bad", replicas=2, progressDeadlineSeconds=10))
-    await replay.server.settled()
+    await settle(replay, recorded)
     replay.server.behave("shop", "bad", Behaviour.bad_rollout())
 
 
@@ -74,14 +80,16 @@ def _reason(status: Json) -> str:
 
 
 async def until(replay: Replay, name: str, holds: Callable[[Json], bool], kind: Kind = DEPLOYMENTS) -> None:
-    """Wait for a status in namespace shop."""
+    """Let the controllers go on up to a status in namespace shop, and no further."""
     seen = asyncio.Event()
 
     def look(_: object = None) -> None:
         if holds((replay.server.get(kind, "shop", name) or {})["status"]):
+            replay.gate.opened.clear()
             seen.set()
 
     stop = replay.server.cluster.store.subscribe(look)
+    replay.gate.opened.set()
     look()
     await asyncio.wait_for(seen.wait(), 5)
     stop()
@@ -97,18 +105,19 @@ async def one_replaced(replay: Replay, _: Json) -> None:
     await until(replay, "agent", lambda status: status.get("numberUnavailable") == 1, DAEMON_SETS)
 
 
-async def headless(replay: Replay, _: Json) -> None:
+async def headless(replay: Replay, recorded: Json) -> None:
     """The Service of the StatefulSet."""
     spec = {"clusterIP": "None", "selector": {"app": "db"}, "ports": [{"name": "http", "port": 8080}]}
     meta = {"name": "db", "namespace": "shop", "labels": {"app": "db"}}
     replay.server.create({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
-    await replay.server.settled()
+    await settle(replay, recorded)
 
 
-async def namespace_with_content(replay: Replay, _: Json) -> None:
+async def namespace_with_content(replay: Replay, recorded: Json) -> None:
     """A namespace with an empty Deployment, about to be deleted."""
+    await settle(replay, recorded)
     replay.server.create(deployment("ending", "web", replicas=0))
-    await replay.server.settled()
+    await hold(replay, recorded)
 
 
 def deployment(namespace: str, name: str, **spec: Any) -> Json:
@@ -122,9 +131,12 @@ def deployment(namespace: str, name: str, **spec: Any) -> Json:
 
 async def test_workloads() -> None:
     """Deployments and their scale, all patches but apply, rollouts, StatefulSets, DaemonSets, deletes."""
-    server = FakeApiServer(users=USERS, pace=Pace(ready_after=0.1, stop_after=0.2, lag=0.03, second=0.01))
+    gate = Gate()
+    server = FakeApiServer(users=USERS, pace=Pace(second=0.01), sleep=gate.sleep)
     server.create(SERVICE)
     web = "/apis/apps/v1/namespaces/shop/deployments/web"
+    seen_late = "patch-strategic-env-by-container-name"
+    held = ("deployment-create", seen_late, "rollout-restart", "statefulset-rollout-restart")
     quick = ("deployment-create-already-exists-409", "deployment-create-unknown-namespace-404")
     soon = ("deployment-get-mid-rollout", "daemonset-rollout-restart", "patch-strategic-resources-dry-run")
     ending = (
@@ -135,7 +147,9 @@ async def test_workloads() -> None:
     await replay_file(
         "workloads",
         server,
+        gate=gate,
         before={
+            **dict.fromkeys(held, hold),
             **dict.fromkeys((*quick, *soon, *ending), at_once),
             "deployment-get-progressing": pods_made,
             "set-image-unpullable": bad_image_next,

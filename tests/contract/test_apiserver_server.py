@@ -28,6 +28,19 @@ from remediator.testing.apiserver.kinds import PODS
 from tests.contract.recordings.calls import RESTART, WEB, call
 
 
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web:v1}]}
+"""
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[FakeApiServer]:
     made = FakeApiServer()
@@ -154,12 +167,7 @@ async def test_logs(server: FakeApiServer) -> None:
 async def test_as_a_process(tmp_path: Path) -> None:
     """It prints its URL, writes a kubeconfig, loads manifests, and is steered and read by another process."""
     kubeconfig, manifest = tmp_path / "kubeconfig", tmp_path / "shop.yaml"
-    container = "containers: [{name: web, image: web:v1}]"
-    template = f"{{metadata: {{labels: {{app: web}}}}, spec: {{{container}}}}}"
-    manifest.write_text(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
-        f"spec: {{replicas: 1, selector: {{matchLabels: {{app: web}}}}, template: {template}}}\n"
-    )
+    manifest.write_text(MANIFEST)
     command = (
         "-m",
         "remediator.testing.apiserver",

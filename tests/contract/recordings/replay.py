@@ -7,6 +7,7 @@ of the recording are translated to those of the fake as they appear; times and a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -52,12 +53,26 @@ def load(name: str) -> list[Json]:
     return [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
 
 
+class Gate:
+    """The sleep of a fake server that a test can hold: while it is shut, the controllers do nothing."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long, and then until the gate is open."""
+        await asyncio.sleep(seconds)
+        await self.opened.wait()
+
+
 @dataclass(kw_only=True)
 class Replay:
     """One session against one fake server."""
 
     server: FakeApiServer
     session: aiohttp.ClientSession
+    gate: Gate = field(default_factory=Gate)
     names: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -209,19 +224,26 @@ def _differences(wanted: Any, found: Any, path: str) -> Iterator[str]:
 
 async def settle(replay: Replay, _: Json) -> None:
     """Let the controllers finish."""
+    replay.gate.opened.set()
     await replay.server.settled()
 
 
 async def replay_file(
-    name: str, server: FakeApiServer, before: dict[str, Step], instead: dict[str, Step]
+    name: str,
+    server: FakeApiServer,
+    *,
+    before: dict[str, Step],
+    instead: dict[str, Step],
+    gate: Gate | None = None,
 ) -> None:
     """Replay a file and hold the fake to what it claims.
 
-    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do.
+    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``gate`` is the sleep
+    of the server.
     """
     found: dict[str, str] = {}
     async with server, aiohttp.ClientSession() as session:
-        replay = Replay(server=server, session=session)
+        replay = Replay(server=server, session=session, gate=gate or Gate())
         for recorded in load(name):
             step = before.get(recorded["name"], settle)
             await step(replay, recorded)
