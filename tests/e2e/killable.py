@@ -1,7 +1,8 @@
-"""``python -m tests.e2e.killable``: the real daemon, which kills itself (-9) at one named call.
+"""``python -m tests.e2e.killable``: the real daemon, which kills or stops itself at one named call.
 
-``REMEDIATOR_TEST_KILL=before:intend:1`` dies before the first call of ``intend`` reaches its port,
-``after:apply:1`` after the first ``apply`` has been answered. Without it, it is the daemon with replicas that
+``REMEDIATOR_TEST_FUSE=kill:before:intend:1`` dies (-9) before the first call of ``intend`` reaches its port,
+``stop:after:apply:1`` stops (SIGSTOP) after the first ``apply`` was answered. Of several replicas with the
+same ``REMEDIATOR_TEST_ONCE`` file only the first burns. Without a fuse it is the daemon with replicas that
 are quicker to succeed each other, so that tests need not wait.
 """
 
@@ -35,7 +36,8 @@ class Fuse:
     """Counts calls of one name and ends the process at the one that was asked for."""
 
     def __init__(self, spec: str) -> None:
-        moment, self.name, count = (spec or "never::0").split(":")
+        action, moment, self.name, count = (spec or "kill:never::0").split(":")
+        self.signal = signal.SIGKILL if action == "kill" else signal.SIGSTOP
         self.before, self.left = moment == "before", int(count)
 
     def wrap(self, port: object) -> Any:
@@ -46,8 +48,19 @@ class Fuse:
         """One call more. The process may not survive it."""
         if before is self.before:
             self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self.left == 0 and self._first():
+                os.kill(os.getpid(), self.signal)
+
+    def _first(self) -> bool:
+        """Whether no other process has burnt."""
+        once = os.environ.get("REMEDIATOR_TEST_ONCE")
+        if not once:
+            return True
+        try:
+            os.close(os.open(once, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
 
 
 class _Wired:
@@ -71,7 +84,7 @@ class _Wired:
 class KillableApp(App):
     """The daemon with a fuse in each of its ports."""
 
-    fuse = Fuse(os.environ.get("REMEDIATOR_TEST_KILL", ""))
+    fuse = Fuse(os.environ.get("REMEDIATOR_TEST_FUSE", ""))
     pace = Pace(heartbeat=0.5, idle=Millis(2 * SECOND), lease=Millis(4 * SECOND))
 
     def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:

@@ -165,7 +165,7 @@ def set_stage(
     replicas: int = 1,
     page_within: str = "60s",
     verify_within: str = "40s",
-    kill: str = "",
+    fuse: str = "",
 ) -> Iterator[Stage]:
     """Everything started and ready; ended in the reverse order whatever happens."""
     with ExitStack() as stack:
@@ -187,7 +187,8 @@ def set_stage(
             "REMEDIATOR_PAGERDUTY_URL": pager.url,
             "PAGERDUTY_ROUTING_KEY": ROUTING_KEY,
             "SSL_CERT_FILE": str(folder / "ca.pem"),
-            "REMEDIATOR_TEST_KILL": kill,
+            "REMEDIATOR_TEST_FUSE": fuse,
+            "REMEDIATOR_TEST_ONCE": str(folder / "burnt") if replicas > 1 else "",
         }
         daemons = []
         for number in range(replicas):

@@ -43,13 +43,13 @@ def wait_for_death_and_start_again(stage: Stage) -> None:
     victim = stage.daemons[0]
     until("the kill", lambda: victim.process.poll() is not None, 60)
     assert victim.process.returncode == -9
-    victim.start({"REMEDIATOR_TEST_KILL": ""})
+    victim.start({"REMEDIATOR_TEST_FUSE": ""})
     victim.first_line()
 
 
 @pytest.mark.parametrize("where", cases(ALWAYS, STAGES))
 def test_P7_killed_between_two_stages_the_fix_happens_once(tmp_path: Path, where: str) -> None:
-    with set_stage(tmp_path, kill=where) as stage:
+    with set_stage(tmp_path, fuse=f"kill:{where}") as stage:
         stage.cluster.behave("heals_on_rollout")
         wait_for_death_and_start_again(stage)
         incident = stage.wait_for_status("resolved")
@@ -61,7 +61,7 @@ def test_P7_killed_between_two_stages_the_fix_happens_once(tmp_path: Path, where
 @pytest.mark.parametrize("where", cases(PAGES[:1], PAGES[1:]))
 def test_P11_killed_around_a_page_people_are_paged_once(tmp_path: Path, where: str) -> None:
     """The same deduplication key again is swallowed by PagerDuty: one incident there, whatever was sent."""
-    with set_stage(tmp_path, page_within="4s", verify_within="60s", kill=where) as stage:
+    with set_stage(tmp_path, page_within="4s", verify_within="60s", fuse=f"kill:{where}") as stage:
         stage.cluster.behave("stays_broken")
         wait_for_death_and_start_again(stage)
         until("a page", lambda: stage.pager.events(), 60)
