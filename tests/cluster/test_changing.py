@@ -187,3 +187,17 @@ async def test_a_restart_that_would_replace_no_pod_is_refused_by_the_dry_run(wor
     seen = await world.create(world.ref(kind="daemonset"), updateStrategy={"type": "OnDelete"})
     with pytest.raises(Refused, match="OnDelete"):
         await world.cluster.executor.dry_run(restart(seen))
+
+
+async def test_what_is_being_deleted_is_not_claimed(world: World) -> None:
+    """An object that only its finalizer keeps is as good as gone."""
+    seen = await world.create(world.ref())
+    merge = "application/merge-patch+json"
+    held = {"metadata": {"finalizers": ["example.com/hold"]}}
+    await world.send("PATCH", world.path(seen.ref), held, merge)
+    await world.send("DELETE", world.path(seen.ref))
+    try:
+        with pytest.raises(NotFound, match="being deleted"):
+            await world.cluster.executor.claim(seen.ref, seen.uid, fence(1))
+    finally:
+        await world.send("PATCH", world.path(seen.ref), {"metadata": {"finalizers": None}}, merge)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 import trustme
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from remediator.adapters.kubernetes import InCluster, Kubernetes, connect
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.cluster import Fence, RestartWorkload
-from remediator.core.errors import NotFound, Refused, SettingsError
+from remediator.core.errors import NotFound, Refused, Retryable, SettingsError, Unknown
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
@@ -129,6 +131,64 @@ async def test_a_service_account_whose_token_rotates_stays_logged_in(
         claimed = await cluster.executor.claim(WEB, seen.uid, Fence(epoch=2, effect=EffectId("e")))
         await cluster.close()
     assert claimed.epoch == 2
+
+
+class Later(AsyncioRuntime):
+    """The machine, some seconds from now."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        """Later."""
+        return super().monotonic() + self.ahead
+
+
+async def test_credentials_that_cannot_be_read_again_are_used_until_refused(
+    pod: tuple[InCluster, ssl.SSLContext],
+) -> None:
+    """A token file that is away for a moment stops nothing while the old token is good."""
+    account, tls = pod
+    machine = Later()
+    async with FakeApiServer(users={SECRET: ADMIN}, tls=tls) as server:
+        port = {"KUBERNETES_SERVICE_PORT": server.url.rpartition(":")[2]}
+        inside = InCluster(directory=account.directory, environ={**(account.environ or {}), **port})
+        cluster = await connect(None, runtime=machine, pod=inside)
+        (account.directory / "token").unlink()
+        machine.ahead = 3600
+        server.deployment("shop", "web")
+        assert (await cluster.reader.workload(WEB)).desired == 2
+        server.users.clear()
+        with pytest.raises(Retryable, match="could not be read again"):
+            await cluster.reader.workload(WEB)
+        await cluster.close()
+    machine.close()
+
+
+@pytest.mark.parametrize(
+    "page", ["<html>Please log in</html>", "[]", "x" * (33 * 2**20)], ids=["html", "list", "huge"]
+)
+async def test_what_is_no_api_server_is_told_apart(
+    tmp_path: Path, runtime: AsyncioRuntime, page: str
+) -> None:
+    """A login page with status 200: reading is refused, and of a change nothing is known."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=page)
+
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", answer)
+    async with TestServer(application) as stranger:
+        path = FakeApiServer().kubeconfig(tmp_path / "kubeconfig")
+        path.write_text(
+            path.read_text().replace("http://127.0.0.1:0", str(stranger.make_url("")).rstrip("/"))
+        )
+        cluster = await connect(str(path), runtime=runtime)
+        with pytest.raises(Refused):
+            await cluster.reader.workload(WEB)
+        with pytest.raises(Unknown):
+            change = RestartWorkload(target=WEB, uid="u", at=Instant(0))
+            await cluster.executor.apply(change, Fence(epoch=1, effect=EffectId("e")))
+        await cluster.close()
 
 
 async def test_a_certificate_of_a_stranger_is_refused(

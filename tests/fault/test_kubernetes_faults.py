@@ -1,4 +1,4 @@
-"""P17: changing a cluster whose API server fails. Nothing is done twice; what is not known is called unknown."""
+"""P17: changing a cluster whose API server fails. Nothing is done twice, and doubt is told as doubt."""
 
 from __future__ import annotations
 

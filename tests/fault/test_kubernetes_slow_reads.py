@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from remediator.adapters.kubernetes import Limits, connect
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.errors import Refused, Retryable
-from remediator.testing.apiserver import FakeApiServer, FaultKind
+from remediator.testing.apiserver import FakeApiServer, Fault, FaultKind
 from tests.fault.kubernetes_scene import QUICK, WEB, Scene, opened
 from tests.proxy import proxy
 
@@ -109,3 +110,15 @@ async def test_a_cluster_that_is_away_costs_the_start_little(scene: Scene) -> No
     with pytest.raises(Retryable):
         await scene.cluster.ready()
     assert time.monotonic() - started < 2 * QUICK.probe + 0.5
+
+
+async def test_a_list_that_expired_between_pages_is_read_from_the_start(tmp_path: Path) -> None:
+    """410 for the second page: its token is gone, and the list is still complete."""
+    async with opened(tmp_path, replace(QUICK, page=1)) as scene:
+        await scene.server.settled()
+        first_page = Fault(kind=FaultKind.LATENCY, method="GET", path_regex="/pods$")
+        scene.server.faults.add(first_page)
+        scene.server.faults.add(Fault(kind=FaultKind.STATUS, method="GET", path_regex="/pods$", status=410))
+        assert len(await scene.cluster.reader.pods(scene.seen)) == 2
+        pages = [request.query for request in scene.server.requests if request.path.endswith("/pods")]
+        assert ["continue" in query for query in pages] == [False, True, False, True]
