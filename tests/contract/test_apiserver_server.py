@@ -27,7 +27,6 @@ from remediator.testing.apiserver import (
 from remediator.testing.apiserver.kinds import PODS
 from tests.contract.recordings.calls import RESTART, WEB, call
 
-
 MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment
