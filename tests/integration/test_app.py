@@ -75,25 +75,27 @@ async def test_without_a_cluster_nothing_is_changed_and_people_are_paged(
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("TEST_ONCALL_KEY", ROUTING_KEY)
-    async with FakePagerDuty(tls=context) as pager:
-        async with daemon(policies, redis_url=redis.url, pagerduty_url=pager.url) as running:
-            await running.ready()
-            await running.post(alert("WebDown"))
+    async with (
+        FakePagerDuty(tls=context) as pager,
+        daemon(policies, redis_url=redis.url, pagerduty_url=pager.url) as running,
+    ):
+        await running.ready()
+        await running.post(alert("WebDown"))
 
-            incident = await running.incident(
-                lambda each: bool(each["pages"]) and each["pages"][0]["trigger"] == "accepted",
-                "the page was taken",
-            )
+        incident = await running.incident(
+            lambda each: bool(each["pages"]) and each["pages"][0]["trigger"] == "accepted",
+            "the page was taken",
+        )
 
-            assert incident["status"] == "escalated"
-            assert "no cluster is configured" in incident["attempts"][0]["reason"]
-            assert [each.status for each in pager.incidents] == ["triggered"]
-            await running.post(alert("WebDown", resolved=True))
+        assert incident["status"] == "escalated"
+        assert "no cluster is configured" in incident["attempts"][0]["reason"]
+        assert [each.status for each in pager.incidents] == ["triggered"]
+        await running.post(alert("WebDown", resolved=True))
 
-            async def over() -> bool:
-                return [each.status for each in pager.incidents] == ["resolved"]
+        async def over() -> bool:
+            return [each.status for each in pager.incidents] == ["resolved"]
 
-            await until(over, "PagerDuty heard that it is over")
+        await until(over, "PagerDuty heard that it is over")
 
 
 async def test_it_waits_for_its_store_and_takes_nothing_meanwhile(policies: Path, tmp_path: Path) -> None:
