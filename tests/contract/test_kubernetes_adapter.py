@@ -17,7 +17,7 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from remediator.adapters.kubernetes import InCluster, Kubernetes, connect
+from remediator.adapters.kubernetes import Call, InCluster, Kubernetes, connect
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.cluster import Fence, RestartWorkload
 from remediator.core.errors import NotFound, Refused, Retryable, SettingsError, Unknown
@@ -156,7 +156,8 @@ async def test_credentials_that_cannot_be_read_again_are_used_until_refused(
         (account.directory / "token").unlink()
         machine.ahead = 3600
         server.deployment("shop", "web")
-        assert (await cluster.reader.workload(WEB)).desired == 2
+        once = Call(method="GET", path="/apis/apps/v1/namespaces/shop/deployments/web", doing="look")
+        assert (await cluster.api.call(once))["metadata"]["name"] == "web"
         server.users.clear()
         with pytest.raises(Retryable, match="could not be read again"):
             await cluster.reader.workload(WEB)
@@ -165,10 +166,16 @@ async def test_credentials_that_cannot_be_read_again_are_used_until_refused(
 
 
 @pytest.mark.parametrize(
-    "page", ["<html>Please log in</html>", "[]", "x" * (33 * 2**20)], ids=["html", "list", "huge"]
+    ("page", "told"),
+    [
+        ("<html>Please log in</html>", "no Kubernetes object"),
+        ("[]", "no Kubernetes object"),
+        ("x" * (33 * 2**20), "larger than 32 MiB"),
+    ],
+    ids=["html", "list", "huge"],
 )
 async def test_what_is_no_api_server_is_told_apart(
-    tmp_path: Path, runtime: AsyncioRuntime, page: str
+    tmp_path: Path, runtime: AsyncioRuntime, page: str, told: str
 ) -> None:
     """A login page with status 200: reading is refused, and of a change nothing is known."""
 
@@ -183,9 +190,9 @@ async def test_what_is_no_api_server_is_told_apart(
             path.read_text().replace("http://127.0.0.1:0", str(stranger.make_url("")).rstrip("/"))
         )
         cluster = await connect(str(path), runtime=runtime)
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match=told):
             await cluster.reader.workload(WEB)
-        with pytest.raises(Unknown):
+        with pytest.raises(Unknown, match=told):
             change = RestartWorkload(target=WEB, uid="u", at=Instant(0))
             await cluster.executor.apply(change, Fence(epoch=1, effect=EffectId("e")))
         await cluster.close()
