@@ -30,13 +30,14 @@ from remediator.core.policies import ChannelSpec, Policy
 from remediator.core.store import Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
-from remediator.http.opinions import ReadOnly, guard_opinions
+from remediator.http.opinions import ReadOnly
 from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, make_webhook_app
 from remediator.policy.explain import explain
 from remediator.policy.load import load_policy
+from remediator.policy.opinions import guard_opinions
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry

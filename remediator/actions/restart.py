@@ -12,7 +12,7 @@ from remediator.core.times import Instant
 
 
 class Restart:
-    """Replace every pod of the service's workload by its own rollout strategy, as ``kubectl rollout restart``.
+    """Replace every pod of the service's workload by its rollout strategy, as ``kubectl rollout restart``.
 
     Fenced: the change carries the time at which it was decided, so that applying it again changes nothing.
     It has no inverse.
@@ -29,7 +29,9 @@ class Restart:
     def plan(self, params: Params, target: Workload, *, effect: EffectId, at: Instant) -> tuple[Change, ...]:
         """One restart of the target. Raises Refused while its rollouts are paused: nothing would happen."""
         if target.paused:
-            raise Refused(f"{target.ref} is paused (spec.paused): a restart would not roll out; resume it first")
+            raise Refused(
+                f"{target.ref} is paused (spec.paused): a restart would not roll out; resume it first"
+            )
         if target.desired == 0:
             raise Refused(f"{target.ref} is scaled to zero: there is nothing to restart")
         return (RestartWorkload(target=target.ref, uid=target.uid, at=at),)

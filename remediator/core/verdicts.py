@@ -91,9 +91,13 @@ class GuardPorts(Protocol):
 
 
 class Guard(Protocol):
-    """One reason not to act. ``again``: asked once more immediately before each change."""
+    """One reason not to act.
+
+    ``asks``: what it makes sure of, for explanations. ``again``: asked once more right before each change.
+    """
 
     name: ClassVar[str]
+    asks: ClassVar[str]
     again: ClassVar[bool]
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

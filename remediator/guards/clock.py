@@ -11,6 +11,7 @@ class ClockGuard:
     """Blocks for a while after the store's clock jumped: limits and cooldowns cannot be trusted then."""
 
     name: ClassVar[str] = "clock"
+    asks: ClassVar[str] = "that the store's clock has not jumped"
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

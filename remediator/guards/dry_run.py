@@ -11,6 +11,7 @@ class DryRun:
     """Has the server check every change, permissions and admission included, without making it."""
 
     name: ClassVar[str] = "dry_run"
+    asks: ClassVar[str] = "that the API server would accept the change, from us"
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

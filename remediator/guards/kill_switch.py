@@ -13,6 +13,7 @@ class KillSwitch:
     """Blocks while the daemon is paused. Reads the pause from the store, again before each change."""
 
     name: ClassVar[str] = "kill_switch"
+    asks: ClassVar[str] = "that nobody has paused the daemon"
     again: ClassVar[bool] = True
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

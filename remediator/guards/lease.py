@@ -13,6 +13,7 @@ class LeaseGuard:
     """Takes the target's lease, whose epoch every change tests. Asked again before each change."""
 
     name: ClassVar[str] = "lease"
+    asks: ClassVar[str] = "that nobody else is changing the target"
     again: ClassVar[bool] = True
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

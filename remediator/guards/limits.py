@@ -17,6 +17,7 @@ class Limits:
     """
 
     name: ClassVar[str] = "limits"
+    asks: ClassVar[str] = "that rate, attempts and cooldown leave room"
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

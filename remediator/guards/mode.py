@@ -12,6 +12,7 @@ class ModeGuard:
     """Withholds changes of rules below ``auto``, and of all rules while the daemon's ceiling is below it."""
 
     name: ClassVar[str] = "mode"
+    asks: ClassVar[str] = "that the rule is trusted to act"
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

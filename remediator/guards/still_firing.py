@@ -11,6 +11,7 @@ class StillFiring:
     """Blocks when no alert of the incident fires any more, or when one is of another cluster."""
 
     name: ClassVar[str] = "still_firing"
+    asks: ClassVar[str] = "that the alert still fires and is ours"
     again: ClassVar[bool] = True
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

@@ -16,6 +16,7 @@ class Target:
     """Blocks unless the catalog names a workload that exists, is allowed, is not protected, not opted out."""
 
     name: ClassVar[str] = "target"
+    asks: ClassVar[str] = "that exactly one such workload exists and has not opted out"
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:

@@ -22,8 +22,8 @@ from remediator.core.policies import (
     describe_page_policy,
 )
 from remediator.core.text import plain
-from remediator.core.times import format_duration
-from remediator.policy.opinions import GuardOpinion, Opinions, policy_opinions
+from remediator.core.times import Instant, format_duration
+from remediator.policy.opinions import GuardOpinion, Offline, Opinions, guard_opinions
 from remediator.policy.plans import RunbookPlan, plan_runbook
 
 __all__ = ["AlertExplanation", "Explainer", "Explanation", "GuardOpinion", "Opinions", "explain"]
@@ -151,7 +151,7 @@ class Explainer:
         self._policy = policy
         self._classifier = Classifier(policy)
         self._ceiling = ceiling
-        self._opinions = opinions or policy_opinions(policy, ceiling)
+        self._opinions = opinions or guard_opinions(policy, Offline(), ceiling, Instant(0))
 
     async def alert(self, alert: Alert) -> AlertExplanation:
         """What would become of one alert."""
@@ -170,7 +170,7 @@ class Explainer:
             rule=None if match is None else self._rule(match.rule),
             too_late=tuple(map(self._rule, self._classifier.covered(labels)[1:])),
             near=tuple(map(self._miss, self._near(labels))),
-            severity=None if match is None else self._severity(match.rule.severity),
+            severity=None if match is None else self._severity(match.rule),
             incident=None if match is None else self._incident(match),
             runbooks=() if match is None else await self._runbooks(match),
             foreign=None if foreign is None else str(foreign),
@@ -193,14 +193,19 @@ class Explainer:
             of=len(miss.rule.matchers),
         )
 
-    def _severity(self, name: str) -> SeverityPlan | None:
+    def _severity(self, rule: Rule) -> SeverityPlan | None:
+        name = rule.severity
         severity = self._policy.severities.get(name)
         if severity is None:
             return None
         page_at: str | None
+        page = describe_page_policy(severity.page)
         match severity.page:
             case PageNow():
                 page_at = "0s"
+            case PageUnlessVerified() if not rule.runbooks:
+                page_at = "0s"
+                page += "; there is no runbook to try first, so at once"
             case PageUnlessVerified(within=within):
                 page_at = format_duration(within)
             case PageNever():
@@ -208,7 +213,7 @@ class Explainer:
         return SeverityPlan(
             name=name,
             summary=severity.summary,
-            page=describe_page_policy(severity.page),
+            page=page,
             page_at=page_at,
             respond_within=_span(severity.respond_within),
             resolve_within=_span(severity.resolve_within),

@@ -9,6 +9,7 @@ from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Match
 from remediator.core.policies import Mode, Policy, Runbook
 from remediator.core.times import parse_stamp
+from remediator.guards import GUARDS
 from remediator.policy.explain import Explainer, GuardOpinion, explain
 from remediator.policy.load import load_policy, read_policies
 
@@ -110,12 +111,19 @@ async def test_page_now_is_at_once_and_never_is_never() -> None:
     assert (loud.severity.page_at, quiet.severity.page_at) == ("0s", None)
 
 
+async def test_without_a_daemon_every_guard_is_named_with_what_it_asks() -> None:
+    told = await Explainer(policy()).labels(DOWN)
+    assert [guard.name for guard in told.runbooks[0].guards] == [guard.name for guard in GUARDS]
+    [lease] = [guard for guard in told.runbooks[0].guards if guard.name == "lease"]
+    assert (lease.verdict, lease.text) == ("asked when acting", "that nobody else is changing the target")
+
+
 async def test_the_ceiling_caps_the_mode() -> None:
     told = await Explainer(policy(), ceiling=Mode.SUGGEST).labels(DOWN)
     assert told.rule is not None
     assert told.rule.mode is Mode.SUGGEST
-    mode = told.runbooks[0].guards[0]
-    assert (mode.name, mode.verdict) == ("mode", "blocks")
+    [mode] = [guard for guard in told.runbooks[0].guards if guard.name == "mode"]
+    assert mode.verdict == "blocks"
     assert "the daemon allows suggest at most" in mode.text
 
 
@@ -124,7 +132,7 @@ async def test_the_policy_alone_blocks_what_it_can() -> None:
     said = {}
     for service in ("auth", "db", "far", "stranger"):
         told = await explainer.labels({**DOWN, "service": service})
-        said[service] = told.runbooks[0].guards[1]
+        [said[service]] = [guard for guard in told.runbooks[0].guards if guard.name == "target"]
     assert said["auth"].verdict == "asked when acting"
     assert {name for name, guard in said.items() if guard.verdict == "blocks"} == {"db", "far", "stranger"}
     assert "protected" in said["db"].text

@@ -71,6 +71,8 @@ class Process:
 
     def start(self, env: Mapping[str, str] = {}) -> None:
         """Start it, or start it again."""
+        if self.started is not None and self.started.stdout is not None:
+            self.started.stdout.close()
         with self.log.open("ab") as log:
             self.started = subprocess.Popen(
                 self._command,
