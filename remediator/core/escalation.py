@@ -286,8 +286,12 @@ def climb(draft: Draft, policy: Policy) -> None:
         return
     why = f"level {incident.level} did not acknowledge in time"
     draft.say(Kind.ESCALATION, why, level=incident.level + 1)
-    reasons = [page.reason for page in incident.pages if page.level == incident.level]
-    ask_level(draft, policy, incident.level + 1, f"{why}; {reasons[0]}" if reasons else why)
+    ask_level(draft, policy, incident.level + 1, f"{why}; {_first_reason(draft)}")
+
+
+def _first_reason(draft: Draft) -> str:
+    """Why people were asked in the first place, since the incident last opened."""
+    return next((page.reason for page in draft.incident.pages if page.level and _current(draft, page)), "")
 
 
 def acknowledged(draft: Draft, event: Acknowledged) -> None:

@@ -269,6 +269,7 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
         attempt=attempt.number,
         took=draft.at - attempt.started_at,
     )
+    failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:
             draft.change(verified_at=draft.at, plan=())
@@ -280,7 +281,7 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             resolve(draft, "its alerts have resolved")
         case Outcome.UNKNOWN:
             draft.change(plan=())
-            escalation.remediation_failed(draft, policy, attempt.reason, unknown=True)
+            escalation.remediation_failed(draft, policy, failed, unknown=True)
         case Outcome.OBSERVED | Outcome.SUGGESTED:
             draft.change(plan=())
             if draft.firing == 0:
@@ -295,7 +296,7 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             if draft.incident.plan:
                 start_next(draft, policy)
             else:
-                escalation.remediation_failed(draft, policy, attempt.reason)
+                escalation.remediation_failed(draft, policy, failed)
 
 
 def resolve(draft: Draft, reason: str) -> None:
