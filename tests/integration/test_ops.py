@@ -13,7 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.http.openapi import OBJECTS
-from tests.integration.daemon import Daemon, alert, daemon, notification, until, write_policies
+from remediator.testing.apiserver import Behaviour, FakeApiServer
+from tests.integration.daemon import POLICIES, Daemon, alert, daemon, notification, until, write_policies
 from tests.servers import RedisServer, redis_server
 
 TOKENS = """
@@ -124,15 +125,35 @@ async def test_acknowledge_and_resolve_carry_the_name_of_who_asks(running: Daemo
     assert status == 409
 
 
-async def test_a_person_ends_an_incident_that_nothing_fires_for(running: Daemon, tmp_path: Path) -> None:
-    """A blocked attempt leaves the incident open when its alert resolves; a person closes it."""
-    await running.ask("PUT", "/v1/pause", {"reason": "test"})
-    await running.post(alert("WebDown"))
-    blocked = await running.incident(lambda each: each["status"] == "escalated", "it is escalated")
-    assert "paused by local" in blocked["attempts"][0]["reason"]
-    status, said = await running.ask("POST", f"/v1/incidents/{blocked['id']}/resolve")
-    assert status == 409
-    assert said["hint"]
+async def test_a_person_ends_what_a_silent_alert_does_not_prove(redis: RedisServer, tmp_path: Path) -> None:
+    """A change that was not verified stays open though its alert went silent, until a person closes it."""
+    quick = POLICIES.replace("rollout: {within: 1m}", "rollout: {within: 1s}").replace(
+        "alert: {state: resolved, within: 1m}", "ready: {within: 1s}"
+    )
+    async with FakeApiServer() as cluster:
+        cluster.namespace("shop")
+        cluster.deployment("shop", "web")
+        await cluster.settled()
+        cluster.behave("shop", "web", Behaviour.never_ready())
+        kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig")
+        policies = write_policies(tmp_path / "policies", quick)
+        async with daemon(policies, redis_url=redis.url, kubeconfig=kubeconfig) as running:
+            await running.ready()
+            await running.post(alert("WebDown"))
+            known = await running.incident(lambda each: each["status"] == "verifying", "it is being verified")
+            path = f"/v1/incidents/{known['id']}/resolve"
+            await running.post(alert("WebDown", resolved=True))
+            await running.incident(lambda each: each["alerts"] == 0, "nothing fires any more")
+            status, said = await running.ask("POST", path, {"note": "too early"})
+            assert (status, said["error"]) == (409, "attempt 1 is verifying")
+            stays = await running.incident(lambda each: each["status"] == "escalated", "people are asked")
+            assert stays["attempts"][0]["outcome"] == "failed"
+
+            status, closed = await running.ask("POST", path, {"note": "looked at it\x1b[31m myself"})
+
+            assert (status, closed["status"]) == (200, "resolved")
+            timeline = (await running.get(f"/v1/incidents/{known['id']}/timeline"))["items"]
+            assert timeline[-1]["text"].endswith("closed by local: looked at it [31m myself")
 
 
 async def test_the_kill_switch_is_thrown_with_a_reason_and_ends_in_time(running: Daemon) -> None:
