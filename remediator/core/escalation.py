@@ -267,7 +267,10 @@ def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: P
     hopeless = all(other.trigger is Delivery.REFUSED for other in same_level)
     if hopeless and not draft.incident.resolved and page.level == draft.incident.level and page.level > 0:
         ask_level(
-            draft, policy, page.level + 1, f"no channel of level {page.level} took the page; {page.reason}"
+            draft,
+            policy,
+            page.level + 1,
+            f"no channel of level {page.level} took the page; {_first_reason(draft)}",
         )
 
 
