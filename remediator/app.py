@@ -250,7 +250,7 @@ class App:
         while True:
             trouble = await self._ask(store, crew)
             if trouble != self._trouble:
-                _log.info("ready" if trouble is None else "not ready", why=trouble)
+                _log.info("ready") if trouble is None else _log.warning("not ready", why=trouble)
             self._trouble = trouble
             self._settled.set()
             await self.runtime.sleep(LOOK_EVERY if trouble is None else LOOK_AGAIN)

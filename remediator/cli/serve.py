@@ -170,7 +170,7 @@ def _next_steps(app: App) -> list[str]:
         "Try it in another terminal: an alert, the incident it opens, and why it is treated as it is.",
         f"  curl -H 'Content-Type: application/json'{known}{cert} --data @{EXAMPLE} {to}",
         look,
-        f"  remediator explain {settings.policies} {EXAMPLE}",
+        f"  {sys.argv[0]} explain {settings.policies} {EXAMPLE}",
     ]
 
 
