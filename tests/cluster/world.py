@@ -19,8 +19,16 @@ from remediator.core.times import Instant
 Json: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
-IMAGE = os.environ.get("REMEDIATOR_TEST_IMAGE", "nginxinc/nginx-unprivileged:1.27")
-"""Anything that listens on 8080."""
+IMAGE = os.environ.get("REMEDIATOR_TEST_IMAGE")
+"""Anything that serves on 8080 and answers /healthz. Without it: busybox's httpd, told to do so."""
+HTTPD: Json = {
+    "image": "busybox:1.36",
+    "command": [
+        "sh",
+        "-c",
+        "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && exec httpd -f -p 8080 -h /tmp/www",
+    ],
+}
 PATIENCE = float(os.environ.get("REMEDIATOR_TEST_PATIENCE", "180"))
 """Seconds a real cluster may take to pull the image and roll out."""
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
@@ -100,8 +108,9 @@ class World:
 def manifest(ref: WorkloadRef, template_annotations: Json, **spec: Any) -> Json:
     """A workload of one container that becomes ready as soon as it listens."""
     labels = {"app": ref.name}
-    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
-    container = {"name": "web", "image": IMAGE, "ports": [{"containerPort": 8080}], "readinessProbe": probe}
+    probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
+    served = {"image": IMAGE} if IMAGE else HTTPD
+    container = {"name": "web", **served, "ports": [{"containerPort": 8080}], "readinessProbe": probe}
     meta: Json = {"labels": labels}
     if template_annotations:
         meta["annotations"] = template_annotations
