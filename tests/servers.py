@@ -80,7 +80,7 @@ class RedisServer:
         """Start it, on the data of the last time."""
         fixed = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "daemonize": "no"}
         lines = {**self.settings, **fixed}.items()
-        arguments = [part for name, value in lines for part in (f"--{name}", value)]
+        arguments = [part for name, value in lines for part in (f"--{name}", *value.split(" "))]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [binary(self.kind), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL

@@ -82,10 +82,20 @@ async def test_asking_again_is_free_and_a_refund_counts(store: Store) -> None:
         assert not use.exceeded
     (use,) = await store.use_limits([narrow], "b", take=True)
     assert use.exceeded
-    await store.refund([narrow], "a")
+    await store.refund([narrow], "a", EFFECT)
     (use,) = await store.use_limits([narrow], "b", take=True)
     assert not use.exceeded
-    await store.refund([], "b")
+    await store.refund([], "b", EFFECT)
+
+
+async def test_no_refund_for_what_may_have_been_done(store: Store) -> None:
+    """P7, P10: once the effect is journalled somebody may act on it, so its place stays taken."""
+    narrow = limit("narrow", 1)
+    await store.use_limits([narrow], "a", take=True)
+    assert await store.intend(EFFECT, await lease(store))
+    await store.refund([narrow], "a", EFFECT)
+    (use,) = await store.use_limits([narrow], "b", take=True)
+    assert use.exceeded
 
 
 async def test_a_window_slides(store: Store) -> None:

@@ -53,19 +53,21 @@ class Part:
 
     async def _run_durably(self, name: str, call: Call) -> Any:
         """A script whose effect has reached the disk, and a replica where there are any, when it returns."""
-        waits = (await self._examiner.assurance()).waits
+        assured = await self._examiner.assurance()
         try:
-            reply, *waited = await self._link.script(script(name), call, *waits)
+            reply, *waited = await self._link.script(script(name), call, *assured.waits)
         except ResponseError as error:
             raise unavailable(error) from error
-        confirm(waits, waited)
+        confirm(assured.waits, waited)
+        await self._examiner.insist(assured)
         return reply
 
     async def _ask_durably(self, *commands: Command) -> list[Any]:
         """Commands whose effect has reached the disk, and a replica where there are any."""
-        waits = (await self._examiner.assurance()).waits
-        replies = await self._ask(*commands, *waits)
-        confirm(waits, replies[len(commands) :])
+        assured = await self._examiner.assurance()
+        replies = await self._ask(*commands, *assured.waits)
+        confirm(assured.waits, replies[len(commands) :])
+        await self._examiner.insist(assured)
         return replies[: len(commands)]
 
 

@@ -79,8 +79,11 @@ def _trouble(facts: ServerFacts, replicas: int) -> str | None:
         return f"maxmemory-policy {policy} may evict what was acknowledged; set noeviction"
     if info.get("aof_last_write_status", "ok") != "ok":
         return "Redis cannot write its append-only file; look at its log and at the free space"
-    if replicas and int(settings.get("min-replicas-to-write", "0")) < 1:
+    wanted = int(settings.get("min-replicas-to-write", "0"))
+    if replicas and not wanted:
         return "Redis has replicas but does not insist on them; set min-replicas-to-write 1"
+    if int(info.get("min_slaves_good_slaves", "0")) < wanted:  # 6.2 lets scripts write all the same
+        return "Redis has fewer replicas than min-replicas-to-write asks for; bring the replicas back"
     return None
 
 
@@ -103,6 +106,13 @@ class Examiner:
             return found
         async with self._examining:
             return self._fresh() or await self._examine()
+
+    async def insist(self, assured: Assurance) -> None:
+        """Raise StoreUnavailable if the write just done met another server than the one examined."""
+        if await self.assurance() != assured:
+            raise StoreUnavailable(
+                "Redis was replaced or set anew during a write; what it keeps is unsure, try again"
+            )
 
     def _fresh(self) -> Assurance | None:
         if self._found is None or self._link.connects != self._connects:

