@@ -22,7 +22,7 @@ from remediator.adapters.redis.store import RedisStore
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
-from remediator.core.store import Arrival, Commit, CommitResult, Queue
+from remediator.core.store import Arrival, Commit, CommitResult, Delivered, Queue
 from remediator.core.times import Instant, Millis, parse_stamp
 from tests.servers import redis_server
 
@@ -84,38 +84,10 @@ async def intake(store: RedisStore) -> None:
     )
 
 
-async def work(store: RedisStore) -> None:
-    """From the stream to a committed incident, one alert each."""
-
-    async def one(consumer: str) -> None:
-        for event in await store.take([Queue.URGENT], consumer, 20, Millis(0)):
-            loaded = await store.load(None, ())
-            incident = Incident(
-                id=IncidentId(f"2026-01-01-0000-{next(_numbers)}"),
-                group=GroupKey(f"g{next(_numbers)}"),
-                grouped_by={},
-                service="auth-service",
-                severity="SEV-1",
-                status=Status.OPEN,
-                rule="errors",
-                title="HighErrorRate",
-                opened_at=Instant(loaded.at),
-            )
-            commit = Commit(
-                before=None,
-                decision=Decision(incident=incident),
-                group=incident.group,
-                facts=Facts(),
-                fingerprints=frozenset(),
-                settles=(event,),
-                consumer=consumer,
-            )
-            assert await store.commit(commit) is CommitResult.COMMITTED
-
-    await measure("take 20, load and commit each", 250, 8, lambda: one("bench"))
-    incident = Incident(
-        id=IncidentId("one"),
-        group=GroupKey("one"),
+def opening(name: str) -> Incident:
+    """An incident that was just opened."""
+    return Incident(
+        id=IncidentId(name),
         grouped_by={},
         service="auth-service",
         severity="SEV-1",
@@ -124,21 +96,36 @@ async def work(store: RedisStore) -> None:
         title="HighErrorRate",
         opened_at=Instant(1),
     )
-    commit = Commit(
-        before=None,
-        decision=Decision(incident=incident),
-        group=incident.group,
+
+
+def keeping(before: Incident | None, after: Incident, *settles: Delivered) -> Commit:
+    """A commit that writes the incident and settles its events."""
+    return Commit(
+        before=before,
+        decision=Decision(incident=after),
         facts=Facts(),
         fingerprints=frozenset(),
-        settles=(),
-        consumer="bench",
+        settles=settles,
     )
-    await store.commit(commit)
+
+
+async def work(store: RedisStore) -> None:
+    """From the stream to a committed incident, one alert each."""
+
+    async def some() -> None:
+        for event in await store.take([Queue.URGENT], "bench", 20, Millis(0)):
+            await store.load(None, ())
+            fresh = opening(f"2026-01-01-0000-{next(_numbers)}")
+            assert await store.commit(keeping(None, fresh, event)) is CommitResult.COMMITTED
+
+    await measure("take 20, load and commit each", 250, 8, some)
+    incident = opening("one")
+    await store.commit(keeping(None, incident))
     versions = itertools.count(1)
 
     async def again() -> None:
         before = replace(incident, version=next(versions))
-        await store.commit(replace(commit, before=before, decision=Decision(incident=before)))
+        assert await store.commit(keeping(before, before)) is CommitResult.COMMITTED
 
     await measure("commit: one incident, in turn", 2_000, 1, again)
     await measure("gauges", 2_000, 1, store.gauges)

@@ -14,7 +14,7 @@ from remediator.adapters.redis.store import RedisStore
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Lane
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
-from remediator.core.store import Arrival, Commit, CommitResult, Delivered, Queue, Store
+from remediator.core.store import Arrival, Commit, CommitResult, Delivered, IncidentFilter, Queue, Store
 from remediator.core.times import Instant, Millis, Stamp, parse_stamp
 from remediator.testing.memory import MemoryStore
 from tests.servers import KINDS, RedisServer, redis_server
@@ -129,15 +129,12 @@ def commit(
     fingerprints: Sequence[str] = (),
 ) -> Commit:
     """A commit as the journey makes one."""
-    after = decision.incident
     return Commit(
         before=before,
         decision=decision,
-        group=after.group if after is not None else None,
         facts=Facts(over=frozenset(map(Fingerprint, over))),
         fingerprints=frozenset(map(Fingerprint, fingerprints)),
         settles=tuple(settles),
-        consumer="one",
     )
 
 
@@ -153,3 +150,8 @@ async def stored(store: Store, name: str) -> Incident:
     found = (await store.load(IncidentId(name), ())).incident
     assert found is not None
     return found
+
+
+async def names(store: Store, wanted: IncidentFilter | None = None) -> list[str]:
+    """The ids of all incidents that are shown, as they are listed."""
+    return [one.id for one in (await store.incidents(wanted or IncidentFilter(), 1000, None)).items]
