@@ -4,8 +4,7 @@
     advance    classify -> decide -> commit  one atomic script: incident, timeline, effects, timers
     perform    effect -> outcome             the outcome is the next event
 
-A crash anywhere loses nothing: what was not committed is delivered again, what was committed is performed
-again, and every effect is idempotent, fenced or reported as unknown.
+A crash loses nothing: what was not committed is delivered again, what was committed is performed again.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from remediator.core import codec
 from remediator.core.alerts import Alert, Disposition, Lane, Notification
 from remediator.core.classify import Classifier
 from remediator.core.decide import decide
+from remediator.core.errors import Contended
 from remediator.core.incident import IncidentId
 from remediator.core.journal import Outcomes
 from remediator.core.ports import Observer
@@ -35,7 +35,7 @@ from remediator.core.times import Instant
 from remediator.routing import Batch, gather_batches
 
 CONFLICTS = 20
-"""So often a batch is loaded and decided again before it is left to be delivered again."""
+"""So often in a row a batch is loaded and decided again before others are let first."""
 
 Perform = Callable[[Any], Awaitable[Outcomes | None]]
 """Performs the kind of effect or message that its queue carries; None: nobody waits for the outcome."""
@@ -75,7 +75,10 @@ class Journey:
         return await gather_batches(deliveries, self.rules(), self.incidents)
 
     async def advance(self, batch: Batch) -> None:
-        """Decide what follows from some events of one incident, and commit all of it or nothing."""
+        """Decide what follows from some events of one incident, and commit all of it or nothing.
+
+        Raises Contended when others were quicker: then each event is to be handed in alone, a little later.
+        """
         ordinal = 1
         for _ in range(CONFLICTS):
             rules = self.rules()
@@ -86,24 +89,23 @@ class Journey:
             commit = Commit(
                 before=loaded.incident,
                 decision=decision,
-                group=batch.group,
                 facts=facts,
                 fingerprints=frozenset(batch.fingerprints),
                 settles=batch.deliveries,
-                consumer=self.consumer,
             )
-            result = await self.incidents.commit(commit)
-            if result is CommitResult.COMMITTED:
-                for match in batch.matches:
-                    self.observer.matched(match.rule.name, match.rule.severity)
-                if decision.incident is not None:
-                    self.observer.told(decision.incident, decision.timeline)
-                return
-            if result is CommitResult.ID_TAKEN:
-                ordinal += 1
-            elif batch.group is not None:
-                pointers, _ = await self.incidents.route([batch.group], ())
-                batch = replace(batch, incident=pointers.get(batch.group))
+            match await self.incidents.commit(commit):
+                case CommitResult.COMMITTED:
+                    return self.observer.committed(decision, batch.matches)
+                case CommitResult.ID_TAKEN:
+                    ordinal += 1
+                case CommitResult.SETTLED:
+                    if len(batch.deliveries) == 1:
+                        return None
+                    break
+                case CommitResult.CONFLICT if batch.group is not None:
+                    pointers, _ = await self.incidents.route([batch.group], ())
+                    batch = replace(batch, incident=pointers.get(batch.group))
+        raise Contended(f"{batch.incident or batch.group} changed while it was decided, again and again")
 
     async def perform(self, delivery: Delivered, performer: Perform) -> None:
         """Perform an effect or deliver a message; its outcome is the incident's next event."""

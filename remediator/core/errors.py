@@ -43,6 +43,10 @@ class QueueFull(Retryable):
     """The intake holds as many alerts as it may; the sender should keep them and come again."""
 
 
+class Contended(Retryable):
+    """An incident changed faster than it could be decided. Nothing is wrong; others were quicker."""
+
+
 class Permanent(RemediatorError):
     """Repeating will not help."""
 

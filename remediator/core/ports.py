@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol, TypeVar
 
 from remediator.core.alerts import Disposition
-from remediator.core.incident import Incident
-from remediator.core.journal import Entry
+from remediator.core.classify import Match
+from remediator.core.decision import Decision
 from remediator.core.verdicts import Verdict
 
 T = TypeVar("T")
@@ -38,11 +38,8 @@ class Observer(Protocol):
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Alerts were taken in."""
 
-    def matched(self, rule: str, severity: str) -> None:
-        """A rule won."""
-
-    def told(self, incident: Incident, entries: Sequence[Entry]) -> None:
-        """Timeline entries were committed."""
+    def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
+        """A decision was committed; ``matches`` are the rules that won on the way."""
 
     def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
         """Guards were asked."""

@@ -76,13 +76,10 @@ class Commit:
 
     before: Incident | None
     decision: Decision
-    group: GroupKey | None
-    """Set when the decision may open an incident of that group."""
     facts: Facts
     fingerprints: frozenset[Fingerprint]
     """All alerts the events spoke of: their episodes must still stand as the facts say."""
     settles: tuple[Delivered, ...]
-    consumer: str
 
 
 class CommitResult(StrEnum):
@@ -91,6 +88,8 @@ class CommitResult(StrEnum):
     COMMITTED = "committed"
     CONFLICT = "conflict"
     """The incident, its group or an episode changed since it was loaded: load and decide again."""
+    SETTLED = "settled"
+    """One of the events was settled by somebody else: it must not be decided upon again."""
     ID_TAKEN = "id_taken"
     """Another incident has that id: decide again with the next ordinal."""
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from remediator.core.alerts import Disposition
+from remediator.core.classify import Match
+from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
 from remediator.core.incident import Incident
 from remediator.core.journal import Entry, Kind
@@ -32,6 +34,13 @@ class Telemetry:
             self._metrics.alerts.labels(disposition).inc()
         counts = {str(each): dispositions.count(each) for each in Disposition if each in dispositions}
         _log.debug("alerts taken in", **counts)
+
+    def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
+        """A decision was committed; ``matches`` are the rules that won on the way."""
+        for match in matches:
+            self.matched(match.rule.name, match.rule.severity)
+        if decision.incident is not None:
+            self.told(decision.incident, decision.timeline)
 
     def matched(self, rule: str, severity: str) -> None:
         """A rule won."""

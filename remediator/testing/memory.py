@@ -172,6 +172,8 @@ class MemoryStore(MemoryQueues):
 
     def _refusal(self, commit: Commit) -> CommitResult | None:
         before, after = commit.before, commit.decision.incident
+        if any(d.id not in self._streams[d.queue].pending for d in commit.settles):
+            return CommitResult.SETTLED
         if before is not None:
             stored = self._incidents.get(before.id)
             if stored is None or stored.version != before.version:
@@ -183,8 +185,6 @@ class MemoryStore(MemoryQueues):
             if after.id in self._incidents:
                 return CommitResult.ID_TAKEN
         if any(self._over(fp) is not (fp in commit.facts.over) for fp in commit.fingerprints):
-            return CommitResult.CONFLICT
-        if any(d.id not in self._streams[d.queue].pending for d in commit.settles):
             return CommitResult.CONFLICT
         return None
 

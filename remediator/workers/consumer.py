@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from remediator.core.errors import StoreUnavailable
+from remediator.core.errors import Contended, StoreUnavailable
 from remediator.core.ports import Observer, Runtime
-from remediator.core.store import DELIVERIES, Delivered, Queue, QueueStore
+from remediator.core.store import CHUNK, DELIVERIES, Delivered, Queue, QueueStore
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.workers.lost import lost_outcome, notices_for
@@ -48,7 +48,6 @@ class Consumer:
     ) -> None:
         self._store, self._runtime, self._observer = store, runtime, observer
         self._queues, self._name, self._handle = queues, name, handle
-        self._free = asyncio.Semaphore(at_once)
         self._at_once, self._batch, self._operator, self._pace = at_once, batch, operator, pace
         self._held: dict[tuple[Queue, str], Delivered] = {}
         self._running: set[asyncio.Future[None]] = set()
@@ -58,10 +57,9 @@ class Consumer:
         failures = 0
         while True:
             try:
-                await self._free.acquire()
-                self._free.release()
-                free = self._at_once - len(self._running)
-                taken = await self._store.take(self._queues, self._name, self._batch * max(free, 1), WAIT)
+                await self._room()
+                room = self._at_once - len(self._running)
+                taken = await self._store.take(self._queues, self._name, self._batch * room, WAIT)
                 failures = 0
                 await self._hand_out(taken)
             except StoreUnavailable as error:
@@ -70,29 +68,45 @@ class Consumer:
                 await self._pause(failures)
 
     async def keep_alive(self) -> None:
-        """Heartbeat for what is being worked on, and inherit what others left behind."""
+        """Heartbeat for what is being worked on. Waits for no work: a full house must not look dead."""
         while True:
             await self._runtime.sleep(self._pace.heartbeat * (0.9 + 0.2 * self._runtime.random()))
             try:
                 held = list(self._held.values())
-                for start in range(0, len(held), 500):
-                    await self._store.extend(held[start : start + 500], self._name)
-                for queue in self._queues:
-                    await self._hand_out(
-                        await self._store.reclaim(queue, self._name, self._pace.idle, self._batch * 4)
-                    )
+                for start in range(0, len(held), CHUNK):
+                    await self._store.extend(held[start : start + CHUNK], self._name)
             except StoreUnavailable as error:
                 self._observer.trouble("heartbeat", error)
 
+    async def inherit(self) -> None:
+        """Take over what the dead left behind, when there is room to work on it."""
+        while True:
+            await self._runtime.sleep(self._pace.heartbeat * (0.9 + 0.2 * self._runtime.random()))
+            try:
+                for queue in self._queues:
+                    await self._room()
+                    room = self._batch * (self._at_once - len(self._running))
+                    await self._hand_out(
+                        await self._store.reclaim(queue, self._name, self._pace.idle, min(room, CHUNK))
+                    )
+            except StoreUnavailable as error:
+                self._observer.trouble("inherit", error)
+
+    async def _room(self) -> None:
+        """Wait until another call may begin."""
+        while len(self._running) >= self._at_once:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+
     async def _hand_out(self, deliveries: Sequence[Delivered]) -> None:
-        for start in range(0, len(deliveries), self._batch):
-            some = [d for d in deliveries[start : start + self._batch] if (d.queue, d.id) not in self._held]
-            if some:
-                await self._free.acquire()
-                self._held.update({(d.queue, d.id): d for d in some})
-                task = asyncio.ensure_future(self._runtime.spawn(self._work(some), f"{self._name}/work"))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+        """Begin on all of them; those that must wait for a free place are kept alive meanwhile."""
+        fresh = [d for d in deliveries if (d.queue, d.id) not in self._held]
+        self._held.update({(d.queue, d.id): d for d in fresh})
+        for start in range(0, len(fresh), self._batch):
+            await self._room()
+            work = self._runtime.spawn(self._work(fresh[start : start + self._batch]), f"{self._name}/work")
+            task = asyncio.ensure_future(work)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def _work(self, deliveries: Sequence[Delivered]) -> None:
         try:
@@ -100,7 +114,6 @@ class Consumer:
         finally:
             for delivery in deliveries:
                 self._held.pop((delivery.queue, delivery.id), None)
-            self._free.release()
 
     async def _until_handled(self, deliveries: Sequence[Delivered]) -> None:
         rest, rounds = list(deliveries), 0
@@ -135,6 +148,8 @@ class Consumer:
             for delivery in deliveries:
                 await self._until_handled([delivery])
             return []
+        if isinstance(error, Contended):
+            return list(deliveries)
         tries = await self._store.failed(deliveries[0])
         failed = replace(deliveries[0], tries=tries)
         if tries >= DELIVERIES:

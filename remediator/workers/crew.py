@@ -82,6 +82,7 @@ class Crew:
         for name, consumer in self._consumers.items():
             duties[name] = consumer.run
             duties[f"{name}/heartbeat"] = consumer.keep_alive
+            duties[f"{name}/heir"] = consumer.inherit
         return duties
 
     def _policy(self) -> Policy:

@@ -103,7 +103,7 @@ def fired(of: Policy, fingerprint: str = "aa", **labels: str) -> Fired:
     """The event of an alert that fires, classified by ``of``."""
     from remediator.core.classify import Classifier
 
-    one = alert(fingerprint, **labels)
+    one = replace(alert(fingerprint), labels={**alert().labels, **labels})
     match = Classifier(of).match(one.labels)
     assert match is not None
     return Fired(alert=one, match=describe_match(match.rule, one.labels))

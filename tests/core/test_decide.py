@@ -117,13 +117,13 @@ def test_a_verified_fix_resolves_without_a_page() -> None:
     [effect] = life.acted().effects
     assert isinstance(effect, Verify)
     life.checked(True)
-    assert life.now.status is Status.VERIFYING, "it has not been stable for long enough"
+    assert life.now.active is not None, "it has not been stable for long enough"
     life.ring("poll")
     life.at = Instant(life.at + 10 * SECOND)
     life.checked(True)
     assert life.now.attempts[-1].outcome is Outcome.VERIFIED
     life.tell(Resolved(fingerprint=Fingerprint("aa")), after=1000, over=("aa",))
-    assert life.now.status is Status.RESOLVED
+    assert life.now.resolved
     assert life.pages == []
     assert life.timers == {}
 
@@ -220,7 +220,7 @@ def test_an_acknowledgement_stops_the_climb() -> None:
 def test_P11_resolve_waits_for_its_trigger() -> None:
     life = opened(policy(PageNow(), runbooks=()))
     life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
-    assert life.now.status is Status.RESOLVED
+    assert life.now.resolved
     assert [page.kind for page in life.pages] == [PageKind.TRIGGER]
     life.accept(life.pages[0])
     assert [page.kind for page in life.pages] == [PageKind.TRIGGER, PageKind.RESOLVE]

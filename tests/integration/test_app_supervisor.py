@@ -9,8 +9,6 @@ import pytest
 
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.alerts import Disposition
-from remediator.core.incident import Incident
-from remediator.core.journal import Entry
 from remediator.core.verdicts import Verdict
 from remediator.workers.supervisor import Supervisor
 
@@ -39,9 +37,7 @@ class Ears:
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None: ...
 
-    def matched(self, rule: str, severity: str) -> None: ...
-
-    def told(self, incident: Incident, entries: Sequence[Entry]) -> None: ...
+    def committed(self, decision: Decision, matches: Sequence[Match]) -> None: ...
 
     def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None: ...
 

@@ -41,7 +41,7 @@ alerts = st.builds(
 
 async def final_state(
     arrivals: Sequence[Alert], cuts: Sequence[bool], swaps: Sequence[bool]
-) -> tuple[set[str], int]:
+) -> tuple[set[Fingerprint], int]:
     """Post each alert; process what waits where ``cuts`` says, now and then in reverse; then the rest."""
     store = MemoryStore(lambda: NOW)
     journey = Journey(

@@ -8,11 +8,10 @@ from random import Random
 from typing import Any, cast
 
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Notification
-from remediator.core.classify import Classifier
+from remediator.core.classify import Classifier, Match
 from remediator.core.cluster import ClusterReader, Executor
+from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
-from remediator.core.incident import Incident
-from remediator.core.journal import Entry
 from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec, Mode, Service, WorkloadRef
 from remediator.core.store import Store
@@ -41,10 +40,7 @@ class Silent:
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Not kept."""
 
-    def matched(self, rule: str, severity: str) -> None:
-        """Not kept."""
-
-    def told(self, incident: Incident, entries: Sequence[Entry]) -> None:
+    def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """Not kept: the store has the timeline."""
 
     def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:

@@ -1,5 +1,5 @@
 -- A decision: everything is checked before anything is written.
--- Answers committed, conflict or id_taken.
+-- Answers committed, settled, conflict or id_taken.
 local dead, effects, outbox, timers = key(), key(), key(), key()
 local index, ends, calm, group = key(), key(), key(), key()
 local old = { doc = key(), members = key(), timeline = key() }
@@ -12,13 +12,13 @@ local standing = each(function() return { episode = key(), over = arg() == '1' }
 local settles = each(function() return { from = streams[number()], id = arg() } end)
 local opens = new_id ~= '' and new_id ~= old_id
 
+for _, entry in ipairs(settles) do
+  if not is_pending(entry.from.stream, entry.id) then return 'settled' end
+end
 if old_id ~= '' and redis.call('HGET', old.doc, 'version') ~= old_version then return 'conflict' end
 if opens and (redis.call('GET', group) or '') ~= old_id then return 'conflict' end
 for _, alert in ipairs(standing) do
   if is_over(alert.episode) ~= alert.over then return 'conflict' end
-end
-for _, entry in ipairs(settles) do
-  if not is_pending(entry.from.stream, entry.id) then return 'conflict' end
 end
 if opens and redis.call('EXISTS', new.doc) == 1 then return 'id_taken' end
 
