@@ -1,0 +1,74 @@
+"""``python -m benchmarks``: every benchmark, its tables, and ``docs/benchmarks.md``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.intake import CASES, open_variants, take_turns
+from benchmarks.load import wrk
+from benchmarks.reaction import measure_reaction
+from benchmarks.report import (
+    INTAKE_HEAD,
+    Row,
+    intake_rows,
+    machine,
+    reaction_rows,
+    start_rows,
+    table,
+    write_page,
+)
+from benchmarks.start import measure_start
+
+PARTS = ("start", "reaction", "intake")
+
+
+def _say(text: str) -> None:
+    print(f"\r\033[K{text}" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+def _sections(parts: list[str], folder: Path) -> Iterator[str]:
+    if "start" in parts:
+        _say("start and memory")
+        yield "### Start and memory\n\n" + table(
+            ("measured", "found", "target"), start_rows(measure_start(folder / "start"))
+        )
+    if "reaction" in parts:
+        _say("reaction")
+        yield "### Reaction\n\n" + table(
+            ("measured", "found", ""), reaction_rows(measure_reaction(folder / "reaction"))
+        )
+    if "intake" in parts:
+        rows: list[Row] = []
+        with ExitStack() as stack:
+            variants = open_variants(stack, folder / "intake")
+            for case in CASES:
+                rows += intake_rows(case, take_turns(case, variants, _say))
+        yield "### Intake\n\n" + table(INTAKE_HEAD, rows)
+
+
+def main() -> None:
+    """Run the parts that were asked for; all of them, and only then the page is written, by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="default: all of them")
+    asked = parser.parse_args().parts or list(PARTS)
+    wrk()
+    started = time.monotonic()
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="remediator-bench-") as folder:
+        for section in _sections(asked, Path(folder)):
+            sections.append(section)
+            print(f"\n{section}\n", flush=True)
+    took = f"Measured on {machine()}, shared with others, in {time.monotonic() - started:.0f} s."
+    print(took)
+    if set(asked) == set(PARTS):
+        write_page("\n\n".join([took, *sections]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The figures as tables: on the terminal, and in ``docs/benchmarks.md`` between two marks."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.intake import Case, Run, cost_ratio, ratio
+from benchmarks.reaction import SCRIPT_TRIPS, Reaction
+from benchmarks.start import Start
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of the figures -->"
+Row = tuple[str, ...]
+
+
+def intake_rows(case: Case, runs: dict[str, list[Run]]) -> list[Row]:
+    """One line for each variant of the case."""
+    rows: list[Row] = []
+    for (name, baseline), target in case.targets.items():
+        rows.append(_intake_row(case, runs, name, baseline, target))
+    return rows
+
+
+def _intake_row(case: Case, runs: dict[str, list[Run]], name: str, baseline: str, target: float) -> Row:
+    mine, found = runs[name], ratio(runs, name, baseline)
+    spread = sorted(a.load.rate / b.load.rate for a, b in zip(mine, runs[baseline], strict=True))
+    refused = sum(run.load.refused + run.load.broken for run in mine)
+    rate = median(run.load.rate for run in mine)
+    return (
+        case.name,
+        name,
+        baseline,
+        f"{found:.2f}",
+        f"{spread[0]:.2f}–{spread[-1]:.2f}",
+        f"{cost_ratio(runs, name, baseline):.2f}",
+        _judged(found >= target, f"≥ {target:.2f}") if target else "",
+        f"{rate:,.0f}",
+        f"{rate * case.alerts:,.0f}",
+        f"{median(run.load.median for run in mine) * 1e3:.1f} ms",
+        f"{max(run.waiting for run in mine):,.0f}",
+        f"{refused}",
+    )
+
+
+INTAKE_HEAD = (
+    "sent", "measured", "against", "ratio", "rounds", "per processor second", "target", "webhooks/s",
+    "alerts/s", "median answer", "left waiting", "not 2xx",
+)  # fmt: skip
+
+
+def reaction_rows(found: Reaction) -> list[Row]:
+    """The reaction and its parts, in milliseconds."""
+    floor = 2 * found.durable_trip + (SCRIPT_TRIPS - 2) * found.plain_trip + found.http_trip
+    return [
+        (
+            "webhook sent to first Kubernetes request, median",
+            _ms(found.from_sent),
+            _judged(found.from_sent <= 0.025, "≤ 25 ms"),
+        ),
+        ("webhook answered to first Kubernetes request, median", _ms(found.from_answer), ""),
+        ("the slowest", _ms(found.slowest), ""),
+        ("one script that writes, with its fsync (2 on the way)", _ms(found.durable_trip), ""),
+        (f"one script that reads ({SCRIPT_TRIPS - 2} on the way)", _ms(found.plain_trip), ""),
+        ("one HTTP round trip (1 on the way)", _ms(found.http_trip), ""),
+        ("all of these together: what cannot be avoided", _ms(floor), f"{found.from_sent / floor:.1f} times"),
+    ]
+
+
+def start_rows(found: Start) -> list[Row]:
+    """Start and memory."""
+    return [
+        (
+            "start to ready, with a cluster",
+            f"{found.seconds:.2f} s",
+            _judged(found.seconds <= 1.5, "≤ 1.5 s"),
+        ),
+        ("start to ready, without", f"{found.seconds_alone:.2f} s", ""),
+        (
+            "resident when idle, with a cluster",
+            f"{found.resident / 1e6:.0f} MB",
+            _judged(found.resident <= 130e6, "≤ 130 MB"),
+        ),
+        ("resident when idle, without", f"{found.resident_alone / 1e6:.0f} MB", ""),
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms"
+
+
+def _judged(met: bool, target: str) -> str:
+    return f"{target} {'met' if met else 'MISSED'}"
+
+
+def table(head: Row, rows: Sequence[Row]) -> str:
+    """A table that reads well as text and as Markdown."""
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    lines = [head, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def machine() -> str:
+    """What it ran on, in general terms."""
+    return (
+        f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def write_page(figures: str) -> None:
+    """Replace the figures in the page; what stands around them is written by people."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
