@@ -47,8 +47,8 @@ def _url(value: object) -> str:
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
         raise _refuse("P013", f"not a URL; {how}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _refuse("P013", f"not an http or https URL; {how}")
+    if parts.scheme != "https" or not parts.hostname:
+        raise _refuse("P013", f"not an https URL, and a key must not travel readable; {how}")
     if parts.username is not None or parts.password is not None:
         raise _refuse("P019", f"a URL must not carry a user name or password; {how}")
     return value

@@ -30,7 +30,7 @@ from remediator.core.journal import (
 )
 from remediator.core.policies import Policy, severity_rank
 from remediator.core.text import plain
-from remediator.core.times import HOUR, Instant, format_duration
+from remediator.core.times import HOUR, Instant, format_duration, stamp_instant
 
 REOPENS_WITHIN = HOUR
 """An alert that fires again within that time reopens its incident instead of opening another."""
@@ -128,6 +128,7 @@ def _begin(draft: Draft, match: Match, alert: Alert) -> None:
         rule=rule.name,
         title=plain(alert.labels.get("alertname") or rule.name, 120),
         opened_at=draft.at,
+        started_at=stamp_instant(alert.starts_at),
     )
     draft.begin(incident)
     if rule.hold:
@@ -141,12 +142,14 @@ def _begin(draft: Draft, match: Match, alert: Alert) -> None:
 
 def _say_opened(draft: Draft) -> None:
     incident = draft.incident
+    began = incident.started_at if incident.started_at is not None else draft.at
     draft.say(
         Kind.OPENED,
         f"{incident.severity} {incident.title} on {incident.service}, by rule {incident.rule}",
         severity=incident.severity,
         service=incident.service,
         rule=incident.rule,
+        detected_after=max(draft.at - began, 0),
     )
 
 

@@ -132,6 +132,8 @@ class Incident:
     rule: str
     title: str
     opened_at: Instant
+    started_at: Instant | None = None
+    """When its first alert says that it began (`startsAt`): opening minus that is the time to detect."""
     version: int = 0
     policy: str = ""
     """Digest of the policy it was last decided under."""

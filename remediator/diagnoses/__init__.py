@@ -6,4 +6,6 @@ from remediator.core.plugins import DiagnosisPlugin
 from remediator.diagnoses.pods import Pods
 from remediator.diagnoses.workload import WorkloadStatus
 
-DIAGNOSES: dict[str, DiagnosisPlugin] = {diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods())}
+DIAGNOSES: dict[str, DiagnosisPlugin] = {
+    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods())
+}

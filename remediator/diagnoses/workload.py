@@ -29,5 +29,7 @@ class WorkloadStatus:
         ]
         for name, condition in sorted(seen.conditions.items()):
             if condition.status != "True":
-                lines.append(f"{name} is {condition.status}: {condition.reason} {plain(condition.message)}".strip())
+                lines.append(
+                    f"{name} is {condition.status}: {condition.reason} {plain(condition.message)}".strip()
+                )
         return tuple(lines[:20])

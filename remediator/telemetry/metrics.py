@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from remediator.core.alerts import Disposition
 from remediator.core.incident import Incident
 from remediator.core.journal import Entry, Kind, PageKind
-from remediator.core.policies import SEVERITIES, Policy
+from remediator.core.policies import SEVERITIES, Policy, Severity
 from remediator.core.store import Gauges
 from remediator.core.times import SECOND
 from remediator.core.verdicts import Verdict
@@ -62,7 +62,14 @@ class Metrics:
         )
         self.escalations = self._counter("escalations", "Times that a level was asked.", "level")
         self.response = self._histogram(
-            "response", "From the incident's opening to the phase.", _MINUTES, "severity", "phase"
+            "response",
+            "From the incident's opening to the phase; detect: from the alert's start to the opening.",
+            _MINUTES,
+            "severity",
+            "phase",
+        )
+        self.sla_breaches = self._counter(
+            "sla_breaches", "Phases that took longer than the severity promises.", "severity", "phase"
         )
         self.policy_reloads = self._counter("policy_reloads", "Policies loaded, or refused.", "outcome")
         self.policy_info = Gauge(
@@ -106,8 +113,11 @@ class Metrics:
     def told(self, incident: Incident, entries: Sequence[Entry], policy: Policy) -> None:
         """Count what the timeline tells of."""
         service = incident.service if incident.service in policy.services else OTHER
+        promised = policy.severities.get(incident.severity)
         for entry in entries:
             self._tell(incident, entry, service)
+            if promised is not None:
+                self._count_breach(entry, promised)
         paged = {e.data["level"] for e in entries if e.kind is Kind.PAGE and "level" in e.data}
         for level in paged:
             self.escalations.labels(str(level)).inc()
@@ -117,6 +127,7 @@ class Metrics:
         match entry.kind:
             case Kind.OPENED:
                 self.incidents.labels(severity).inc()
+                self._phase(severity, "detect", data["detected_after"])
             case Kind.ATTEMPT_ENDED:
                 runbook, outcome = str(data["runbook"]), str(data["outcome"])
                 self.attempts.labels(runbook, service, outcome).inc()
@@ -135,6 +146,15 @@ class Metrics:
                     self.pages_avoided.labels(severity).inc()
             case _:
                 pass  # counted elsewhere, or of interest to readers alone
+
+    def _count_breach(self, entry: Entry, promised: Severity) -> None:
+        """A promise that was kept too late is counted when it was kept, under the severity it was made for."""
+        phases = {Kind.ACKNOWLEDGED: "acknowledge", Kind.RESOLVED: "resolve"}
+        within = {"acknowledge": promised.respond_within, "resolve": promised.resolve_within}
+        phase = phases.get(entry.kind)
+        bound, took = within.get(phase or ""), entry.data.get("took")
+        if phase is not None and bound is not None and isinstance(took, int | float) and took > bound:
+            self.sla_breaches.labels(promised.name, phase).inc()
 
     def _phase(self, severity: str, phase: str, took: object) -> None:
         self.response.labels(severity, phase).observe(_seconds(took))

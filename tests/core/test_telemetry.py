@@ -17,6 +17,7 @@ from remediator.core.alerts import Disposition
 from remediator.core.errors import StoreUnavailable
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Entry, Kind
+from remediator.core.policies import Severity
 from remediator.core.store import Gauges
 from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import Verdict
@@ -127,7 +128,7 @@ def test_an_incident_that_heals_is_counted_from_its_timeline() -> None:
     telemetry.told(
         healed,
         [
-            entry(Kind.OPENED),
+            entry(Kind.OPENED, detected_after=30_000),
             entry(Kind.STEP, action="restart", result="done"),
             entry(Kind.STEP, result="done"),
             entry(Kind.ATTEMPT_ENDED, 90_000, runbook="restart", outcome="verified", took=80_000),
@@ -141,6 +142,7 @@ def test_an_incident_that_heals_is_counted_from_its_timeline() -> None:
     assert value(metrics, "steps_total", action="restart", outcome="done") == 1
     assert value(metrics, "attempts_total", runbook="restart", service="web", outcome="verified") == 1
     assert value(metrics, "attempt_duration_seconds_sum", runbook="restart") == 80
+    assert value(metrics, "response_seconds_sum", severity="SEV-2", phase="detect") == 30
     assert value(metrics, "response_seconds_sum", severity="SEV-2", phase="mitigate") == 90
     assert value(metrics, "response_seconds_sum", severity="SEV-2", phase="resolve") == 120
     assert value(metrics, "pages_avoided_total", severity="SEV-2") == 1
@@ -166,6 +168,16 @@ def test_an_incident_that_pages_is_no_page_avoided() -> None:
     assert value(metrics, "pages_total", channel="oncall", outcome="accepted") == 1
     assert value(metrics, "response_seconds_sum", severity="SEV-2", phase="acknowledge") == 60
     assert value(metrics, "pages_avoided_total", severity="SEV-2") == 0
+
+
+def test_a_promise_that_is_kept_too_late_is_a_breach() -> None:
+    metrics = Metrics()
+    promised = Severity(name="SEV-2", respond_within=Millis(30_000), resolve_within=Millis(600_000))
+    strict = replace(policy(), severities={"SEV-2": promised})
+    late = [entry(Kind.ACKNOWLEDGED, by="ada", took=60_000), entry(Kind.RESOLVED, took=90_000, paged=True)]
+    Telemetry(metrics, lambda: strict).told(incident(), late)
+    assert value(metrics, "sla_breaches_total", severity="SEV-2", phase="acknowledge") == 1
+    assert value(metrics, "sla_breaches_total", severity="SEV-2", phase="resolve") is None
 
 
 def test_resolving_without_a_verified_fix_is_no_page_avoided() -> None:

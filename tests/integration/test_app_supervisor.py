@@ -9,6 +9,8 @@ import pytest
 
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.alerts import Disposition
+from remediator.core.classify import Match
+from remediator.core.decision import Decision
 from remediator.core.verdicts import Verdict
 from remediator.workers.supervisor import Supervisor
 
