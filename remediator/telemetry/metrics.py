@@ -148,7 +148,7 @@ class Metrics:
                 pass  # counted elsewhere, or of interest to readers alone
 
     def _count_breach(self, entry: Entry, promised: Severity) -> None:
-        """A promise that was kept too late is counted when it was kept, under the severity it was made for."""
+        """A promise that was kept too late is counted when it was kept."""
         phases = {Kind.ACKNOWLEDGED: "acknowledge", Kind.RESOLVED: "resolve"}
         within = {"acknowledge": promised.respond_within, "resolve": promised.resolve_within}
         phase = phases.get(entry.kind)
