@@ -88,6 +88,7 @@ def opening(name: str) -> Incident:
     """An incident that was just opened."""
     return Incident(
         id=IncidentId(name),
+        group=GroupKey(name),
         grouped_by={},
         service="auth-service",
         severity="SEV-1",

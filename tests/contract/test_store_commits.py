@@ -167,13 +167,16 @@ async def test_an_episode_that_changed_is_a_conflict(store: Store, believed_over
     assert (await store.load(IncidentId("i1"), [])).incident is None
 
 
-async def test_an_entry_that_was_settled_elsewhere_is_told_so(store: Store) -> None:
-    """P6: another worker has done it."""
+async def test_an_entry_that_was_settled_elsewhere_is_told_from_a_conflict(store: Store) -> None:
+    """P6: another worker has done it, and deciding again would do it twice; the rest can still be settled."""
     await admit(store, arrival("aa"), arrival("bb"))
     first, second = await take(store)
     assert await store.settle(first, "one")
     both = commit(None, Decision(incident=incident()), settles=[first, second])
     assert await store.commit(both) is CommitResult.SETTLED
+    stale = commit(incident(version=9), Decision(incident=None), settles=[first])
+    assert await store.commit(stale) is CommitResult.SETTLED
+    assert (await store.load(IncidentId("i1"), [])).incident is None
     assert await store.settle(second, "one")
 
 
