@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from remediator.core import codec
-from remediator.core.alerts import Alert, Disposition, Lane, Notification
+from remediator.core.alerts import Disposition, Lane, Notification
 from remediator.core.classify import Classifier
 from remediator.core.decide import decide
 from remediator.core.errors import Contended
@@ -23,7 +23,6 @@ from remediator.core.incident import IncidentId
 from remediator.core.journal import Outcomes
 from remediator.core.ports import Observer
 from remediator.core.store import (
-    Arrival,
     Commit,
     CommitResult,
     Delivered,
@@ -32,7 +31,7 @@ from remediator.core.store import (
     QueueStore,
 )
 from remediator.core.times import Instant
-from remediator.routing import Batch, gather_batches
+from remediator.routing import Batch, gather_batches, meet_at_the_door
 
 CONFLICTS = 20
 """So often in a row a batch is loaded and decided again before others are let first."""
@@ -57,18 +56,19 @@ class Journey:
     ) -> None:
         self.intake, self.queues, self.incidents = intake, queues, incidents
         self.rules, self.observer, self.consumer, self.saw_time = rules, observer, consumer, saw_time
+        self.receiving = 0  # notifications that wait for their answer: whoever has time lets them go first
 
     async def receive(self, notification: Notification) -> Counter[Disposition]:
         """Take every alert of a notification in. When this returns, all of it is durable."""
-        arrivals = [self._at_the_door(alert) for alert in notification.alerts]
-        dispositions = await self.intake.admit(arrivals, notification.rejected)
+        self.receiving += 1
+        try:
+            arrivals = meet_at_the_door(notification.alerts, self.rules())
+            dispositions = await self.intake.admit(arrivals, notification.rejected)
+        finally:
+            self.receiving -= 1
         dispositions += [Disposition.DEAD_LETTER] * len(notification.rejected)
         self.observer.arrived(dispositions)
         return Counter(dispositions)
-
-    def _at_the_door(self, alert: Alert) -> Arrival:
-        match = self.rules().match(alert.labels)
-        return Arrival(alert=alert, lane=match.lane if match else Lane.NORMAL, matched=match is not None)
 
     async def sort(self, deliveries: Sequence[Delivered]) -> list[Batch]:
         """The events of one incident together, classified by the newest policy."""

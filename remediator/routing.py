@@ -1,4 +1,4 @@
-"""Which incident an event belongs to: events of one incident are decided together."""
+"""Which lane an alert travels on, and which incident an event belongs to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from remediator.core import codec
-from remediator.core.alerts import Alert, AlertStatus, Fingerprint
-from remediator.core.classify import Classifier, Match
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
+from remediator.core.classify import Classifier, Match, lane_of
 from remediator.core.incident import GroupKey, IncidentId
 from remediator.core.journal import Event, Fired, Resolved
-from remediator.core.store import Delivered, IncidentStore
+from remediator.core.store import Arrival, Delivered, IncidentStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,15 @@ class _Gathering:
     deliveries: list[Delivered] = field(default_factory=list)
     fingerprints: dict[Fingerprint, None] = field(default_factory=dict)
     matches: list[Match] = field(default_factory=list)
+
+
+def meet_at_the_door(alerts: Sequence[Alert], rules: Classifier) -> list[Arrival]:
+    """Each with its lane, which is all that is asked of the rules before an alert is durable."""
+    met = [(alert, rules.rule(alert.labels)) for alert in alerts]
+    return [
+        Arrival(alert=alert, lane=lane_of(rule) if rule else Lane.NORMAL, matched=rule is not None)
+        for alert, rule in met
+    ]
 
 
 async def gather_batches(

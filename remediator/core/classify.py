@@ -1,7 +1,8 @@
 """From an alert's labels to a rule, a severity, a service and the incident it belongs to.
 
 The first rule that matches wins. Rules with an equality matcher are found through an index on it; order is
-kept exactly.
+kept exactly. Storms repeat themselves, so what the labels that any rule looks at made of an alert is
+remembered: trying every regular expression again would cost more than reading the alert.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from remediator.core.alerts import Lane
 from remediator.core.incident import GroupKey
@@ -18,6 +20,10 @@ from remediator.core.policies import URGENT_SEVERITIES, Policy, Rule
 from remediator.core.text import UNKNOWN, plain, safe_name
 
 SERVICE_LABELS = ("service", "app", "job")
+REMEMBERED = 4096
+"""Combinations of labels whose rule, and of grouping labels whose group, are remembered."""
+LONGEST_REMEMBERED = 1000
+"""Characters of such a combination: a bound on the memory that strangers can make it take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,11 +34,6 @@ class Match:
     service: str
     grouped_by: Mapping[str, str]
     group: GroupKey
-
-    @property
-    def lane(self) -> Lane:
-        """The stream its events travel on."""
-        return Lane.URGENT if self.rule.severity in URGENT_SEVERITIES else Lane.NORMAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,16 +60,25 @@ class Classifier:
                 self._others.append((order, rule))
             else:
                 self._indexed.setdefault(key.name, {}).setdefault(key.value, []).append((order, rule))
+        self._looked_at = tuple(dict.fromkeys(m.name for rule in policy.rules for m in rule.matchers))
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def match(self, labels: Mapping[str, str]) -> Match | None:
         """The first rule that matches, with what follows from it; None when no rule does."""
-        rule = self._first(labels)
+        rule = self.rule(labels)
         return None if rule is None else describe_match(rule, labels)
 
-    def _first(self, labels: Mapping[str, str]) -> Rule | None:
+    def rule(self, labels: Mapping[str, str]) -> Rule | None:
+        """The first rule that matches."""
+        values = tuple([labels.get(name, "") for name in self._looked_at])
+        return (self._remembered if _is_short(values) else self._find)(values)
+
+    def _find(self, values: tuple[str, ...]) -> Rule | None:
+        """The first rule that matches; ``values`` are those of the labels that any rule looks at."""
+        labels = dict(zip(self._looked_at, values, strict=True))
         best: tuple[int, Rule] | None = None
-        for name, values in self._indexed.items():
-            for order, rule in values.get(labels.get(name, ""), ()):
+        for name, rules in self._indexed.items():
+            for order, rule in rules.get(labels.get(name, ""), ()):
                 if best is not None and order >= best[0]:
                     break
                 if all(matcher.matches(labels) for matcher in rule.matchers):
@@ -98,11 +108,28 @@ class Classifier:
         return tuple(rule for rule in self.policy.rules if all(m.matches(labels) for m in rule.matchers))
 
 
+def lane_of(rule: Rule) -> Lane:
+    """The stream that events of the rule's alerts travel on."""
+    return Lane.URGENT if rule.severity in URGENT_SEVERITIES else Lane.NORMAL
+
+
 def describe_match(rule: Rule, labels: Mapping[str, str]) -> Match:
     """What it means that ``rule`` won for these labels."""
     service = service_of(rule, labels)
-    grouped = {name: service if name == "service" else labels.get(name, "") for name in rule.group_by}
-    return Match(rule=rule, service=service, grouped_by=_shown(grouped), group=group_key(grouped))
+    values = tuple([service if name == "service" else labels.get(name, "") for name in rule.group_by])
+    shown, group = (_grouping if _is_short(values) else _grouping.__wrapped__)(rule.group_by, values)
+    return Match(rule=rule, service=service, grouped_by=shown, group=group)
+
+
+def _is_short(values: Sequence[str]) -> bool:
+    return len("".join(values)) <= LONGEST_REMEMBERED
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _grouping(names: tuple[str, ...], values: tuple[str, ...]) -> tuple[Mapping[str, str], GroupKey]:
+    """How the group of these labels is shown, and its identity."""
+    grouped = dict(zip(names, values, strict=True))
+    return _shown(grouped), group_key(grouped)
 
 
 def service_of(rule: Rule, labels: Mapping[str, str]) -> str:

@@ -95,11 +95,7 @@ def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
     elif draft.incident.resolved:
         _reopen(draft, match)
     draft.join(alert)
-    draft.change(
-        alerts_total=draft.incident.alerts_total + 1,
-        links=_links(draft.incident, alert, policy),
-        foreign=draft.incident.foreign or _foreign(alert, policy),
-    )
+    _note(draft, alert, policy)
     if over:
         draft.leave(alert.fingerprint)
     _adopt_rule(draft, match)
@@ -249,6 +245,14 @@ def _foreign(alert: Alert, policy: Policy) -> str:
     return next((str(matcher) for matcher in policy.guards.accept if not matcher.matches(alert.labels)), "")
 
 
+def _note(draft: Draft, alert: Alert, policy: Policy) -> None:
+    """What the alert adds to its incident. In a storm nothing, and the incident stays as it is."""
+    incident = draft.incident
+    links, foreign = _links(incident, alert, policy), incident.foreign or _foreign(alert, policy)
+    if links != incident.links or foreign != incident.foreign:
+        draft.change(links=links, foreign=foreign)
+
+
 def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:
     """The catalog's links first; what an alert brings along only where it is a plain web address."""
     links = dict(incident.links)
@@ -256,13 +260,14 @@ def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:
     if service is not None:
         links.update(service.links)
     for name, url in (("runbook", alert.annotations.get("runbook_url", "")), ("source", alert.generator_url)):
-        if (
-            url.startswith(("http://", "https://"))
-            and len(url) <= LINK_LENGTH
-            and plain(url, LINK_LENGTH) == url
-        ):
-            links.setdefault(name, url)
-    return dict(list(links.items())[:KEPT_LINKS])
+        if name not in links and _is_plain_address(url):
+            links[name] = url
+    return links if len(links) <= KEPT_LINKS else dict(list(links.items())[:KEPT_LINKS])
+
+
+def _is_plain_address(url: str) -> bool:
+    web = url.startswith(("http://", "https://")) and len(url) <= LINK_LENGTH
+    return web and plain(url, LINK_LENGTH) == url
 
 
 def _tell_alerts(draft: Draft) -> None:

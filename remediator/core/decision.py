@@ -64,6 +64,7 @@ class Draft:
         self.members = set(facts.members)
         self.firing = facts.firing
         self.joined: dict[Fingerprint, Alert] = {}
+        self._joins = 0
         self.left: set[Fingerprint] = set()
         self.timeline: list[Entry] = []
         self.effects: list[Effect] = []
@@ -86,7 +87,7 @@ class Draft:
     def begin(self, incident: Incident) -> None:
         """A new incident takes the place of none, or of one that is long over."""
         self._incident = incident
-        self.firing = 0
+        self.firing = self._joins = 0
         self.members.clear()
 
     def drop(self) -> None:
@@ -129,6 +130,7 @@ class Draft:
         self.left.discard(alert.fingerprint)
         self.members.add(alert.fingerprint)
         self.firing += 1
+        self._joins += 1
 
     def leave(self, fingerprint: Fingerprint) -> None:
         """The alert fires no longer."""
@@ -140,7 +142,8 @@ class Draft:
         """The decision as written."""
         kept = self._incident
         if kept is not None:
-            kept = replace(kept, alerts=self.firing, policy=policy_digest)
+            total = kept.alerts_total + self._joins
+            kept = replace(kept, alerts=self.firing, alerts_total=total, policy=policy_digest)
         return Decision(
             incident=kept,
             timeline=tuple(self.timeline),

@@ -46,6 +46,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self.webhook_requests = self._counter("webhook_requests", "Webhooks answered.", "code")
+        self._answers: dict[int, Counter] = {}  # of the codes seen: looking one up costs more than counting
         self.webhook_duration = self._histogram("webhook_duration", "Until a webhook was answered.", _WEBHOOK)
         self.alerts = self._counter("alerts", "Alerts taken in, by what became of them.", "disposition")
         self.rule_matches = self._counter("rule_matches", "Alerts a rule won.", "rule", "severity")
@@ -91,7 +92,10 @@ class Metrics:
 
     def answered(self, code: int, seconds: float) -> None:
         """A webhook was answered with this HTTP status."""
-        self.webhook_requests.labels(str(code)).inc()
+        answers = self._answers.get(code)
+        if answers is None:
+            answers = self._answers[code] = self.webhook_requests.labels(str(code))
+        answers.inc()
         self.webhook_duration.observe(seconds)
 
     def loaded(self, digest: str) -> None:

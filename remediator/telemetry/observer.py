@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -17,6 +19,9 @@ from remediator.core.verdicts import Verdict
 from remediator.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
+_root = logging.getLogger()
+"""Has the level of the log. Asked first where there are many lines: one that is dropped costs as much as
+taking in an alert."""
 _QUIET = frozenset((Kind.ALERT_FIRED, Kind.ALERT_RESOLVED, Kind.DIAGNOSED, Kind.GUARD))
 """Told at debug level: many, and all of them stand in the timeline."""
 
@@ -30,26 +35,30 @@ class Telemetry:
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Alerts were taken in."""
-        for disposition in dispositions:
-            self._metrics.alerts.labels(disposition).inc()
-        counts = {str(each): dispositions.count(each) for each in Disposition if each in dispositions}
-        _log.debug("alerts taken in", **counts)
+        counts = Counter(dispositions)
+        for disposition, count in counts.items():
+            self._metrics.alerts.labels(disposition).inc(count)
+        if _root.isEnabledFor(logging.DEBUG):
+            _log.debug("alerts taken in", **{str(each): count for each, count in counts.items()})
 
     def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """A decision was committed; ``matches`` are the rules that won on the way."""
-        for match in matches:
-            self.matched(match.rule.name, match.rule.severity)
+        for (rule, severity), count in Counter((m.rule.name, m.rule.severity) for m in matches).items():
+            self.matched(rule, severity, count)
         if decision.incident is not None:
             self.told(decision.incident, decision.timeline)
 
-    def matched(self, rule: str, severity: str) -> None:
+    def matched(self, rule: str, severity: str, times: int = 1) -> None:
         """A rule won."""
-        self._metrics.rule_matches.labels(rule, severity).inc()
+        self._metrics.rule_matches.labels(rule, severity).inc(times)
 
     def told(self, incident: Incident, entries: Sequence[Entry]) -> None:
         """Timeline entries were committed."""
         self._metrics.told(incident, entries, self._policy())
+        everything = _root.isEnabledFor(logging.DEBUG)
         for entry in entries:
+            if entry.kind in _QUIET and not everything:
+                continue
             say = _log.debug if entry.kind in _QUIET else _log.info
             say(entry.text, incident=incident.id, severity=incident.severity, kind=str(entry.kind))
 

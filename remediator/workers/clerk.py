@@ -1,10 +1,15 @@
-"""The clerk: takes events and has each incident's decided and committed together."""
+"""The clerk: takes events and has each incident's decided and committed together.
+
+In a storm it lets the receiver go first: what was not answered in time is sent again, which feeds the storm,
+while events that wait a moment are folded together and cost less.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
+from remediator.core.ports import Runtime
 from remediator.core.store import CHUNK, Delivered
 from remediator.journey import Journey
 from remediator.routing import Batch
@@ -12,6 +17,10 @@ from remediator.workers.consumer import Failure
 
 AT_ONCE = 16
 """Incidents decided at the same time: bounds the connections that a storm takes."""
+STORM = 8
+"""Notifications waiting for their answer at the same time: more than an Alertmanager sends in quiet times."""
+REST = 0.25
+"""Seconds that events wait in a storm before they are decided; then they are, however long it lasts."""
 
 
 class Clerk:
@@ -19,11 +28,13 @@ class Clerk:
 
     batch = CHUNK
 
-    def __init__(self, journey: Journey) -> None:
-        self._journey = journey
+    def __init__(self, journey: Journey, runtime: Runtime) -> None:
+        self._journey, self._runtime = journey, runtime
 
     async def handle(self, deliveries: Sequence[Delivered]) -> list[Failure]:
         """Every incident's batch is tried, whatever becomes of the others; what failed, with its reason."""
+        if self._journey.receiving >= STORM:
+            await self._runtime.sleep(REST)
         free = asyncio.Semaphore(AT_ONCE)
         failures: list[Failure] = []
 

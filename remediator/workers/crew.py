@@ -67,7 +67,10 @@ class Crew:
         )
         self._consumers = {
             "clerk": self._consumer(
-                [Queue.URGENT, Queue.NORMAL], Clerk(self.journey).handle, CLERKS, Clerk.batch
+                [Queue.URGENT, Queue.NORMAL],
+                Clerk(self.journey, ports.runtime).handle,
+                CLERKS,
+                Clerk.batch,
             ),
             "runner": self._consumer([Queue.EFFECTS], self._one_by_one(runner.perform), STEPS_AT_ONCE, 1),
             "courier": self._consumer(

@@ -7,10 +7,11 @@ error, a timeout or a cancellation (P16), closes the connection, so that nobody 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import hiredis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -26,6 +27,8 @@ TRIP_WITHIN = 3.0
 """Seconds from asking for a connection to the last reply."""
 
 Command = tuple[Arg, ...]
+_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # typed as if it took one word
+"""A tenth of the time of the client's own."""
 AnyConnection = Connection | UnixDomainSocketConnection
 
 
@@ -65,7 +68,8 @@ class Link:
         clean = False
         try:
             connection = await self._ready(connection)
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            packed = b"".join(map(_pack, commands))
+            await connection.send_packed_command(packed, check_health=False)
             replies = [await _reply(connection) for _ in commands]
             clean = True
         finally:
