@@ -31,7 +31,7 @@ from remediator.core.store import (
     QueueStore,
 )
 from remediator.core.times import Instant
-from remediator.routing import Batch, gather_batches, meet_at_the_door
+from remediator.routing import Batch, Unreadable, gather_batches, meet_at_the_door
 
 CONFLICTS = 20
 """So often in a row a batch is loaded and decided again before others are let first."""
@@ -70,8 +70,8 @@ class Journey:
         self.observer.arrived(dispositions)
         return Counter(dispositions)
 
-    async def sort(self, deliveries: Sequence[Delivered]) -> list[Batch]:
-        """The events of one incident together, classified by the newest policy."""
+    async def sort(self, deliveries: Sequence[Delivered]) -> tuple[list[Batch], list[Unreadable]]:
+        """The events of one incident together, classified by the newest policy; and what cannot be read."""
         return await gather_batches(deliveries, self.rules(), self.incidents)
 
     async def advance(self, batch: Batch) -> None:
@@ -92,6 +92,7 @@ class Journey:
                 facts=facts,
                 fingerprints=frozenset(batch.fingerprints),
                 settles=batch.deliveries,
+                unmatched=batch.unmatched,
             )
             match await self.incidents.commit(commit):
                 case CommitResult.COMMITTED:

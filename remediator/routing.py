@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from remediator.core import codec
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
 from remediator.core.classify import Classifier, Match, lane_of
+from remediator.core.codec import Recorded
+from remediator.core.errors import Permanent
 from remediator.core.incident import GroupKey, IncidentId
 from remediator.core.journal import Event, Fired, Resolved
-from remediator.core.store import Arrival, Delivered, IncidentStore
+from remediator.core.store import Arrival, Delivered, IncidentStore, Queue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +29,12 @@ class Batch:
     deliveries: tuple[Delivered, ...]
     fingerprints: tuple[Fingerprint, ...]
     matches: tuple[Match, ...]
+    unmatched: tuple[Alert, ...] = ()
+
+
+Unreadable = tuple[Delivered, Permanent]
+Place = tuple[Queue, str]
+"""Where a delivery comes from: ids are unique in a queue only."""
 
 
 @dataclass(slots=True)
@@ -37,6 +45,7 @@ class _Gathering:
     deliveries: list[Delivered] = field(default_factory=list)
     fingerprints: dict[Fingerprint, None] = field(default_factory=dict)
     matches: list[Match] = field(default_factory=list)
+    unmatched: list[Alert] = field(default_factory=list)
 
 
 def meet_at_the_door(alerts: Sequence[Alert], rules: Classifier) -> list[Arrival]:
@@ -50,49 +59,73 @@ def meet_at_the_door(alerts: Sequence[Alert], rules: Classifier) -> list[Arrival
 
 async def gather_batches(
     deliveries: Sequence[Delivered], rules: Classifier, incidents: IncidentStore
-) -> list[Batch]:
-    """Sort deliveries by the incident they belong to.
+) -> tuple[list[Batch], list[Unreadable]]:
+    """Sort deliveries by the incident they belong to; and those that cannot be read, with the reason.
 
-    Firing alerts are classified by the newest policy; one that no rule matches any more belongs nowhere.
-    A resolved alert belongs to the incident that its episode joined. Raises Permanent for a delivery that
-    cannot be read.
+    Firing alerts are classified by the newest policy. A resolved alert belongs to the incident that its
+    episode joined. What happened to an incident stays apart from alerts of its group: those may open another.
     """
-    alerts = {(d.queue, d.id): codec.alert_from(d.data) for d in deliveries if d.kind == codec.ALERT}
+    read, unreadable = _read(deliveries)
     matches = {
-        entry: match
-        for entry, alert in alerts.items()
-        if alert.status is AlertStatus.FIRING and (match := rules.match(alert.labels)) is not None
+        place: match
+        for place, alert in read.items()
+        if isinstance(alert, Alert)
+        and alert.status is AlertStatus.FIRING
+        and (match := rules.match(alert.labels)) is not None
     }
-    resolved = [a.fingerprint for a in alerts.values() if a.status is AlertStatus.RESOLVED]
+    alerts = [alert for alert in read.values() if isinstance(alert, Alert)]
+    resolved = [alert.fingerprint for alert in alerts if alert.status is AlertStatus.RESOLVED]
     groups = list({match.group: None for match in matches.values()})
     pointers, homes = await incidents.route(groups, resolved) if alerts else ({}, {})
     gathered: dict[str, _Gathering] = {}
     for delivery in deliveries:
         place = (delivery.queue, delivery.id)
-        alert, match = alerts.get(place), matches.get(place)
-        if alert is None:
+        if place not in read:
+            continue
+        what, match = read[place], matches.get(place)
+        if not isinstance(what, Alert):
             incident: IncidentId | None = IncidentId(delivery.incident)
+            key = f"{incident}/own"
         elif match is not None:
             incident = pointers.get(match.group)
+            key = incident or match.group
         else:
-            incident = homes.get(alert.fingerprint) if alert.status is AlertStatus.RESOLVED else None
-        key = incident or (match.group if match is not None else f"nowhere/{delivery.id}")
-        _collect(gathered.setdefault(key, _Gathering(incident)), delivery, alert, match)
-    return [_batch(gathering) for gathering in gathered.values()]
+            incident = homes.get(what.fingerprint) if what.status is AlertStatus.RESOLVED else None
+            key = incident or "nowhere"
+        _collect(gathered.setdefault(key, _Gathering(incident)), delivery, what, match)
+    return [_batch(gathering) for gathering in gathered.values()], unreadable
 
 
-def _collect(into: _Gathering, delivery: Delivered, alert: Alert | None, match: Match | None) -> None:
+def _read(
+    deliveries: Sequence[Delivered],
+) -> tuple[dict[Place, Alert | Recorded], list[Unreadable]]:
+    read: dict[Place, Alert | Recorded] = {}
+    unreadable: list[Unreadable] = []
+    for delivery in deliveries:
+        try:
+            is_alert = delivery.kind == codec.ALERT
+            read[delivery.queue, delivery.id] = (
+                codec.alert_from(delivery.data) if is_alert else codec.unpack(delivery.kind, delivery.data)
+            )
+        except Permanent as error:
+            unreadable.append((delivery, error))
+    return read, unreadable
+
+
+def _collect(into: _Gathering, delivery: Delivered, what: Alert | Recorded, match: Match | None) -> None:
     into.deliveries.append(delivery)
-    if alert is None:
-        into.events.append(codec.unpack(delivery.kind, delivery.data))
+    if not isinstance(what, Alert):
+        into.events.append(what)
         return
-    into.fingerprints[alert.fingerprint] = None
+    into.fingerprints[what.fingerprint] = None
     if match is not None:
         into.group = match.group
         into.matches.append(match)
-        into.events.append(Fired(alert=alert, match=match))
-    elif alert.status is AlertStatus.RESOLVED:
-        into.events.append(Resolved(fingerprint=alert.fingerprint))
+        into.events.append(Fired(alert=what, match=match))
+    elif what.status is AlertStatus.RESOLVED:
+        into.events.append(Resolved(fingerprint=what.fingerprint))
+    else:
+        into.unmatched.append(what)
 
 
 def _batch(gathering: _Gathering) -> Batch:
@@ -103,4 +136,5 @@ def _batch(gathering: _Gathering) -> Batch:
         deliveries=tuple(gathering.deliveries),
         fingerprints=tuple(gathering.fingerprints),
         matches=tuple(gathering.matches),
+        unmatched=tuple(gathering.unmatched),
     )

@@ -13,7 +13,7 @@ from remediator.core import escalation, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Decision, Draft, Facts
-from remediator.core.incident import Incident, IncidentId, Planned, Status
+from remediator.core.incident import GroupKey, Incident, IncidentId, Planned, Status
 from remediator.core.journal import (
     Acknowledged,
     Acted,
@@ -51,6 +51,8 @@ def decide(
     for event in events:
         _apply(draft, event, policy)
     _tell_alerts(draft)
+    if draft.exists and draft.incident.status is Status.HELD and draft.firing == 0:
+        draft.drop()
     return draft.finish(policy.digest)
 
 
@@ -62,7 +64,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         return  # what it speaks of was never opened, or is forgotten
     match event:
         case Resolved():
-            _resolved(draft, event, policy)
+            _resolved(draft, event)
         case TimerDue():
             _timer(draft, event, policy)
         case Diagnosed():
@@ -91,15 +93,15 @@ def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
     if not draft.exists or _long_over(draft.incident, draft.at):
         if over and match.rule.hold:
             return  # it did not fire for long enough to be an incident
-        _begin(draft, match, alert)
-    elif draft.incident.resolved:
-        _reopen(draft, match)
-    draft.join(alert)
-    _note(draft, alert, policy)
+        _begin(draft, match, alert, policy)
+    elif _is_quiet(draft):
+        _fires_again(draft, match, policy)
+    _join(draft, alert, policy)
     if over:
         draft.leave(alert.fingerprint)
-    _adopt_rule(draft, match)
-    if draft.incident.status is Status.HELD:
+    else:
+        _adopt_rule(draft, match, policy)
+    if _waits(draft, match):
         return
     if draft.firing == 0 and draft.incident.active is None:
         remedy.resolve(draft, "its alerts had resolved before anything was done")
@@ -108,14 +110,56 @@ def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
     remedy.start_next(draft, policy)
 
 
+def _join(draft: Draft, alert: Alert, policy: Policy) -> None:
+    if len(draft.joined) < SPELLED_OUT:
+        name = plain(alert.labels.get("alertname", "an alert"), 100)
+        draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
+    first = draft.firing == 0
+    draft.join(alert)
+    _note(draft, alert, policy, first=first)
+
+
+def _is_quiet(draft: Draft) -> bool:
+    """Whether a firing alert is a new outage: the last one is over, or was left to people and fell silent."""
+    incident = draft.incident
+    if incident.status is Status.HELD:
+        return False
+    return incident.resolved or (draft.firing == 0 and incident.active is None)
+
+
+def _waits(draft: Draft, match: Match) -> bool:
+    """Whether nothing is to happen before a hold is over. A rule without one ends the wait of all."""
+    incident = draft.incident
+    if not (incident.status is Status.HELD or incident.resolved):
+        return False
+    if draft.firing == 0:
+        return True
+    if match.rule.hold:
+        if not draft.is_armed("hold"):
+            draft.arm("hold", draft.at + match.rule.hold)
+        return True
+    _end_hold(draft)
+    return False
+
+
+def _end_hold(draft: Draft) -> None:
+    """It has fired for long enough: a new incident opens, an old one opens again."""
+    draft.cancel("hold")
+    if draft.incident.status is Status.HELD:
+        draft.change(status=Status.OPEN, opened_at=draft.at)
+        _say_opened(draft)
+    else:
+        _reopen(draft)
+
+
 def _long_over(incident: Incident, at: Instant) -> bool:
     return incident.resolved_at is not None and at - incident.resolved_at > REOPENS_WITHIN
 
 
-def _begin(draft: Draft, match: Match, alert: Alert) -> None:
+def _begin(draft: Draft, match: Match, alert: Alert, policy: Policy) -> None:
     rule = match.rule
     incident = Incident(
-        id=new_id(draft.at, match.service, draft.facts.ordinal),
+        id=new_id(draft.at, match.service, match.group, draft.facts.ordinal),
         group=match.group,
         grouped_by=match.grouped_by,
         service=match.service,
@@ -125,10 +169,10 @@ def _begin(draft: Draft, match: Match, alert: Alert) -> None:
         title=plain(alert.labels.get("alertname") or rule.name, 120),
         opened_at=draft.at,
         started_at=stamp_instant(alert.starts_at),
+        levels=policy.levels(rule.severity),
     )
     draft.begin(incident)
     if rule.hold:
-        draft.arm("hold", draft.at + rule.hold)
         draft.say(
             Kind.HELD, f"waits {format_duration(rule.hold)} to see whether it still fires", rule=rule.name
         )
@@ -149,18 +193,22 @@ def _say_opened(draft: Draft) -> None:
     )
 
 
-def new_id(at: Instant, service: str, ordinal: int) -> IncidentId:
-    """``YYYY-MM-DD-HHmm-service``, lower case, UTC; with ``-2``, ``-3`` … when that is taken."""
+def new_id(at: Instant, service: str, group: GroupKey, ordinal: int) -> IncidentId:
+    """``YYYY-MM-DD-HHmm-service``, lower case, UTC; with a piece of the group's digest when that is taken."""
     minute = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d-%H%M")
-    return IncidentId(f"{minute}-{service.lower()}" + (f"-{ordinal}" if ordinal > 1 else ""))
+    name = f"{minute}-{service.lower()}"
+    if ordinal == 1:
+        return IncidentId(name)
+    return IncidentId(f"{name}-{group[:8]}" + (f"-{ordinal}" if ordinal > 2 else ""))
 
 
-def _reopen(draft: Draft, match: Match) -> None:
-    before = draft.incident
+def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
+    """A new outage on an incident that is over, or was left to people: everything begins anew."""
+    if draft.is_armed("hold"):
+        return  # it waits for its hold already
+    escalation.resolve_pages(draft)
+    draft.cancel("deadline", "escalate", "linger")
     draft.change(
-        status=Status.OPEN,
-        resolved_at=None,
-        reopened=before.reopened + 1,
         plan=(),
         tried=(),
         level=0,
@@ -168,12 +216,16 @@ def _reopen(draft: Draft, match: Match) -> None:
         verified_at=None,
         acknowledged_by=None,
         acknowledged_at=None,
+        levels=policy.levels(draft.incident.severity),
     )
-    draft.say(
-        Kind.REOPENED,
-        f"fires again, reopened for the {_ordinal(before.reopened + 1)} time",
-        rule=match.rule.name,
-    )
+    if not draft.incident.resolved:
+        _reopen(draft)
+
+
+def _reopen(draft: Draft) -> None:
+    again = draft.incident.reopened + 1
+    draft.change(status=Status.OPEN, resolved_at=None, reopened=again)
+    draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
 
 
 def _ordinal(number: int) -> str:
@@ -181,55 +233,59 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _adopt_rule(draft: Draft, match: Match) -> None:
+def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
     """What a further rule adds to the incident: its severity, if higher, and its runbooks."""
     incident, rule = draft.incident, match.rule
     if severity_rank(rule.severity) < severity_rank(incident.severity):
-        draft.change(severity=rule.severity, rule=rule.name)
+        draft.change(severity=rule.severity, rule=rule.name, levels=policy.levels(rule.severity))
         draft.say(
             Kind.SEVERITY_RAISED,
             f"raised from {incident.severity} to {rule.severity} by rule {rule.name}",
             severity=rule.severity,
         )
+        escalation.widen(draft, policy)
     fresh = tuple(name for name in rule.runbooks if name not in draft.incident.tried)
     if fresh:
         planned = tuple(Planned(runbook=name, rule=rule.name) for name in fresh)
         draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
 
 
-def _resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
+def _resolved(draft: Draft, event: Resolved) -> None:
     if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
         return  # not a member, or a newer episode of it fires already
     draft.leave(event.fingerprint)
     if draft.firing > 0:
         return
-    if draft.incident.status is Status.HELD:
-        draft.cancel("hold")
-        draft.drop()
-    elif draft.incident.active is not None:
+    draft.cancel("hold")
+    if draft.incident.status is Status.HELD or draft.incident.resolved:
+        return
+    draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
+    if draft.incident.active is not None:
         remedy.hurry(draft)
-    elif not draft.incident.resolved:
+    else:
         remedy.resolve(draft, "its alerts have resolved")
 
 
 def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
-    incident = draft.incident
-    if event.name == "hold":
-        if incident.status is Status.HELD:
-            draft.change(status=Status.OPEN, opened_at=draft.at)
-            _say_opened(draft)
-            escalation.apply_page_policy(draft, policy)
-            remedy.start_next(draft, policy)
-    elif event.name in ("poll", "act"):
-        remedy.proceed(draft, event.name)
-    elif event.name == "linger":
-        escalation.lingers(draft, policy)
-    elif event.name == "deadline":
-        escalation.deadline(draft, policy)
-    elif event.name == "escalate":
-        escalation.climb(draft, policy)
-    else:
-        escalation.retry(draft, event.name)
+    name = draft.rang(event.name)
+    match name:
+        case None:
+            return  # it was disarmed, or armed anew, while its event was on the way
+        case "hold":
+            if draft.firing > 0:
+                _end_hold(draft)
+                escalation.apply_page_policy(draft, policy)
+                remedy.start_next(draft, policy)
+        case "poll" | "act":
+            remedy.proceed(draft, name)
+        case "linger":
+            escalation.lingers(draft, policy)
+        case "deadline":
+            escalation.deadline(draft, policy)
+        case "escalate":
+            escalation.climb(draft, policy)
+        case _:
+            escalation.retry(draft, name)
 
 
 def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
@@ -245,12 +301,16 @@ def _foreign(alert: Alert, policy: Policy) -> str:
     return next((str(matcher) for matcher in policy.guards.accept if not matcher.matches(alert.labels)), "")
 
 
-def _note(draft: Draft, alert: Alert, policy: Policy) -> None:
+def _note(draft: Draft, alert: Alert, policy: Policy, *, first: bool) -> None:
     """What the alert adds to its incident. In a storm nothing, and the incident stays as it is."""
     incident = draft.incident
-    links, foreign = _links(incident, alert, policy), incident.foreign or _foreign(alert, policy)
-    if links != incident.links or foreign != incident.foreign:
-        draft.change(links=links, foreign=foreign)
+    links, foreign = _links(incident, alert, policy), _foreign(alert, policy)
+    accepted = tuple(map(str, policy.guards.accept))
+    if not first:
+        foreign = incident.foreign or foreign
+        accepted = tuple(text for text in incident.accepted if text in accepted)
+    if (links, foreign, accepted) != (incident.links, incident.foreign, incident.accepted):
+        draft.change(links=links, foreign=foreign, accepted=accepted)
 
 
 def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:
@@ -271,21 +331,10 @@ def _is_plain_address(url: str) -> bool:
 
 
 def _tell_alerts(draft: Draft) -> None:
-    """Timeline lines for the alerts that came and went; a storm gets one line, not thousands."""
-    if not draft.exists:
-        return
-    joined = list(draft.joined.values())
-    for alert in joined[:SPELLED_OUT]:
-        name = plain(alert.labels.get("alertname", "an alert"), 100)
-        draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
-    if len(joined) > SPELLED_OUT:
-        draft.say(
-            Kind.ALERT_FIRED, f"{len(joined) - SPELLED_OUT} more alerts fire", count=len(joined) - SPELLED_OUT
-        )
-    if draft.left:
+    """What a storm brought is told in one line, not in thousands."""
+    more = len(draft.joined) - SPELLED_OUT
+    if draft.exists and more > 0:
+        draft.say(Kind.ALERT_FIRED, f"{more} more alerts fire", count=more)
+    if draft.exists and draft.left and draft.firing > 0:
         text = "1 alert resolved" if len(draft.left) == 1 else f"{len(draft.left)} alerts resolved"
         draft.say(Kind.ALERT_RESOLVED, text, count=len(draft.left), still_firing=draft.firing)
-    draft.timeline.sort(key=lambda entry: _READING_ORDER.get(entry.kind, 1))
-
-
-_READING_ORDER = {Kind.OPENED: 0, Kind.REOPENED: 0, Kind.HELD: 0, Kind.ALERT_FIRED: 0, Kind.RESOLVED: 2}

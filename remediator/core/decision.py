@@ -58,7 +58,7 @@ class Draft:
     """
 
     def __init__(self, incident: Incident | None, facts: Facts, at: Instant) -> None:
-        self._incident = incident
+        self._incident = self._before = incident
         self.at = at
         self.facts = facts
         self.members = set(facts.members)
@@ -89,6 +89,8 @@ class Draft:
         self._incident = incident
         self.firing = self._joins = 0
         self.members.clear()
+        self.armed.clear()
+        self.cancelled.clear()
 
     def drop(self) -> None:
         """Nothing is kept."""
@@ -138,10 +140,45 @@ class Draft:
         self.members.discard(fingerprint)
         self.firing -= 1
 
+    def rang(self, timer: str) -> str | None:
+        """The name of a timer that fell due; None when it is not the one that is armed now.
+
+        A timer can fall due and be armed anew, or disarmed, before its event is looked at.
+        """
+        name, _, number = timer.rpartition("#")
+        timers = dict(self.incident.timers)
+        if number != str(timers.pop(name, None)):
+            return None
+        self.change(timers=timers)
+        return name
+
+    def is_armed(self, name: str) -> bool:
+        """Whether that timer is running."""
+        return name in self.armed or (name in self.incident.timers and name not in self.cancelled)
+
+    def _finish_timers(self, kept: Incident) -> tuple[Incident, dict[str, Instant], frozenset[str]]:
+        """Each arming gets a number of its own, so that an older one is known for what it is."""
+        timers, count = dict(kept.timers), kept.timers_armed
+        gone = [name for name in {*self.armed, *self.cancelled} if name in timers]
+        cancelled = frozenset(f"{name}#{timers.pop(name)}" for name in gone)
+        arm = {}
+        for name, due in self.armed.items():
+            count += 1
+            timers[name] = count
+            arm[f"{name}#{count}"] = due
+        if not arm and not cancelled:
+            return kept, arm, cancelled
+        return replace(kept, timers=timers, timers_armed=count), arm, cancelled
+
     def finish(self, policy_digest: str) -> Decision:
         """The decision as written."""
         kept = self._incident
+        arm: dict[str, Instant] = {}
+        cancelled: frozenset[str] = frozenset()
+        if kept is None and self._before is not None:
+            cancelled = frozenset(f"{name}#{number}" for name, number in self._before.timers.items())
         if kept is not None:
+            kept, arm, cancelled = self._finish_timers(kept)
             total = kept.alerts_total + self._joins
             kept = replace(kept, alerts=self.firing, alerts_total=total, policy=policy_digest)
         return Decision(
@@ -149,8 +186,8 @@ class Draft:
             timeline=tuple(self.timeline),
             effects=tuple(self.effects),
             messages=tuple(self.messages),
-            arm=dict(self.armed),
-            cancel=frozenset(self.cancelled),
+            arm=arm,
+            cancel=cancelled,
             join=tuple(self.joined.values()),
             leave=frozenset(self.left),
             dead=tuple(self.dead),

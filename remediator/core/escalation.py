@@ -15,10 +15,12 @@ from remediator.core.incident import KEPT_PAGES, Delivery, EffectId, PageState, 
 from remediator.core.journal import Acknowledged, Kind, Page, Paged, PageKind, PageResult
 from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
 from remediator.core.text import plain
-from remediator.core.times import HOUR, MINUTE, SECOND, format_duration
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_duration
 
 DELIVER_WITHIN = HOUR
 """How long a channel may fail before its page is given up and the next level is asked."""
+FEWEST_TRIES = 10
+"""So often a channel is tried at least: the clock may have jumped."""
 LINGER = 15 * MINUTE
 """How long alerts may fire on after a verified fix before people hear of it."""
 OPERATOR_LEVEL = 0
@@ -43,7 +45,8 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
         case PageUnlessVerified() if not incident.tried:
             ask_level(draft, policy, 1, "there is no runbook to try first")
         case PageUnlessVerified(within=within):
-            due = incident.opened_at + within if not incident.reopened else draft.at + within
+            fresh = incident.reopened or incident.verified_at is not None
+            due = Instant((draft.at if fresh else incident.opened_at) + within)
             if incident.deadline_at is None or due < incident.deadline_at:
                 draft.change(deadline_at=due)
                 draft.arm("deadline", due)
@@ -53,15 +56,23 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
             assert_never(asked)
 
 
+def widen(draft: Draft, policy: Policy) -> None:
+    """The severity rose: whoever the new one asks first and was not asked yet is asked now."""
+    incident = draft.incident
+    first = next((level for level in incident.levels if level.level == 1), None)
+    if not incident.level or first is None or isinstance(page_policy(draft, policy), PageNever):
+        return
+    asked = {page.channel for page in incident.pages if _current(draft, page)}
+    new = [channel for channel in first.channels if channel not in asked]
+    if new:
+        ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
+
+
 def deadline(draft: Draft, policy: Policy) -> None:
     """The page deadline is here: people are asked unless a fix was verified."""
     incident = draft.incident
-    if (
-        incident.deadline_at is None
-        or incident.resolved
-        or incident.level
-        or incident.verified_at is not None
-    ):
+    draft.change(deadline_at=None)
+    if incident.resolved or incident.level or incident.verified_at is not None:
         return
     active = incident.active
     progress = f"; attempt {active.number} is {active.phase}" if active else ""
@@ -80,7 +91,10 @@ def expect_resolution(draft: Draft) -> None:
 
 def lingers(draft: Draft, policy: Policy) -> None:
     """A verified fix, and still its alerts fire: it was no fix."""
-    if draft.incident.resolved or draft.firing == 0 or draft.incident.active is not None:
+    if draft.incident.resolved or draft.firing == 0:
+        return
+    if draft.incident.active is not None:
+        draft.arm("linger", draft.at + MINUTE)  # another attempt is at it; look again when it may be done
         return
     why = f"verified {format_duration(LINGER)} ago, yet {draft.firing} of its alerts still fire"
     remediation_failed(draft, policy, why)
@@ -110,15 +124,19 @@ def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool 
     ask_level(draft, policy, 1, why)
 
 
-def ask_level(draft: Draft, policy: Policy, number: int, why: str) -> None:
-    """Page every channel of a level; the operator where the severity has no such levels at all."""
-    levels = policy.levels(draft.incident.severity)
-    level = next((level for level in levels if level.level == number), None)
+def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: bool = False) -> None:
+    """Page every channel of a level; the operator where the severity has no such levels at all.
+
+    ``unheard``: nobody has taken a page yet, so the operator hears of it when there is no further level.
+    """
+    level = next((level for level in draft.incident.levels if level.level == number), None)
     if level is not None:
-        _arm_escalation(draft, level, accepted=False)
+        draft.cancel("escalate")
         ask(draft, number, level.channels, why)
     elif number == 1:
         ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
+    elif unheard:
+        ask(draft, OPERATOR_LEVEL, policy.operator, why)
     else:
         draft.say(Kind.ESCALATION, f"there is no level {number} to climb to: {why}", level=number)
 
@@ -129,14 +147,15 @@ def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
     again = f"/{incident.reopened}" if incident.reopened else ""
     fresh = []
     for channel in channels:
-        key = f"{incident.reopened}.{level}.{channel}"
+        turn = f".{incident.attempt_count}" if level == OPERATOR_LEVEL else ""
+        key = f"{incident.reopened}.{level}.{channel}{turn}"
         if incident.page(key) is None:
             fresh.append(
                 PageState(
                     key=key,
                     level=level,
                     channel=channel,
-                    dedup_key=f"{incident.id}/{level}{again}",
+                    dedup_key=f"{incident.id}/{level}{again}{turn}",
                     reason=plain(why, 500),
                     queued_at=draft.at,
                 )
@@ -184,13 +203,18 @@ def paged(draft: Draft, event: Paged, policy: Policy) -> None:
     match event.result:
         case PageResult.ACCEPTED:
             _accepted(draft, page, event.kind, detail, policy)
-        case PageResult.RETRY if draft.at - page.queued_at < DELIVER_WITHIN or event.kind is PageKind.RESOLVE:
+        case PageResult.RETRY if page.tries < FEWEST_TRIES or draft.at - _owed_since(page) < DELIVER_WITHIN:
             page = draft.change_page(replace(page, tries=page.tries + 1))
             delay = max(event.retry_after or 0, min(SECOND * 2 ** min(page.tries - 1, 10), LONGEST_BACKOFF))
             _say_delivery(draft, page, event, f"{detail}; again in {format_duration(delay)}")
             draft.arm(f"page/{event.kind}/{page.key}", draft.at + delay)
         case PageResult.RETRY | PageResult.REFUSED:
             _refused(draft, page, event, detail, policy)
+
+
+def _owed_since(page: PageState) -> Instant:
+    """When the message that is owed now was queued."""
+    return page.queued_at if page.resolve_queued_at is None else page.resolve_queued_at
 
 
 def _settled(page: PageState, kind: PageKind) -> bool:
@@ -226,7 +250,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
     if draft.incident.resolved or not _current(draft, page):
         _queue_resolve(draft, page)
         return
-    levels = policy.levels(draft.incident.severity)
+    levels = draft.incident.levels
     level = next((level for level in levels if level.level == page.level == draft.incident.level), None)
     first = not any(
         other.trigger is Delivery.ACCEPTED and other.key != page.key and other.level == page.level
@@ -234,7 +258,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         if _current(draft, other)
     )
     if level is not None and first:
-        _arm_escalation(draft, level, accepted=True)
+        _arm_escalation(draft, level)
 
 
 def _current(draft: Draft, page: PageState) -> bool:
@@ -242,11 +266,9 @@ def _current(draft: Draft, page: PageState) -> bool:
     return page.key.startswith(f"{draft.incident.reopened}.")
 
 
-def _arm_escalation(draft: Draft, level: Level, *, accepted: bool) -> None:
-    if accepted and level.acknowledge_within is not None and draft.incident.acknowledged_at is None:
+def _arm_escalation(draft: Draft, level: Level) -> None:
+    if level.acknowledge_within is not None and draft.incident.acknowledged_at is None:
         draft.arm("escalate", draft.at + level.acknowledge_within)
-    elif not accepted:
-        draft.cancel("escalate")
 
 
 def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: Policy) -> None:
@@ -266,12 +288,8 @@ def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: P
     same_level = [p for p in draft.incident.pages if p.level == page.level and _current(draft, p)]
     hopeless = all(other.trigger is Delivery.REFUSED for other in same_level)
     if hopeless and not draft.incident.resolved and page.level == draft.incident.level and page.level > 0:
-        ask_level(
-            draft,
-            policy,
-            page.level + 1,
-            f"no channel of level {page.level} took the page; {_first_reason(draft)}",
-        )
+        why = f"no channel of level {page.level} took the page; {_first_reason(draft)}"
+        ask_level(draft, policy, page.level + 1, why, unheard=True)
 
 
 def retry(draft: Draft, timer: str) -> None:
@@ -315,5 +333,5 @@ def resolve_pages(draft: Draft) -> None:
 
 
 def _queue_resolve(draft: Draft, page: PageState) -> None:
-    page = draft.change_page(replace(page, resolve=Delivery.QUEUED, tries=0))
+    page = draft.change_page(replace(page, resolve=Delivery.QUEUED, resolve_queued_at=draft.at, tries=0))
     _send(draft, page, PageKind.RESOLVE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
-from remediator.core.policies import URGENT_SEVERITIES, Runbook
+from remediator.core.policies import URGENT_SEVERITIES, Level, Runbook
 from remediator.core.times import Instant
 
 IncidentId = NewType("IncidentId", str)
@@ -60,6 +60,7 @@ class CheckProgress:
     """What is known of one check of a running verification. ``since``: it has held from then on."""
 
     since: Instant | None = None
+    asked_at: Instant | None = None
     observed: str = "not asked yet"
 
 
@@ -109,6 +110,7 @@ class PageState:
     resolve: Delivery | None = None
     tries: int = 0
     accepted_at: Instant | None = None
+    resolve_queued_at: Instant | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +153,13 @@ class Incident:
     """The escalation level that was last asked; 0: nobody."""
     foreign: str = ""
     """Set when one of its alerts is not ours to act upon (`guards.accept`): the matcher that failed."""
+    accepted: tuple[str, ...] = ()
+    """The matchers of `guards.accept` that all of its alerts were held to."""
+    levels: tuple[Level, ...] = ()
+    """Its escalation, pinned when it opened or its severity rose."""
+    timers: Mapping[str, int] = field(default_factory=dict)
+    """What is armed: each timer's name and the number of its arming. Any other that falls due is stale."""
+    timers_armed: int = 0
     deadline_at: Instant | None = None
     """When people are paged unless a fix was verified by then (`unless_verified_within`)."""
     verified_at: Instant | None = None

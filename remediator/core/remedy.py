@@ -38,7 +38,9 @@ POLL_LATER = 5 * SECOND
 ACT_WITHIN = 5 * MINUTE
 """How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
 ACT_AGAIN = 2 * SECOND
-KEPT_FINDINGS = 40
+UNWATCHED = 30 * SECOND
+"""After so long without a look (a jump of the clock, a daemon that was down) stability begins anew."""
+KEPT_FINDINGS = 20
 
 
 def start_next(draft: Draft, policy: Policy) -> None:
@@ -52,6 +54,9 @@ def start_next(draft: Draft, policy: Policy) -> None:
         draft.change(plan=tuple(rest))
         runbook = policy.runbooks.get(planned.runbook)
         if runbook is not None:
+            if draft.incident.verified_at is not None:
+                escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
+                draft.change(verified_at=None)
             _start(draft, Attempt(
                 number=incident.attempt_count + 1,
                 runbook=runbook,
@@ -68,7 +73,8 @@ def start_next(draft: Draft, policy: Policy) -> None:
 
 
 def _start(draft: Draft, attempt: Attempt) -> None:
-    kept = draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]
+    # what older ones found is on the timeline: the incident's value stays small
+    kept = [replace(old, findings=()) for old in draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
     draft.say(
         Kind.ATTEMPT_STARTED,
@@ -231,9 +237,12 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
 
 
 def _progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckProgress:
-    since = (before.since if before.since is not None else at) if result.holds else None
+    seen = before.asked_at is not None and at - before.asked_at <= UNWATCHED
+    since = (before.since if before.since is not None and seen else at) if result.holds else None
     observed = plain(result.observed, 200)
-    return CheckProgress(since=since, observed=f"unknown: {observed}" if result.holds is None else observed)
+    return CheckProgress(
+        since=since, asked_at=at, observed=f"unknown: {observed}" if result.holds is None else observed
+    )
 
 
 def _unmet(attempt: Attempt, at: Instant) -> str:
@@ -283,9 +292,12 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             draft.change(plan=())
             escalation.remediation_failed(draft, policy, failed, unknown=True)
         case Outcome.OBSERVED | Outcome.SUGGESTED:
-            draft.change(plan=())
+            others = tuple(planned for planned in draft.incident.plan if planned.rule != attempt.rule)
+            draft.change(plan=others)
             if draft.firing == 0:
                 resolve(draft, "its alerts have resolved")
+            elif others:
+                start_next(draft, policy)
             else:
                 escalation.remediation_failed(draft, policy, f"nothing was changed: {attempt.reason}")
         case Outcome.FAILED | Outcome.BLOCKED:

@@ -32,6 +32,8 @@ class Queue(StrEnum):
     NORMAL = "normal"
     EFFECTS = "effects"
     OUTBOX = "outbox"
+    NOTICES = "notices"
+    """Of the daemon's own trouble. Apart from the outbox: a notice that finds no way delays no page."""
 
 
 def lane_queue(lane: Lane) -> Queue:
@@ -80,6 +82,9 @@ class Commit:
     fingerprints: frozenset[Fingerprint]
     """All alerts the events spoke of: their episodes must still stand as the facts say."""
     settles: tuple[Delivered, ...]
+    unmatched: tuple[Alert, ...] = ()
+    """Alerts that were taken for matched at the door, and that the newest policy does not match: listed, and
+    taken in anew as soon as a policy matches them."""
 
 
 class CommitResult(StrEnum):
@@ -120,6 +125,8 @@ class Intent:
     effect: EffectId
     epoch: int
     at: Instant
+    before: str = ""
+    """The mark that the target carried when it was first intended: there still, it surely did not happen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -285,11 +292,17 @@ class GuardStore(Protocol):
     async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
         """How each limit stands without ``member``; when none is exceeded and ``take``, take all of them."""
 
-    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
-        """Nothing was done after all. Has no effect once ``effect`` is journalled: somebody may act on it."""
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
+        """Nothing was done after all.
 
-    async def intend(self, effect: EffectId, lease: Lease) -> bool:
-        """Journal that it is about to be done, durably. False: the lease is no longer held."""
+        Has no effect once ``effect`` is journalled or ``lease`` is no longer held: somebody may act on it.
+        """
+
+    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
+        """Journal that it is about to be done, durably. False: the lease is no longer held.
+
+        ``before``: the mark on the target now; the first one is kept.
+        """
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """What the journal says."""

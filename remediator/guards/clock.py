@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
@@ -17,4 +18,6 @@ class ClockGuard:
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Compares how far the store's clock and this process's monotonic clock have come."""
         trouble = ports.clock_trouble()
-        return Verdict(guard=self.name, allowed=trouble is None, text=trouble or "runs steadily")
+        if trouble is None:
+            return Verdict(guard=self.name, allowed=True, text="runs steadily")
+        return Verdict(guard=self.name, allowed=False, text=trouble, retry_after=Millis(10 * SECOND))

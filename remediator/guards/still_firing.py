@@ -19,6 +19,10 @@ class StillFiring:
         if request.incident.foreign:
             text = f"an alert is not ours to act upon: it fails guards.accept {request.incident.foreign}"
             return Verdict(guard=self.name, allowed=False, text=text)
+        fresh = [str(m) for m in request.policy.guards.accept if str(m) not in request.incident.accepted]
+        if fresh:
+            text = f"guards.accept asks for {fresh[0]} since its alerts came, and they were not held to it"
+            return Verdict(guard=self.name, allowed=False, text=text)
         firing = await ports.firing()
         text = (
             f"{firing} alert{'' if firing == 1 else 's'} still firing" if firing else "nothing fires any more"

@@ -33,6 +33,8 @@ from remediator.testing.memory_queues import MemoryQueues
 
 KEPT_TIMELINE = 2000
 KEPT_UNMATCHED = 1000
+BACKWARDS = 5_000
+"""So many milliseconds back, the clock has jumped, and timers go with it."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +58,7 @@ class MemoryStore(MemoryQueues):
         self._firing: dict[IncidentId, set[Fingerprint]] = {}
         self._timelines: dict[IncidentId, list[Entry]] = {}
         self._timers: dict[tuple[IncidentId, str], Instant] = {}
+        self._last_look = 0
         self._unmatched: OrderedDict[Fingerprint, Alert] = OrderedDict()
 
     # --- intake ---
@@ -161,6 +164,10 @@ class MemoryStore(MemoryQueues):
         decision, before = commit.decision, commit.before
         for letter in decision.dead:
             self._bury(letter, None)
+        for alert in commit.unmatched:
+            self._list_unmatched(alert)
+            if (episode := self._episodes.get(alert.fingerprint)) is not None:
+                episode.matched = False
         if decision.incident is None:
             if before is not None:
                 self._forget(before)
@@ -255,6 +262,9 @@ class MemoryStore(MemoryQueues):
     async def fire_due(self, count: int) -> tuple[int, Millis | None]:
         """As the Protocol says."""
         now = self.clock()
+        if now < self._last_look - BACKWARDS:
+            self._timers = {key: Instant(due + now - self._last_look) for key, due in self._timers.items()}
+        self._last_look = now
         due = sorted((at, key) for key, at in self._timers.items() if at <= now)[:count]
         for at, (incident, name) in due:
             del self._timers[incident, name]

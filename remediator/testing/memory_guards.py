@@ -91,20 +91,20 @@ class MemoryGuards:
                 self._limits[limit.name].setdefault(member, self.clock())
         return uses
 
-    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
         """As the Protocol says."""
-        if effect in self._intents:
+        if effect in self._intents or not self._holds(lease):
             return
         for limit in limits:
             self._limits.get(limit.name, {}).pop(member, None)
 
-    async def intend(self, effect: EffectId, lease: Lease) -> bool:
+    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
         """As the Protocol says."""
         if not self._holds(lease):
             return False
-        before = self._intents.get(effect)
-        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()))
-        self._intents[effect] = fresh if before is None else replace(fresh, at=before.at)
+        first = self._intents.get(effect)
+        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()), before=before)
+        self._intents[effect] = fresh if first is None else replace(first, epoch=lease.epoch)
         return True
 
     async def intended(self, effect: EffectId) -> Intent | None:

@@ -125,7 +125,7 @@ class MemoryQueues(MemoryGuards):
         letter = DeadLetter(queue=delivery.queue, reason=reason, payload=delivery.data, tries=delivery.tries)
         self._bury(letter, delivery)
         for notice in notices:
-            self._add(Queue.OUTBOX, "", *codec.pack(notice))
+            self._add(Queue.NOTICES, "", *codec.pack(notice))
         return True
 
     def _bury(self, letter: DeadLetter, delivery: Delivered | None) -> None:

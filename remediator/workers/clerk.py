@@ -35,15 +35,20 @@ class Clerk:
         """Every incident's batch is tried, whatever becomes of the others; what failed, with its reason."""
         if self._journey.receiving >= STORM:
             await self._runtime.sleep(REST)
+        batches, unreadable = await self._journey.sort(deliveries)
+        failures: list[Failure] = [([delivery], error) for delivery, error in unreadable]
         free = asyncio.Semaphore(AT_ONCE)
-        failures: list[Failure] = []
 
-        async def one(batch: Batch) -> None:
+        async def in_turn(batches: Sequence[Batch]) -> None:
             async with free:
-                try:
-                    await self._journey.advance(batch)
-                except Exception as error:  # noqa: BLE001  # the boundary of one incident
-                    failures.append((batch.deliveries, error))
+                for batch in batches:
+                    try:
+                        await self._journey.advance(batch)
+                    except Exception as error:  # noqa: BLE001  # the boundary of one incident
+                        failures.append((batch.deliveries, error))
 
-        await asyncio.gather(*map(one, await self._journey.sort(deliveries)))
+        by_incident: dict[str | int, list[Batch]] = {}
+        for batch in batches:
+            by_incident.setdefault(batch.incident or id(batch), []).append(batch)
+        await asyncio.gather(*map(in_turn, by_incident.values()))
         return failures

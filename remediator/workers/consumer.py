@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from remediator.core.errors import Contended, StoreUnavailable
+from remediator.core.errors import Contended, Permanent, StoreUnavailable
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import CHUNK, DELIVERIES, Delivered, Queue, QueueStore
 from remediator.core.text import plain
@@ -150,6 +150,9 @@ class Consumer:
             return []
         if isinstance(error, Contended):
             return list(deliveries)
+        if isinstance(error, Permanent):  # trying again will not help
+            await self._bury(deliveries[0], str(error))
+            return []
         tries = await self._store.failed(deliveries[0])
         failed = replace(deliveries[0], tries=tries)
         if tries >= DELIVERIES:

@@ -26,6 +26,7 @@ from remediator.workers.timekeeper import ClockWatch, Timekeeper
 CLERKS = 2
 STEPS_AT_ONCE = 16
 PAGES_AT_ONCE = 8
+NOTICES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,9 @@ class Crew:
             "runner": self._consumer([Queue.EFFECTS], self._one_by_one(runner.perform), STEPS_AT_ONCE, 1),
             "courier": self._consumer(
                 [Queue.OUTBOX], self._one_by_one(self.courier.deliver), PAGES_AT_ONCE, 1
+            ),
+            "notices": self._consumer(
+                [Queue.NOTICES], self._one_by_one(self.courier.deliver), NOTICES_AT_ONCE, 1
             ),
         }
         self._timekeeper = Timekeeper(ports.store, ports.runtime, ports.observer)

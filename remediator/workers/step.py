@@ -19,11 +19,15 @@ from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
-from remediator.guards import LAST_LOOK, ask_guards
+from remediator.guards import LAST_LOOK, ask_guard, ask_guards
+from remediator.guards.kill_switch import KillSwitch
+from remediator.guards.target import static_objection
 from remediator.workers.means import Means, awaiting
 
+KILL_SWITCH = KillSwitch()
 LOOK_AGAIN = Millis(2 * SECOND)
 
 
@@ -128,6 +132,11 @@ class _Work:
         return lease
 
     @property
+    def _mark(self) -> str:
+        """Which step changed the target last."""
+        return self._seen.annotations.get(EFFECT_ANNOTATION, "") if self._seen is not None else ""
+
+    @property
     def _owner(self) -> str:
         return f"{self._means.replica}/{self._effect.id}"
 
@@ -160,10 +169,9 @@ class _Work:
 
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
-        if await self._store.intended(self._request.effect) is not None:
-            found = await self._look_for_it()
-            if found is not None:
-                return found
+        intent = await self._store.intended(self._request.effect)
+        if intent is not None and (found := await self._look_for_it(intent.before)) is not None:
+            return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
         withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
@@ -194,7 +202,7 @@ class _Work:
 
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None
-        if not await self._store.intend(self._request.effect, self._lease):
+        if not await self._store.intend(self._request.effect, self._lease, self._mark):
             return _acted(
                 self._effect, ActResult.RETRY, "the lease was lost before the change", verdicts=verdicts
             )
@@ -211,7 +219,7 @@ class _Work:
                     await self._executor.apply(change, fence)
                 done.append(str(change))
         except Unknown as error:
-            return await self._in_doubt(error, verdicts)
+            return await self._in_doubt(error, verdicts, self._mark)
         except Fenced as error:
             return _acted(self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done)
         except Permanent as error:
@@ -236,10 +244,10 @@ class _Work:
 
     # --- when an answer got lost ---
 
-    async def _in_doubt(self, error: Unknown, verdicts: Sequence[Verdict]) -> Acted:
+    async def _in_doubt(self, error: Unknown, verdicts: Sequence[Verdict], before: str) -> Acted:
         """Look at once; when that fails too, later. Nothing is sent again before it is known."""
         try:
-            found = await self._look_for_it()
+            found = await self._look_for_it(before)
         except Retryable as again:
             if isinstance(again, StoreUnavailable):
                 raise
@@ -251,17 +259,20 @@ class _Work:
         text = f"{error}; it did not take effect"
         return _acted(self._effect, ActResult.RETRY, text, verdicts=verdicts)
 
-    async def _look_for_it(self) -> Acted | None:
+    async def _look_for_it(self, before: str) -> Acted | None:
         """Whether an earlier performance took effect, found out under a new epoch.
 
         Once the new epoch is on the target, whatever the earlier owner still has under way fails: only then
-        "not there" means "did not happen". None: it surely did not, and may be done.
+        the mark from ``before`` means "did not happen". None: it surely did not, and may be done.
         """
         target = self._request.target
-        if target is None:
-            return _acted(
-                self._effect, ActResult.UNKNOWN, "the service has no workload in the catalog any more"
-            )
+        objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
+        if objection or target is None:
+            return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
+        paused = await ask_guard(KILL_SWITCH, self._request, self)
+        if not paused.allowed:  # even the epoch is not written to a target while everything stands still
+            reason = f"it cannot be looked for: {paused.text}"
+            return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         if self._lease is not None:
             await self._store.release(self._lease)  # the next one has a new epoch
             self._lease = None
@@ -283,15 +294,20 @@ class _Work:
             return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except Permanent as error:
             return _acted(self._effect, ActResult.UNKNOWN, str(error))
-        if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
+        mark = claimed.annotations.get(EFFECT_ANNOTATION, "")
+        if mark == before != fence.effect:
             return None
+        if mark != fence.effect:
+            reason = f"{target} was changed by {plain(mark, 80)} since: whether ours happened cannot be seen"
+            return _acted(self._effect, ActResult.UNKNOWN, reason)
         done = f"{self._request.step.action} {target}"
         reason = f"{done}: found done after its answer was lost"
         return _acted(self._effect, ActResult.DONE, reason, changes=[done])
 
     async def give_back(self) -> None:
-        """The lease always; the limits only when nothing can have been changed."""
-        if self._lease is not None:
-            await self._store.release(self._lease)
-        if self._limits:
-            await self._store.refund(self._limits, self._request.member, self._request.effect)
+        """The lease always; the limits, and before it, only when nothing can have been changed."""
+        if self._lease is None:
+            return
+        if self._limits and self._effect.step == 0 and not self._request.attempt.changes:
+            await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
+        await self._store.release(self._lease)

@@ -16,7 +16,7 @@ LONGEST_LOOK_AWAY = 0.5
 SHORTEST_LOOK_AWAY = 0.005
 JUMP = 30 * SECOND
 """So far apart from this process's own clock, the store's clock has jumped."""
-DISTRUST = 5 * MINUTE
+DISTRUST = 2 * MINUTE
 """How long no change is made after a jump."""
 
 

@@ -80,10 +80,10 @@ async def test_everything_works_on_a_cluster(nodes: tuple[RedisServer, RedisServ
         await store.revive(letter.id)
     lease = await store.acquire("t", "one", Millis(60_000))
     assert isinstance(lease, Lease)
-    assert await store.intend(EffectId("e"), lease)
+    assert await store.intend(EffectId("e"), lease, "")
     limits = [Limit(name=name, rate=Rate(count=1, per=Millis(1000)), text=name) for name in ("x", "y")]
     assert len(await store.use_limits(limits, "m", take=True)) == 2
-    await store.refund(limits, "m", EffectId("other"))
+    await store.refund(limits, "m", EffectId("other"), lease)
     await store.pause("reason", "ada", None)
     assert (await store.gauges()).paused
     assert (await store.route([incident().group], [alert("aa").fingerprint]))[0]

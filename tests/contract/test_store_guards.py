@@ -82,18 +82,32 @@ async def test_asking_again_is_free_and_a_refund_counts(store: Store) -> None:
         assert not use.exceeded
     (use,) = await store.use_limits([narrow], "b", take=True)
     assert use.exceeded
-    await store.refund([narrow], "a", EFFECT)
+    mine = await lease(store)
+    await store.refund([narrow], "a", EFFECT, mine)
     (use,) = await store.use_limits([narrow], "b", take=True)
     assert not use.exceeded
-    await store.refund([], "b", EFFECT)
+    await store.refund([], "b", EFFECT, mine)
+
+
+async def test_no_refund_by_whom_the_lease_has_left(store: Store) -> None:
+    """P10: a frozen owner wakes and gives nothing back: its successor works under the same name."""
+    narrow = limit("narrow", 1)
+    mine = await lease(store)
+    await store.use_limits([narrow], "a", take=True)
+    await store.release(mine)
+    await lease(store, owner="two")
+    await store.refund([narrow], "a", EFFECT, mine)
+    (use,) = await store.use_limits([narrow], "b", take=True)
+    assert use.exceeded
 
 
 async def test_no_refund_for_what_may_have_been_done(store: Store) -> None:
     """P7, P10: once the effect is journalled somebody may act on it, so its place stays taken."""
     narrow = limit("narrow", 1)
     await store.use_limits([narrow], "a", take=True)
-    assert await store.intend(EFFECT, await lease(store))
-    await store.refund([narrow], "a", EFFECT)
+    mine = await lease(store)
+    assert await store.intend(EFFECT, mine, "")
+    await store.refund([narrow], "a", EFFECT, mine)
     (use,) = await store.use_limits([narrow], "b", take=True)
     assert use.exceeded
 
@@ -146,16 +160,17 @@ async def test_the_journal_needs_the_lease(store: Store) -> None:
     assert await store.intended(EFFECT) is None
     mine = await lease(store)
     before = system_clock()
-    assert await store.intend(EFFECT, mine)
+    assert await store.intend(EFFECT, mine, "mark")
     first = await store.intended(EFFECT)
     assert first is not None
     assert before <= first.at <= system_clock()
-    assert first == Intent(effect=EFFECT, epoch=mine.epoch, at=first.at)
+    assert first == Intent(effect=EFFECT, epoch=mine.epoch, at=first.at, before="mark")
     await store.release(mine)
-    assert not await store.intend(EFFECT, mine)
+    assert not await store.intend(EFFECT, mine, "other")
     other = await lease(store, owner="two")
-    assert await store.intend(EFFECT, other)
-    assert await store.intended(EFFECT) == Intent(effect=EFFECT, epoch=other.epoch, at=first.at)
+    assert await store.intend(EFFECT, other, "other")
+    again = Intent(effect=EFFECT, epoch=other.epoch, at=first.at, before="mark")
+    assert await store.intended(EFFECT) == again
 
 
 async def test_the_kill_switch(store: Store) -> None:

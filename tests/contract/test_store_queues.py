@@ -121,7 +121,7 @@ async def test_burial_keeps_the_entry_and_tells_people(store: Store) -> None:
     assert (letter.letter.queue, letter.letter.reason) == ("normal", "it breaks")
     assert (letter.letter.payload, letter.letter.tries) == (entry.data, 1)
     assert [one.kind for one in await take(store)] == ["TimerDue"]
-    (message,) = await take(store, Queue.OUTBOX)
+    (message,) = await take(store, Queue.NOTICES)
     assert (message.kind, unpack(message.kind, message.data)) == ("Notice", notice)
     assert (await store.gauges()).dead_letters == 1
 

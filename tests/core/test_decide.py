@@ -40,7 +40,7 @@ class Life:
     at: Instant = NOW
     incident: Incident | None = None
     members: set[Fingerprint] = field(default_factory=set)
-    timers: dict[str, Instant] = field(default_factory=dict)
+    stored: dict[str, Instant] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
 
     def tell(self, *events: Event, after: int = 0, over: tuple[str, ...] = ()) -> Decision:
@@ -55,16 +55,22 @@ class Life:
         self.members |= {alert.fingerprint for alert in decision.join}
         self.members -= decision.leave
         for name in decision.cancel:
-            self.timers.pop(name, None)
-        self.timers.update(decision.arm)
+            self.stored.pop(name, None)
+        self.stored.update(decision.arm)
         self.decisions.append(decision)
         return decision
 
     def ring(self, name: str) -> Decision:
         """Time passes until that timer is due."""
-        due = self.timers.pop(name)
+        [stored] = [key for key in self.stored if key.startswith(f"{name}#")]
+        due = self.stored.pop(stored)
         self.at = max(self.at, due)
-        return self.tell(TimerDue(name=name, due=due))
+        return self.tell(TimerDue(name=stored, due=due))
+
+    @property
+    def timers(self) -> dict[str, Instant]:
+        """What is armed, by name alone."""
+        return {key.rpartition("#")[0]: due for key, due in self.stored.items()}
 
     @property
     def now(self) -> Incident:

@@ -92,10 +92,10 @@ def every_call(store: RedisStore) -> dict[str, Callable[[], Awaitable[object]]]:
         "acquire": lambda: store.acquire("t", "o", Millis(1000)),
         "holds": lambda: store.holds(lease, Millis(1000)),
         "release": lambda: store.release(lease),
-        "intend": lambda: store.intend(EffectId("e"), lease),
+        "intend": lambda: store.intend(EffectId("e"), lease, ""),
         "intended": lambda: store.intended(EffectId("e")),
         "use_limits": lambda: store.use_limits([], "m", take=True),
-        "refund": lambda: store.refund([], "m", EffectId("e")),
+        "refund": lambda: store.refund([], "m", EffectId("e"), lease),
         "gauges": store.gauges,
     }
 

@@ -202,7 +202,9 @@ async def run(policy: Policy, body: bytes) -> tuple[Witness, MemoryStore]:
     await journey.receive(parse_notification(body))
     for _ in range(60):
         events = await store.take([Queue.URGENT, Queue.NORMAL], "c", 500, Millis(0))
-        for batch in await journey.sort(events):
+        batches, unreadable = await journey.sort(events)
+        assert not unreadable
+        for batch in batches:
             await journey.advance(batch)
         effects = await store.take([Queue.EFFECTS], "c", 500, Millis(0))
         for delivery in effects:

@@ -67,7 +67,9 @@ async def final_state(
 async def process(store: MemoryStore, journey: Journey, *, swap: bool) -> None:
     taken = await store.take([Queue.URGENT, Queue.NORMAL], "c", 500, Millis(0))
     for delivery in reversed(taken) if swap else taken:
-        for batch in await journey.sort([delivery]):
+        batches, unreadable = await journey.sort([delivery])
+        assert not unreadable
+        for batch in batches:
             await journey.advance(batch)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Alert, Fingerprint
-from remediator.core.codec import entry_json, incident_json, pack
+from remediator.core.codec import alert_json, entry_json, incident_json, pack
 from remediator.core.decision import DeadLetter, Decision
 from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.policies import SEVERITIES
@@ -26,6 +27,7 @@ class CommitPart(Part):
         self._write_checks(call, commit)
         call.arg(self._bounds.retention)
         self._write_dead(call, commit.decision)
+        self._write_unmatched(call, commit.unmatched)
         after = commit.decision.incident
         if after is not None:
             before = commit.before
@@ -33,6 +35,8 @@ class CommitPart(Part):
             version = before.version + 1 if same and before is not None else 1
             self._write_incident(call, replace(after, version=version))
             self._write_rest(call, commit.decision)
+        elif commit.before is not None:
+            call.each(commit.decision.cancel, call.arg)
         reply = await self._run_durably("commit", call)
         return CommitResult(reply.decode())
 
@@ -47,6 +51,7 @@ class CommitPart(Part):
             call.key(*keys.incident(incident.id if incident is not None else IncidentId("")))
         call.each(SEVERITIES, lambda severity: call.key(keys.open[severity]))
         call.each(Queue, lambda queue: call.key(keys.queue(queue), keys.tries(queue)))
+        call.key(*keys.unmatched)
 
     def _write_checks(self, call: Call, commit: Commit) -> None:
         before, after = commit.before, commit.decision.incident
@@ -65,6 +70,13 @@ class CommitPart(Part):
             call.arg(letter.queue, letter.reason, letter.payload, letter.tries)
 
         call.each(decision.dead, write)
+
+    def _write_unmatched(self, call: Call, alerts: Sequence[Alert]) -> None:
+        def write(alert: Alert) -> None:
+            call.key(self._keys.episode(alert.fingerprint))
+            call.arg(alert_json(alert))
+
+        call.each(alerts, write)
 
     def _write_incident(self, call: Call, after: Incident) -> None:
         counted = after.status not in (Status.HELD, Status.RESOLVED) and after.severity in SEVERITIES

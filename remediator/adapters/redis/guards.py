@@ -79,27 +79,28 @@ class GuardPart(Part):
             for limit, (used, free_at) in zip(limits, uses, strict=True)
         ]
 
-    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
-        """As the Protocol says."""
-        call = Call()
-        call.key(self._keys.intent(effect))
-        call.arg(member)
-        call.each(limits, lambda limit: call.key(self._keys.limit(limit.name)))
-        await self._run("refund", call)
-
-    async def intend(self, effect: EffectId, lease: Lease) -> bool:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
         """As the Protocol says."""
         call = Call()
         call.key(self._keys.intent(effect), self._keys.lease(lease.target))
-        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention)
+        call.arg(member, _lease_text(lease))
+        call.each(limits, lambda limit: call.key(self._keys.limit(limit.name)))
+        await self._run("refund", call)
+
+    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
+        """As the Protocol says."""
+        call = Call()
+        call.key(self._keys.intent(effect), self._keys.lease(lease.target))
+        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention, before)
         return bool(await self._run_durably("intend", call))
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As the Protocol says."""
-        ((epoch, at),) = await self._ask(("HMGET", self._keys.intent(effect), "epoch", "at"))
+        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before")
+        ((epoch, at, before),) = await self._ask(wanted)
         if epoch is None or at is None:
             return None
-        return Intent(effect=effect, epoch=int(epoch), at=Instant(int(at)))
+        return Intent(effect=effect, epoch=int(epoch), at=Instant(int(at)), before=(before or b"").decode())
 
 
 def _lease_text(lease: Lease) -> str:

@@ -16,7 +16,7 @@ class HealthPart(Part):
         """As the Protocol says."""
         keys = self._keys
         call = Call()
-        call.key(keys.timers, keys.calm, keys.queue(Queue.URGENT), keys.queue(Queue.NORMAL))
+        call.key(keys.timers, keys.calm, keys.queue(Queue.URGENT), keys.queue(Queue.NORMAL), keys.clock)
         call.arg(min(count, CHUNK))
         moved, *rest = await self._run("fire_due", call)
         left = rest[0] if rest else None

@@ -23,6 +23,8 @@ class Keys:
         self.epochs = f"{root}epochs"
         self.pause = f"{root}pause"
         self.touch = f"{root}touch"
+        self.clock = f"{root}clock"
+        """The time at the last look at the timers: how a clock that jumped back is noticed."""
         self.unused = f"{root}unused"
         """Stands where a script reads a key that a call has no use for."""
         self.unmatched = (f"{root}unmatched", f"{root}unmatched:docs", f"{root}unmatched:turn")

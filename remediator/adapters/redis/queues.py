@@ -121,7 +121,7 @@ class QueuePart(Part):
         keys, queue = self._keys, delivery.queue
         call = Call()
         call.key(keys.queue(queue), keys.tries(queue), keys.queue(Queue.URGENT), keys.queue(Queue.NORMAL))
-        call.key(keys.dead, keys.queue(Queue.OUTBOX))
+        call.key(keys.dead, keys.queue(Queue.NOTICES))
         call.arg(delivery.id)
         write_follow_up(call, follow_up)
         call.each(notices, lambda notice: call.arg(*pack(notice)))

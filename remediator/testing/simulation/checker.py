@@ -104,19 +104,29 @@ def _p8_fenced(history: History) -> Iterator[str]:
 
 
 def _p10_limits(history: History) -> Iterator[str]:
-    spent = {change.effect.rpartition("/")[0] for change in history.of(Changed)}
     taken: dict[str, dict[str, float]] = defaultdict(dict)
+    free: set[str] = set()
+    changed: set[str] = set()
     for record in history.records:
-        if isinstance(record, LimitsRefunded) and record.member not in spent:
+        if isinstance(record, LimitsRefunded) and any(record.member in members for members in taken.values()):
+            if record.member in changed:
+                yield f"P10: {record.member} gave back at {record.at:.1f} what it had spent"
+            free.add(record.member)
             for members in taken.values():
                 members.pop(record.member, None)
         elif isinstance(record, LimitsTaken):
+            free.discard(record.member)
             for name, count, per in record.limits:
                 members = taken[name]
                 members.setdefault(record.member, record.at)
                 recent = [at for at in members.values() if record.at - at < per / 1000]
                 if len(recent) > count:
                     yield f"P10: {name} was taken {len(recent)} times in {per} ms, at most {count} allowed"
+        elif isinstance(record, Changed) and record.rolled:
+            member = record.effect.rpartition("/")[0]
+            changed.add(member)
+            if member in free:
+                yield f"P10: {member} changed {record.target} at {record.at:.1f} without its limits"
 
 
 def _p11_pages(history: History) -> Iterator[str]:

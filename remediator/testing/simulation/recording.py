@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from remediator.core.incident import EffectId, Outcome
 from remediator.core.journal import Kind, Page
-from remediator.core.store import Commit, CommitResult, Limit, LimitUse, Pause
+from remediator.core.store import Commit, CommitResult, Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.history import (
@@ -73,9 +73,11 @@ class RecordingStore(MemoryStore):
         told = tuple((limit.name, limit.rate.count, limit.rate.per) for limit in limits)
         self._history.add(LimitsTaken(member=member, limits=told, at=self._history.now()))
 
-    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId) -> None:
+    async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
         """Recorded."""
-        await super().refund(limits, member, effect)
+        if effect in self._intents or not self._holds(lease):
+            return
+        await super().refund(limits, member, effect, lease)
         self._history.add(LimitsRefunded(member=member, at=self._history.now()))
 
     async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:

@@ -3,7 +3,6 @@
 -- Answers one letter for each alert, or how many wait when there is no room.
 local urgent, normal, dead, touch = key(), key(), key(), key()
 local unmatched = { order = key(), docs = key(), turn = key() }
-local UNMATCHED_MAX = 1000
 local capacity, retention, touching = number(), arg(), arg() == '1'
 
 local waiting = redis.call('XLEN', urgent) + redis.call('XLEN', normal)
@@ -74,16 +73,7 @@ for _, name in ipairs(order) do
     redis.call('SET', name, episode_text(episode), 'PX', retention)
   end
 end
-for _, stranger in ipairs(strangers) do
-  redis.call('HSET', unmatched.docs, stranger.name, stranger.data)
-  redis.call('ZADD', unmatched.order, redis.call('INCR', unmatched.turn), stranger.name)
-end
-if #strangers > 0 then
-  local excess = redis.call('ZCARD', unmatched.order) - UNMATCHED_MAX
-  for _, oldest in ipairs(excess > 0 and redis.call('ZPOPMIN', unmatched.order, excess) or {}) do
-    redis.call('HDEL', unmatched.docs, oldest) -- every other item is a score, and no field
-  end
-end
+for _, stranger in ipairs(strangers) do list_unmatched(unmatched, stranger.name, stranger.data) end
 for _, alert in ipairs(events) do enqueue(alert.lane, '', 'Alert', alert.data) end
 if #rejected > 0 then
   local at = now()

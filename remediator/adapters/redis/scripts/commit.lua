@@ -7,6 +7,7 @@ local new = { doc = key(), members = key(), timeline = key() }
 local open_sets = each(key)
 local streams = each(function() return { stream = key(), tries = key() } end)
 
+local unmatched = { order = key(), docs = key(), turn = key() }
 local old_id, old_version, new_id = arg(), arg(), arg()
 local standing = each(function() return { episode = key(), over = arg() == '1' } end)
 local settles = each(function() return { from = streams[number()], id = arg() } end)
@@ -28,10 +29,20 @@ each(function()
   bury(dead, at, { 'queue', arg(), 'reason', arg(), 'payload', arg(), 'tries', arg() })
 end)
 
+each(function()
+  local name, data = key(), arg()
+  list_unmatched(unmatched, name, data)
+  local episode = read_episode(name)
+  if episode then
+    episode.matched = false
+    redis.call('SET', name, episode_text(episode), 'KEEPTTL')
+  end
+end)
+
 local function forget()
   if redis.call('GET', group) == old_id then redis.call('DEL', group) end
   redis.call('DEL', old.doc, old.members, old.timeline)
-  redis.call('ZREM', timers, old_id .. '\31hold')
+  each(function() redis.call('ZREM', timers, old_id .. '\31' .. arg()) end)
   redis.call('ZREM', index, old_id)
   redis.call('SREM', calm, old_id)
 end

@@ -62,6 +62,16 @@ local function episode_text(episode)
     .. episode.number .. '|' .. episode.incident
 end
 
+-- Remembers an alert that no rule matches; of too many the oldest goes.
+local UNMATCHED_MAX = 1000
+local function list_unmatched(list, name, data)
+  redis.call('HSET', list.docs, name, data)
+  redis.call('ZADD', list.order, redis.call('INCR', list.turn), name)
+  if redis.call('ZCARD', list.order) > UNMATCHED_MAX then
+    redis.call('HDEL', list.docs, redis.call('ZPOPMIN', list.order)[1])
+  end
+end
+
 local function is_over(name)
   return string.sub(redis.call('GET', name) or '', 1, 1) == 'R'
 end
