@@ -19,7 +19,7 @@ AT_ONCE = 16
 """Incidents decided at the same time: bounds the connections that a storm takes."""
 STORM = 8
 """Notifications waiting for their answer at the same time: more than an Alertmanager sends in quiet times."""
-REST = 0.25
+REST = 0.5
 """Seconds that events wait in a storm before they are decided; then they are, however long it lasts."""
 
 
