@@ -89,10 +89,12 @@ class PagerDuty:
         from pagerduty import Error
 
         try:
+            client: Any
             with _client_class()(key, base_url=self._url, verify=self._trust()) as client:
+                client.key = key
                 calls.append(client)
                 response = client.post("/v2/enqueue", json=event_of(message))
-            return _accepted(response.status_code, response.content, message.dedup_key)
+            return _accepted(response.status_code, _without(key, response.content), message.dedup_key)
         except RemediatorError:
             raise
         except Error as error:
@@ -123,15 +125,22 @@ def _client_class() -> type[EventsApiV2Client]:
     class Client(EventsApiV2Client):
         """Answers instead of retrying: ``postprocess`` sees every answer before the retries do."""
 
+        key = ""
         max_network_attempts = 0
         timeout = SILENT_FOR  # type: ignore[assignment]  # the library shadows httpx's property itself
 
         def postprocess(self, response: Any) -> None:
             """Raise for whatever is no success."""
             if not 200 <= response.status_code < 300:
-                raise _refusal(response.status_code, response.content, response.headers.get("Retry-After"))
+                body = _without(self.key, response.content)
+                raise _refusal(response.status_code, body, response.headers.get("Retry-After"))
 
     return Client
+
+
+def _without(key: str, body: bytes) -> bytes:
+    """What a server says, should it quote the key it was sent. Before anything is cut off."""
+    return body.replace(key.encode(), b"(the routing key)") if key else body
 
 
 def _accepted(status: int, body: bytes, dedup_key: str) -> str:

@@ -69,9 +69,10 @@ class LabelTemplate:
     """The labels it looks at."""
 
     def select(self, labels: Mapping[str, str]) -> str:
-        """The name the labels select, at most 200 characters; empty when it cannot be told."""
+        """The name the labels select; empty when it cannot be told, or is longer than any name."""
         try:
-            return self._template.render(labels=_Labels(labels))[:LONGEST_OUTPUT].strip()
+            name = self._template.render(labels=_Labels(labels))
+            return name.strip() if len(name) <= LONGEST_OUTPUT else ""
         except (TemplateError, TypeError, ValueError):
             return ""
 

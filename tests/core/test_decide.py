@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from remediator.core.alerts import Fingerprint
-from remediator.core.decide import decide
+from remediator.core.classify import group_key
+from remediator.core.codec import incident_json
+from remediator.core.decide import decide, new_id
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import Incident, Outcome, Phase, Status
 from remediator.core.journal import (
@@ -16,6 +18,7 @@ from remediator.core.journal import (
     Checked,
     CheckResult,
     Closed,
+    Diagnosed,
     EffectLost,
     Event,
     Kind,
@@ -27,8 +30,8 @@ from remediator.core.journal import (
     TimerDue,
     Verify,
 )
-from remediator.core.policies import Mode, PageNever, PageNow, Policy
-from remediator.core.times import HOUR, MINUTE, SECOND, Instant
+from remediator.core.policies import Diagnosis, Escalation, Level, Mode, PageNever, PageNow, Policy
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy
 
 
@@ -100,6 +103,9 @@ class Life:
         return self.tell(
             Paged(effect=page.id, key=page.key, kind=page.kind, result=PageResult.ACCEPTED, detail="ok")
         )
+
+
+RICH = replace(policy().runbooks["restart"], diagnose=(Diagnosis(diagnosis="pods"),))
 
 
 def opened(of: Policy | None = None) -> Life:
@@ -408,3 +414,181 @@ def test_a_storm_is_told_in_a_few_lines() -> None:
     assert sum(entry.kind is Kind.ALERT_FIRED for entry in decision.timeline) <= 6
     assert decision.timeline[0].kind is Kind.OPENED
     assert life.now.attempts[-1].phase is Phase.ACTING
+
+
+def test_a_timer_that_was_armed_anew_or_disarmed_is_stale() -> None:
+    """Its event may be on the way already when the incident ends and opens again."""
+    life = opened()
+    [stale] = [name for name in life.stored if name.startswith("deadline#")]
+    life.acted(ActResult.BLOCKED)
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    paged = len(life.pages)
+    life.tell(fired(life.policy), after=MINUTE)
+    life.tell(TimerDue(name=stale, due=life.at))
+    assert len(life.pages) == paged
+    assert "deadline" in life.timers
+
+
+def test_a_held_alert_that_gives_way_to_another_keeps_one_incident() -> None:
+    """One notification: aa resolved, bb fires. What was held for aa waits on for bb, under the same id."""
+    life = Life(policy(hold=90_000))
+    life.tell(fired(life.policy))
+    held = life.now.id
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), fired(life.policy, "bb"), after=70_000, over=("aa",))
+    assert life.now.id == held
+    assert life.members == {"bb"}
+    assert life.timers == {"hold": life.at + 90_000}, "bb has to wait its own time"
+
+
+def test_a_rule_without_hold_ends_the_wait_of_all() -> None:
+    life = Life(policy(hold=600_000))
+    life.tell(fired(life.policy))
+    assert life.now.status == "held"
+    worst = fired(life.policy, "bb", alertname="DataLoss")
+    life.tell(replace(worst, match=replace(worst.match, rule=replace(worst.match.rule, hold=Millis(0)))))
+    assert life.now.status is Status.REMEDIATING
+    assert "hold" not in life.timers
+    assert len(life.pages) == 1
+
+
+def test_a_reopening_waits_for_the_hold_too() -> None:
+    life = Life(policy(hold=30_000))
+    life.tell(fired(life.policy))
+    life.ring("hold")
+    life.acted(ActResult.BLOCKED)
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    assert life.now.resolved
+    blip = life.tell(fired(life.policy), after=MINUTE)
+    assert (blip.effects, blip.messages) == ((), ())
+    assert life.now.resolved
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",), after=1000)
+    assert life.timers == {}
+    life.tell(fired(life.policy), after=MINUTE)
+    life.ring("hold")
+    assert life.now.status is Status.REMEDIATING
+    assert life.now.reopened == 1
+
+
+def test_a_new_outage_of_an_incident_left_to_people_begins_anew() -> None:
+    """Unverified, paged, acknowledged, silent - and a week later it fires again."""
+    life = opened()
+    life.acted()
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    while life.now.active is not None:
+        if life.now.active.pending is None:
+            life.ring("poll")
+        life.checked(False)
+    life.accept(life.pages[0])
+    life.tell(Acknowledged(by="kim"))
+    first = life.now.id
+    life.tell(fired(life.policy), after=7 * 24 * HOUR)
+    assert life.now.id == first
+    assert life.now.status == "remediating"
+    assert life.now.acknowledged_at is None
+    assert "deadline" in life.timers
+    assert life.pages[-1].kind is PageKind.RESOLVE, "the old page is closed"
+
+
+def test_P18_the_deadline_is_armed_again_for_an_attempt_after_a_verified_one() -> None:
+    life = opened(policy(runbooks=("restart",)))
+    life.acted()
+    life.checked(True)
+    life.ring("poll")
+    life.at = Instant(life.at + 10 * SECOND)
+    life.checked(True)
+    life.ring("deadline")
+    assert life.pages == []
+    again = fired(life.policy, "bb")
+    rule = replace(again.match.rule, runbooks=("again",))
+    life.tell(replace(again, match=replace(again.match, rule=rule)))
+    life.ring("deadline")
+    assert len(life.pages) == 1, "the second attempt hangs"
+
+
+def test_P11_when_no_level_takes_the_page_the_operator_hears() -> None:
+    life = opened(policy(PageNow()))
+    for _ in range(2):
+        page = life.pages[-1]
+        life.tell(
+            Paged(effect=page.id, key=page.key, kind=page.kind, result=PageResult.REFUSED, detail="400 no")
+        )
+    assert [page.channel for page in life.pages] == ["oncall", "manager", "operator"]
+
+
+def test_P12_a_jump_of_the_clock_gives_no_page_up() -> None:
+    life = opened(policy(PageNow()))
+    page = life.pages[-1]
+    busy = Paged(effect=page.id, key=page.key, kind=page.kind, result=PageResult.RETRY, detail="503")
+    life.tell(busy, after=2 * HOUR)
+    assert [p.channel for p in life.pages] == ["oncall"]
+    assert f"page/trigger/{page.key}" in life.timers
+
+
+def test_P12_stability_is_only_what_was_watched() -> None:
+    """After a jump of the clock, or a daemon that was down, it begins anew."""
+    life = opened()
+    life.acted()
+    life.checked(True)
+    life.at = Instant(life.at + MINUTE)
+    life.ring("poll")
+    life.checked(True)
+    assert life.now.active is not None
+    assert life.now.active.checks[0].since == life.at
+
+
+def test_an_observing_rule_does_not_cancel_the_runbook_of_another() -> None:
+    of = policy(mode=Mode.OBSERVE)
+    life = opened(of)
+    other = fired(of, "bb")
+    rule = replace(other.match.rule, name="data-loss", mode=Mode.AUTO, runbooks=("again",))
+    life.tell(replace(other, match=replace(other.match, rule=rule)))
+    life.acted(ActResult.WITHHELD)
+    assert life.now.active is not None
+    assert life.now.active.runbook.name == "again"
+
+
+def test_a_raised_severity_asks_whom_it_asks_first() -> None:
+    of = policy(runbooks=())
+    levels = (Level(level=1, channels=("oncall", "vp"), acknowledge_within=Millis(MINUTE)),)
+    escalations = {**of.escalations, "worst": Escalation(name="worst", levels=levels)}
+    severities = {**of.severities, "SEV-1": replace(of.severities["SEV-1"], escalation="worst")}
+    of = replace(of, escalations=escalations, severities=severities)
+    life = opened(of)
+    assert [page.channel for page in life.pages] == ["oncall"]
+    life.tell(fired(of, "bb", alertname="DataLoss"))
+    assert [page.channel for page in life.pages] == ["oncall", "vp"]
+
+
+def test_an_alert_that_is_over_raises_nothing() -> None:
+    life = opened()
+    life.tell(fired(life.policy, "bb", alertname="DataLoss"), over=("bb",))
+    assert life.now.severity == "SEV-2"
+    assert life.pages == []
+
+
+def test_an_incident_keeps_the_escalation_it_opened_with() -> None:
+    life = opened(policy(PageNow()))
+    life.accept(life.pages[0])
+    life.policy = replace(life.policy, escalations={})
+    life.ring("escalate")
+    assert [page.channel for page in life.pages] == ["oncall", "manager"]
+
+
+def test_hundreds_of_incidents_of_one_service_open_in_one_minute() -> None:
+    """The service's name and the minute are taken once; then the group makes the difference."""
+    groups = [group_key({"pod": f"web-{number}"}) for number in range(300)]
+    assert new_id(NOW, "web", groups[0], 1) == "2026-11-23-0213-web"
+    assert len({new_id(NOW, "web", group, 2) for group in groups}) == 300
+
+
+def test_the_incident_stays_small_however_many_attempts_look_around() -> None:
+    life = opened(replace(policy(), runbooks={"restart": RICH}))
+    for _ in range(12):
+        attempt = life.now.active
+        assert attempt is not None
+        assert attempt.pending is not None
+        life.tell(Diagnosed(effect=attempt.pending, findings=("ü" * 300,) * 60))
+        life.acted(ActResult.BLOCKED)
+        life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+        life.tell(fired(life.policy), after=MINUTE)
+    assert len(incident_json(life.now).encode()) < 64 * 1024
