@@ -296,3 +296,22 @@ async def test_a_full_chunk_in_one_commit(store: Store) -> None:
     assert await store.commit(commit(None, decision, settles=events, fingerprints=fingerprints)) is COMMITTED
     assert (await store.load(IncidentId("i1"), fingerprints)).facts.members == set(fingerprints)
     assert await waiting(store) == 0
+
+
+async def test_P1_an_alert_that_no_rule_matches_any_more_is_taken_in_when_one_does(store: Store) -> None:
+    """The door and the clerk saw different policies: the alert is listed, and not a duplicate for ever."""
+    await admit(store, arrival("aa"))
+    events = await take(store)
+    settled = replace(commit(None, Decision(incident=None), settles=events), unmatched=(alert("aa"),))
+    assert await store.commit(settled) is COMMITTED
+    assert [one.fingerprint for one in await store.unmatched(10)] == ["aa"]
+    assert await admit(store, arrival("aa")) == ["new"]
+    assert await admit(store, arrival("aa")) == ["duplicate"]
+
+
+async def test_P12_timers_of_what_is_dropped_are_gone(store: Store) -> None:
+    """A held incident whose alert resolved leaves no timer behind, whatever its name."""
+    held = await opened(store, incident(status=Status.HELD), arm={"hold#1": Instant(1)})
+    dropped = Decision(incident=None, cancel=frozenset({"hold#1"}))
+    assert await store.commit(commit(held, dropped)) is COMMITTED
+    assert await store.fire_due(10) == (0, None)
