@@ -42,6 +42,7 @@ def _lines(alert: AlertExplanation) -> Iterator[Line]:
         yield from _incident(alert.incident)
     if alert.severity is not None:
         yield from _severity(alert.severity)
+        yield from _story(alert.severity)
     if alert.foreign is not None:
         yield (
             f"foreign   it fails guards.accept {alert.foreign}: recorded and paged, never acted upon",
@@ -91,6 +92,11 @@ def _severity(plan: SeverityPlan) -> Iterator[Line]:
                 else f"at T+{plan.page_at} at the latest"
             )
             yield f"  level {level.level}  {', '.join(level.channels)}: {when}", ""
+
+
+def _story(plan: SeverityPlan) -> Iterator[Line]:
+    for number, line in enumerate(plan.story):
+        yield f"{'begins' if number == 0 else '':<9} {line}", ""
 
 
 def _runbook(note: RunbookNote) -> Iterator[Line]:

@@ -6,14 +6,11 @@ The daemon, ``explain`` and the simulation all run this very function.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import assert_never
 
-from remediator.core import escalation, remedy
-from remediator.core.alerts import Alert
-from remediator.core.classify import Match
+from remediator.core import escalation, opening, paging, remedy
 from remediator.core.decision import Decision, Draft, Facts
-from remediator.core.incident import GroupKey, Incident, IncidentId, Planned, Status
+from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
     Acknowledged,
     Acted,
@@ -23,21 +20,13 @@ from remediator.core.journal import (
     EffectLost,
     Event,
     Fired,
-    Kind,
     Paged,
     Resolved,
     TimerDue,
 )
-from remediator.core.policies import Policy, severity_rank
+from remediator.core.policies import Policy
 from remediator.core.text import plain
-from remediator.core.times import HOUR, Instant, format_duration, stamp_instant
-
-REOPENS_WITHIN = HOUR
-"""An alert that fires again within that time reopens its incident instead of opening another."""
-SPELLED_OUT = 5
-"""Alerts of one commit that get a timeline line of their own; the rest share one."""
-KEPT_LINKS = 8
-LINK_LENGTH = 500
+from remediator.core.times import Instant
 
 
 def decide(
@@ -50,7 +39,7 @@ def decide(
     draft = Draft(incident, facts, at)
     for event in events:
         _apply(draft, event, policy)
-    _tell_alerts(draft)
+    opening.tell_alerts(draft)
     if draft.exists and draft.incident.status is Status.HELD and draft.firing == 0:
         draft.drop()
     return draft.finish(policy.digest)
@@ -58,13 +47,13 @@ def decide(
 
 def _apply(draft: Draft, event: Event, policy: Policy) -> None:
     if isinstance(event, Fired):
-        _fired(draft, event, policy)
+        opening.fired(draft, event, policy)
         return
     if not draft.exists:
         return  # what it speaks of was never opened, or is forgotten
     match event:
         case Resolved():
-            _resolved(draft, event)
+            opening.resolved(draft, event)
         case TimerDue():
             _timer(draft, event, policy)
         case Diagnosed():
@@ -85,187 +74,6 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             assert_never(event)
 
 
-def _fired(draft: Draft, event: Fired, policy: Policy) -> None:
-    alert, match = event.alert, event.match
-    over = alert.fingerprint in draft.facts.over
-    if draft.exists and alert.fingerprint in draft.members:
-        return
-    if not draft.exists or _long_over(draft.incident, draft.at):
-        if over and match.rule.hold:
-            return  # it did not fire for long enough to be an incident
-        _begin(draft, match, alert, policy)
-    elif _is_quiet(draft):
-        _fires_again(draft, match, policy)
-    _join(draft, alert, policy)
-    if over:
-        draft.leave(alert.fingerprint)
-    else:
-        _adopt_rule(draft, match, policy)
-    if _waits(draft, match):
-        return
-    if draft.firing == 0 and draft.incident.active is None:
-        remedy.resolve(draft, "its alerts had resolved before anything was done")
-        return
-    escalation.apply_page_policy(draft, policy)
-    remedy.start_next(draft, policy)
-
-
-def _join(draft: Draft, alert: Alert, policy: Policy) -> None:
-    if len(draft.joined) < SPELLED_OUT:
-        name = plain(alert.labels.get("alertname", "an alert"), 100)
-        draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
-    first = draft.firing == 0
-    draft.join(alert)
-    _note(draft, alert, policy, first=first)
-
-
-def _is_quiet(draft: Draft) -> bool:
-    """Whether a firing alert is a new outage: the last one is over, or was left to people and fell silent."""
-    incident = draft.incident
-    if incident.status is Status.HELD:
-        return False
-    return incident.resolved or (draft.firing == 0 and incident.active is None)
-
-
-def _waits(draft: Draft, match: Match) -> bool:
-    """Whether nothing is to happen before a hold is over. A rule without one ends the wait of all."""
-    incident = draft.incident
-    if not (incident.status is Status.HELD or incident.resolved):
-        return False
-    if draft.firing == 0:
-        return True
-    if match.rule.hold:
-        if not draft.is_armed("hold"):
-            draft.arm("hold", draft.at + match.rule.hold)
-        return True
-    _end_hold(draft)
-    return False
-
-
-def _end_hold(draft: Draft) -> None:
-    """It has fired for long enough: a new incident opens, an old one opens again."""
-    draft.cancel("hold")
-    if draft.incident.status is Status.HELD:
-        draft.change(status=Status.OPEN, opened_at=draft.at)
-        _say_opened(draft)
-    else:
-        _reopen(draft)
-
-
-def _long_over(incident: Incident, at: Instant) -> bool:
-    return incident.resolved_at is not None and at - incident.resolved_at > REOPENS_WITHIN
-
-
-def _begin(draft: Draft, match: Match, alert: Alert, policy: Policy) -> None:
-    rule = match.rule
-    incident = Incident(
-        id=new_id(draft.at, match.service, match.group, draft.facts.ordinal),
-        group=match.group,
-        grouped_by=match.grouped_by,
-        service=match.service,
-        severity=rule.severity,
-        status=Status.HELD if rule.hold else Status.OPEN,
-        rule=rule.name,
-        title=plain(alert.labels.get("alertname") or rule.name, 120),
-        opened_at=draft.at,
-        started_at=stamp_instant(alert.starts_at),
-        levels=policy.levels(rule.severity),
-    )
-    draft.begin(incident)
-    if rule.hold:
-        draft.say(
-            Kind.HELD, f"waits {format_duration(rule.hold)} to see whether it still fires", rule=rule.name
-        )
-    else:
-        _say_opened(draft)
-
-
-def _say_opened(draft: Draft) -> None:
-    incident = draft.incident
-    began = incident.started_at if incident.started_at is not None else draft.at
-    draft.say(
-        Kind.OPENED,
-        f"{incident.severity} {incident.title} on {incident.service}, by rule {incident.rule}",
-        severity=incident.severity,
-        service=incident.service,
-        rule=incident.rule,
-        detected_after=max(draft.at - began, 0),
-    )
-
-
-def new_id(at: Instant, service: str, group: GroupKey, ordinal: int) -> IncidentId:
-    """``YYYY-MM-DD-HHmm-service``, lower case, UTC; with a piece of the group's digest when that is taken."""
-    minute = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d-%H%M")
-    name = f"{minute}-{service.lower()}"
-    if ordinal == 1:
-        return IncidentId(name)
-    return IncidentId(f"{name}-{group[:8]}" + (f"-{ordinal}" if ordinal > 2 else ""))
-
-
-def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
-    """A new outage on an incident that is over, or was left to people: everything begins anew."""
-    if draft.is_armed("hold"):
-        return  # it waits for its hold already
-    escalation.resolve_pages(draft)
-    draft.cancel("deadline", "escalate", "linger")
-    draft.change(
-        plan=(),
-        tried=(),
-        level=0,
-        deadline_at=None,
-        verified_at=None,
-        acknowledged_by=None,
-        acknowledged_at=None,
-        levels=policy.levels(draft.incident.severity),
-    )
-    if not draft.incident.resolved:
-        _reopen(draft)
-
-
-def _reopen(draft: Draft) -> None:
-    again = draft.incident.reopened + 1
-    draft.change(status=Status.OPEN, resolved_at=None, reopened=again)
-    draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
-
-
-def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
-    """What a further rule adds to the incident: its severity, if higher, and its runbooks."""
-    incident, rule = draft.incident, match.rule
-    if severity_rank(rule.severity) < severity_rank(incident.severity):
-        draft.change(severity=rule.severity, rule=rule.name, levels=policy.levels(rule.severity))
-        draft.say(
-            Kind.SEVERITY_RAISED,
-            f"raised from {incident.severity} to {rule.severity} by rule {rule.name}",
-            severity=rule.severity,
-        )
-        escalation.widen(draft, policy)
-    fresh = tuple(name for name in rule.runbooks if name not in draft.incident.tried)
-    if fresh:
-        planned = tuple(Planned(runbook=name, rule=rule.name) for name in fresh)
-        draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
-
-
-def _resolved(draft: Draft, event: Resolved) -> None:
-    if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
-        return  # not a member, or a newer episode of it fires already
-    draft.leave(event.fingerprint)
-    if draft.firing > 0:
-        return
-    draft.cancel("hold")
-    if draft.incident.status is Status.HELD or draft.incident.resolved:
-        return
-    draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
-    if draft.incident.active is not None:
-        remedy.hurry(draft)
-    else:
-        remedy.resolve(draft, "its alerts have resolved")
-
-
 def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
     name = draft.rang(event.name)
     match name:
@@ -273,7 +81,7 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             return  # it was disarmed, or armed anew, while its event was on the way
         case "hold":
             if draft.firing > 0:
-                _end_hold(draft)
+                opening.end_hold(draft)
                 escalation.apply_page_policy(draft, policy)
                 remedy.start_next(draft, policy)
         case "poll" | "act":
@@ -285,7 +93,7 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
         case "escalate":
             escalation.climb(draft, policy)
         case _:
-            escalation.retry(draft, name)
+            paging.retry(draft, name)
 
 
 def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
@@ -294,47 +102,3 @@ def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
         return
     note = f": {plain(event.note)}" if event.note else ""
     remedy.resolve(draft, f"closed by {plain(event.by, 60)}{note}")
-
-
-def _foreign(alert: Alert, policy: Policy) -> str:
-    """The matcher of ``guards.accept`` that the alert fails, if any: then nothing is changed for it."""
-    return next((str(matcher) for matcher in policy.guards.accept if not matcher.matches(alert.labels)), "")
-
-
-def _note(draft: Draft, alert: Alert, policy: Policy, *, first: bool) -> None:
-    """What the alert adds to its incident. In a storm nothing, and the incident stays as it is."""
-    incident = draft.incident
-    links, foreign = _links(incident, alert, policy), _foreign(alert, policy)
-    accepted = tuple(map(str, policy.guards.accept))
-    if not first:
-        foreign = incident.foreign or foreign
-        accepted = tuple(text for text in incident.accepted if text in accepted)
-    if (links, foreign, accepted) != (incident.links, incident.foreign, incident.accepted):
-        draft.change(links=links, foreign=foreign, accepted=accepted)
-
-
-def _links(incident: Incident, alert: Alert, policy: Policy) -> dict[str, str]:
-    """The catalog's links first; what an alert brings along only where it is a plain web address."""
-    links = dict(incident.links)
-    service = policy.services.get(incident.service)
-    if service is not None:
-        links.update(service.links)
-    for name, url in (("runbook", alert.annotations.get("runbook_url", "")), ("source", alert.generator_url)):
-        if name not in links and _is_plain_address(url):
-            links[name] = url
-    return links if len(links) <= KEPT_LINKS else dict(list(links.items())[:KEPT_LINKS])
-
-
-def _is_plain_address(url: str) -> bool:
-    web = url.startswith(("http://", "https://")) and len(url) <= LINK_LENGTH
-    return web and plain(url, LINK_LENGTH) == url
-
-
-def _tell_alerts(draft: Draft) -> None:
-    """What a storm brought is told in one line, not in thousands."""
-    more = len(draft.joined) - SPELLED_OUT
-    if draft.exists and more > 0:
-        draft.say(Kind.ALERT_FIRED, f"{more} more alerts fire", count=more)
-    if draft.exists and draft.left and draft.firing > 0:
-        text = "1 alert resolved" if len(draft.left) == 1 else f"{len(draft.left)} alerts resolved"
-        draft.say(Kind.ALERT_RESOLVED, text, count=len(draft.left), still_firing=draft.firing)

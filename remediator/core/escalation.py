@@ -6,13 +6,13 @@ the level before was accepted by its channel, so no clock jump climbs more than 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
+from remediator.core import paging
 from remediator.core.decision import DeadLetter, Draft
-from remediator.core.incident import KEPT_PAGES, Delivery, EffectId, PageState, Status
-from remediator.core.journal import Acknowledged, Kind, Page, Paged, PageKind, PageResult
+from remediator.core.incident import Delivery, PageState, Status
+from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
 from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
 from remediator.core.text import plain
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_duration
@@ -23,7 +23,6 @@ FEWEST_TRIES = 10
 """So often a channel is tried at least: the clock may have jumped."""
 LINGER = 15 * MINUTE
 """How long alerts may fire on after a verified fix before people hear of it."""
-OPERATOR_LEVEL = 0
 LONGEST_BACKOFF = MINUTE
 
 
@@ -62,10 +61,10 @@ def widen(draft: Draft, policy: Policy) -> None:
     first = next((level for level in incident.levels if level.level == 1), None)
     if not incident.level or first is None or isinstance(page_policy(draft, policy), PageNever):
         return
-    asked = {page.channel for page in incident.pages if _current(draft, page)}
+    asked = {page.channel for page in incident.pages if paging.is_current(draft, page)}
     new = [channel for channel in first.channels if channel not in asked]
     if new:
-        ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
+        paging.ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
 
 
 def deadline(draft: Draft, policy: Policy) -> None:
@@ -107,7 +106,7 @@ def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool 
     draft.change(deadline_at=None)
     if isinstance(page_policy(draft, policy), PageNever):
         if unknown:
-            ask(draft, OPERATOR_LEVEL, policy.operator, why)
+            paging.ask(draft, paging.OPERATOR_LEVEL, policy.operator, why)
             return
         draft.say(Kind.PAGE, f"nobody is paged, {incident.severity} never is: {why}", outcome="withheld")
         if draft.firing == 0 and incident.active is None:
@@ -132,106 +131,38 @@ def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: b
     level = next((level for level in draft.incident.levels if level.level == number), None)
     if level is not None:
         draft.cancel("escalate")
-        ask(draft, number, level.channels, why)
+        paging.ask(draft, number, level.channels, why)
     elif number == 1:
-        ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
+        paging.ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
     elif unheard:
-        ask(draft, OPERATOR_LEVEL, policy.operator, why)
+        paging.ask(draft, paging.OPERATOR_LEVEL, policy.operator, why)
     else:
         draft.say(Kind.ESCALATION, f"there is no level {number} to climb to: {why}", level=number)
-
-
-def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
-    """Queue a page to each channel, in the very commit that decides it."""
-    incident = draft.incident
-    again = f"/{incident.reopened}" if incident.reopened else ""
-    fresh = []
-    for channel in channels:
-        turn = f".{incident.attempt_count}" if level == OPERATOR_LEVEL else ""
-        key = f"{incident.reopened}.{level}.{channel}{turn}"
-        if incident.page(key) is None:
-            fresh.append(
-                PageState(
-                    key=key,
-                    level=level,
-                    channel=channel,
-                    dedup_key=f"{incident.id}/{level}{again}{turn}",
-                    reason=plain(why, 500),
-                    queued_at=draft.at,
-                )
-            )
-    status = incident.status if incident.active is not None else Status.ESCALATED
-    draft.change(
-        pages=(*incident.pages, *fresh)[-KEPT_PAGES:],
-        level=max(incident.level, level),
-        status=status,
-        deadline_at=None,
-    )
-    draft.cancel("deadline")
-    if not fresh:
-        draft.say(Kind.PAGE, f"there is nobody to page at level {level}: {plain(why, 300)}", outcome="nobody")
-    for page in fresh:
-        draft.say(
-            Kind.PAGE,
-            f"paging {page.channel} (level {level}): {page.reason}",
-            channel=page.channel,
-            level=level,
-        )
-        _send(draft, page, PageKind.TRIGGER)
-
-
-def _send(draft: Draft, page: PageState, kind: PageKind) -> None:
-    effect = EffectId(f"{draft.incident.id}/page/{page.key}/{kind}/{page.tries}")
-    draft.messages.append(
-        Page(
-            id=effect,
-            incident=draft.incident.id,
-            key=page.key,
-            channel=page.channel,
-            kind=kind,
-            dedup_key=page.dedup_key,
-        )
-    )
 
 
 def paged(draft: Draft, event: Paged, policy: Policy) -> None:
     """A channel answered: keep it, try again later, or ask somebody else."""
     page = draft.incident.page(event.key)
-    if page is None or _settled(page, event.kind):
+    if page is None or paging.is_settled(page, event.kind):
         return
     detail = plain(event.detail, 200)
     match event.result:
         case PageResult.ACCEPTED:
             _accepted(draft, page, event.kind, detail, policy)
-        case PageResult.RETRY if page.tries < FEWEST_TRIES or draft.at - _owed_since(page) < DELIVER_WITHIN:
+        case PageResult.RETRY if (
+            page.tries < FEWEST_TRIES or draft.at - paging.owed_since(page) < DELIVER_WITHIN
+        ):
             page = draft.change_page(replace(page, tries=page.tries + 1))
             delay = max(event.retry_after or 0, min(SECOND * 2 ** min(page.tries - 1, 10), LONGEST_BACKOFF))
-            _say_delivery(draft, page, event, f"{detail}; again in {format_duration(delay)}")
+            paging.say_delivery(draft, page, event, f"{detail}; again in {format_duration(delay)}")
             draft.arm(f"page/{event.kind}/{page.key}", draft.at + delay)
         case PageResult.RETRY | PageResult.REFUSED:
             _refused(draft, page, event, detail, policy)
 
 
-def _owed_since(page: PageState) -> Instant:
-    """When the message that is owed now was queued."""
-    return page.queued_at if page.resolve_queued_at is None else page.resolve_queued_at
-
-
-def _settled(page: PageState, kind: PageKind) -> bool:
-    """Whether that message has had its final answer already: late and repeated answers change nothing."""
-    state = page.trigger if kind is PageKind.TRIGGER else page.resolve
-    return state is not Delivery.QUEUED
-
-
-def _say_delivery(draft: Draft, page: PageState, event: Paged, text: str) -> None:
-    what = "page" if event.kind is PageKind.TRIGGER else "resolve"
-    draft.say(
-        Kind.PAGE_DELIVERY,
-        f"{what} to {page.channel}: {event.result}: {text}",
-        channel=page.channel,
-        outcome=event.result,
-        message=event.kind,
-    )
+def _hopeless(draft: Draft, page: PageState) -> bool:
+    """Whether the channel has failed for so long, and so often, that somebody else is asked."""
+    return page.tries >= FEWEST_TRIES and draft.at - paging.owed_since(page) >= DELIVER_WITHIN
 
 
 def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy: Policy) -> None:
@@ -247,23 +178,18 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
-    if draft.incident.resolved or not _current(draft, page):
-        _queue_resolve(draft, page)
+    if draft.incident.resolved or not paging.is_current(draft, page):
+        paging.queue_resolve(draft, page)
         return
     levels = draft.incident.levels
     level = next((level for level in levels if level.level == page.level == draft.incident.level), None)
     first = not any(
         other.trigger is Delivery.ACCEPTED and other.key != page.key and other.level == page.level
         for other in draft.incident.pages
-        if _current(draft, other)
+        if paging.is_current(draft, other)
     )
     if level is not None and first:
         _arm_escalation(draft, level)
-
-
-def _current(draft: Draft, page: PageState) -> bool:
-    """Whether the page belongs to this opening of the incident, not to one before it was reopened."""
-    return page.key.startswith(f"{draft.incident.reopened}.")
 
 
 def _arm_escalation(draft: Draft, level: Level) -> None:
@@ -277,7 +203,7 @@ def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: P
         if event.result is PageResult.REFUSED
         else f"given up after {format_duration(DELIVER_WITHIN)}: {detail}"
     )
-    _say_delivery(draft, page, event, f"{why}; it is a dead letter now")
+    paging.say_delivery(draft, page, event, f"{why}; it is a dead letter now")
     draft.dead.append(
         DeadLetter(queue="outbox", reason=why, payload=f"{event.kind} {page.dedup_key} to {page.channel}")
     )
@@ -285,19 +211,11 @@ def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: P
         draft.change_page(replace(page, resolve=Delivery.REFUSED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.REFUSED))
-    same_level = [p for p in draft.incident.pages if p.level == page.level and _current(draft, p)]
+    same_level = [p for p in draft.incident.pages if p.level == page.level and paging.is_current(draft, p)]
     hopeless = all(other.trigger is Delivery.REFUSED for other in same_level)
     if hopeless and not draft.incident.resolved and page.level == draft.incident.level and page.level > 0:
         why = f"no channel of level {page.level} took the page; {_first_reason(draft)}"
         ask_level(draft, policy, page.level + 1, why, unheard=True)
-
-
-def retry(draft: Draft, timer: str) -> None:
-    """The pause before another delivery is over. Timers are named ``page/<kind>/<key>``."""
-    prefix, kind, key = (*timer.split("/", 2), "", "")[:3]
-    page = draft.incident.page(key)
-    if prefix == "page" and page is not None and not _settled(page, PageKind(kind)):
-        _send(draft, page, PageKind(kind))
 
 
 def climb(draft: Draft, policy: Policy) -> None:
@@ -312,7 +230,9 @@ def climb(draft: Draft, policy: Policy) -> None:
 
 def _first_reason(draft: Draft) -> str:
     """Why people were asked in the first place, since the incident last opened."""
-    return next((page.reason for page in draft.incident.pages if page.level and _current(draft, page)), "")
+    return next(
+        (page.reason for page in draft.incident.pages if page.level and paging.is_current(draft, page)), ""
+    )
 
 
 def acknowledged(draft: Draft, event: Acknowledged) -> None:
@@ -323,15 +243,3 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
     draft.change(acknowledged_by=by, acknowledged_at=draft.at)
     draft.cancel("escalate")
     draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=draft.at - draft.incident.opened_at)
-
-
-def resolve_pages(draft: Draft) -> None:
-    """Resolve what was accepted. A trigger still on its way is resolved when it has arrived (P11)."""
-    for page in draft.incident.pages:
-        if page.trigger is Delivery.ACCEPTED and page.resolve is None:
-            _queue_resolve(draft, page)
-
-
-def _queue_resolve(draft: Draft, page: PageState) -> None:
-    page = draft.change_page(replace(page, resolve=Delivery.QUEUED, resolve_queued_at=draft.at, tries=0))
-    _send(draft, page, PageKind.RESOLVE)

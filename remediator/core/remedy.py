@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import escalation
+from remediator.core import escalation, paging, verification
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -20,7 +20,6 @@ from remediator.core.journal import (
     Acted,
     ActResult,
     Checked,
-    CheckResult,
     Diagnose,
     Diagnosed,
     EffectLost,
@@ -29,7 +28,7 @@ from remediator.core.journal import (
 )
 from remediator.core.policies import Mode, Policy
 from remediator.core.text import plain
-from remediator.core.times import MINUTE, SECOND, Instant, format_duration
+from remediator.core.times import MINUTE, SECOND, format_duration
 
 POLL_EVERY = SECOND
 """Between two rounds of a verification, in its first half minute."""
@@ -38,8 +37,6 @@ POLL_LATER = 5 * SECOND
 ACT_WITHIN = 5 * MINUTE
 """How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
 ACT_AGAIN = 2 * SECOND
-UNWATCHED = 30 * SECOND
-"""After so long without a look (a jump of the clock, a daemon that was down) stability begins anew."""
 KEPT_FINDINGS = 20
 
 
@@ -213,7 +210,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     if attempt is None:
         return
     checks = tuple(
-        _progress(before, result, draft.at)
+        verification.progress(before, result, draft.at)
         for before, result in zip(attempt.checks, event.results, strict=True)
     )
     attempt = draft.change_attempt(replace(attempt, pending=None, checks=checks))
@@ -227,34 +224,13 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         return
     ends_at = attempt.phase_at + max(check.within for check in wanted)
     if draft.at >= ends_at:
-        _end(draft, attempt, Outcome.FAILED, _unmet(attempt, draft.at), policy)
+        _end(draft, attempt, Outcome.FAILED, verification.unmet(attempt, draft.at), policy)
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
     moments = [draft.at + pause, ends_at]
     if all(moment is not None for moment in stable_at):
         moments.append(max(moment for moment in stable_at if moment is not None))
     draft.arm("poll", min(moments))
-
-
-def _progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckProgress:
-    seen = before.asked_at is not None and at - before.asked_at <= UNWATCHED
-    since = (before.since if before.since is not None and seen else at) if result.holds else None
-    observed = plain(result.observed, 200)
-    return CheckProgress(
-        since=since, asked_at=at, observed=f"unknown: {observed}" if result.holds is None else observed
-    )
-
-
-def _unmet(attempt: Attempt, at: Instant) -> str:
-    """Which checks did not come true, in words. Unknown counts as not true (P14)."""
-    lines = []
-    for check, progress in zip(attempt.runbook.verify, attempt.checks, strict=True):
-        if progress.since is None:
-            lines.append(f"{check.check}: {progress.observed}")
-        elif at - progress.since < check.stable:
-            held = format_duration(at - progress.since)
-            lines.append(f"{check.check}: held for {held} only, not {format_duration(check.stable)}")
-    return f"not verified in {format_duration(at - attempt.phase_at)}: " + "; ".join(lines)
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
@@ -322,4 +298,4 @@ def resolve(draft: Draft, reason: str) -> None:
         took=took,
         paged=draft.incident.level > 0,
     )
-    escalation.resolve_pages(draft)
+    paging.resolve_pages(draft)

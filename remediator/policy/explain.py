@@ -14,8 +14,6 @@ from remediator.core.classify import Classifier, Match, Miss
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.policies import (
     Mode,
-    PageNever,
-    PageNow,
     PageUnlessVerified,
     Policy,
     Rule,
@@ -23,6 +21,7 @@ from remediator.core.policies import (
 )
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_duration
+from remediator.policy.foresee import foresee
 from remediator.policy.opinions import GuardOpinion, Offline, Opinions, guard_opinions
 from remediator.policy.plans import RunbookPlan, plan_runbook
 
@@ -68,6 +67,8 @@ class SeverityPlan:
     summary: str
     page: str
     page_at: str | None
+    story: tuple[str, ...]
+    """How its timeline would begin: decided by the daemon's own function."""
     respond_within: str | None
     resolve_within: str | None
     escalation: str | None
@@ -170,7 +171,7 @@ class Explainer:
             rule=None if match is None else self._rule(match.rule),
             too_late=tuple(map(self._rule, self._classifier.covered(labels)[1:])),
             near=tuple(map(self._miss, self._near(labels))),
-            severity=None if match is None else self._severity(match.rule),
+            severity=None if match is None else self._severity(match, labels),
             incident=None if match is None else self._incident(match),
             runbooks=() if match is None else await self._runbooks(match),
             foreign=None if foreign is None else str(foreign),
@@ -193,28 +194,21 @@ class Explainer:
             of=len(miss.rule.matchers),
         )
 
-    def _severity(self, rule: Rule) -> SeverityPlan | None:
-        name = rule.severity
+    def _severity(self, match: Match, labels: Mapping[str, str]) -> SeverityPlan | None:
+        rule, name = match.rule, match.rule.severity
         severity = self._policy.severities.get(name)
         if severity is None:
             return None
-        page_at: str | None
+        foreseen = foresee(self._policy, match, labels)
         page = describe_page_policy(severity.page)
-        match severity.page:
-            case PageNow():
-                page_at = "0s"
-            case PageUnlessVerified() if not rule.runbooks:
-                page_at = "0s"
-                page += "; there is no runbook to try first, so at once"
-            case PageUnlessVerified(within=within):
-                page_at = format_duration(within)
-            case PageNever():
-                page_at = None
+        if isinstance(severity.page, PageUnlessVerified) and not rule.runbooks:
+            page += "; there is no runbook to try first, so at once"
         return SeverityPlan(
             name=name,
             summary=severity.summary,
             page=page,
-            page_at=page_at,
+            page_at=None if foreseen.page_at is None else format_duration(foreseen.page_at),
+            story=foreseen.story,
             respond_within=_span(severity.respond_within),
             resolve_within=_span(severity.resolve_within),
             escalation=severity.escalation,

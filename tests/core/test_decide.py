@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from remediator.core.alerts import Fingerprint
 from remediator.core.classify import group_key
 from remediator.core.codec import incident_json
-from remediator.core.decide import decide, new_id
+from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import Incident, Outcome, Phase, Status
 from remediator.core.journal import (
@@ -30,6 +30,7 @@ from remediator.core.journal import (
     TimerDue,
     Verify,
 )
+from remediator.core.opening import new_id
 from remediator.core.policies import Diagnosis, Escalation, Level, Mode, PageNever, PageNow, Policy
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy

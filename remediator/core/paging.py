@@ -1,0 +1,117 @@
+"""Pages as messages: queued in the commit that decides them, tried again, resolved when all is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from remediator.core.decision import Draft
+from remediator.core.incident import KEPT_PAGES, Delivery, EffectId, PageState, Status
+from remediator.core.journal import Kind, Page, Paged, PageKind
+from remediator.core.text import plain
+from remediator.core.times import Instant
+
+OPERATOR_LEVEL = 0
+"""Whoever hears of the daemon's own trouble, and of what nobody else took."""
+
+
+def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
+    """Queue a page to each channel, in the very commit that decides it."""
+    incident = draft.incident
+    again = f"/{incident.reopened}" if incident.reopened else ""
+    fresh = []
+    for channel in channels:
+        turn = f".{incident.attempt_count}" if level == OPERATOR_LEVEL else ""
+        key = f"{incident.reopened}.{level}.{channel}{turn}"
+        if incident.page(key) is None:
+            fresh.append(
+                PageState(
+                    key=key,
+                    level=level,
+                    channel=channel,
+                    dedup_key=f"{incident.id}/{level}{again}{turn}",
+                    reason=plain(why, 500),
+                    queued_at=draft.at,
+                )
+            )
+    status = incident.status if incident.active is not None else Status.ESCALATED
+    draft.change(
+        pages=(*incident.pages, *fresh)[-KEPT_PAGES:],
+        level=max(incident.level, level),
+        status=status,
+        deadline_at=None,
+    )
+    draft.cancel("deadline")
+    if not fresh:
+        draft.say(Kind.PAGE, f"there is nobody to page at level {level}: {plain(why, 300)}", outcome="nobody")
+    for page in fresh:
+        draft.say(
+            Kind.PAGE,
+            f"paging {page.channel} (level {level}): {page.reason}",
+            channel=page.channel,
+            level=level,
+        )
+        _send(draft, page, PageKind.TRIGGER)
+
+
+def _send(draft: Draft, page: PageState, kind: PageKind) -> None:
+    effect = EffectId(f"{draft.incident.id}/page/{page.key}/{kind}/{page.tries}")
+    draft.messages.append(
+        Page(
+            id=effect,
+            incident=draft.incident.id,
+            key=page.key,
+            channel=page.channel,
+            kind=kind,
+            dedup_key=page.dedup_key,
+        )
+    )
+
+
+def owed_since(page: PageState) -> Instant:
+    """When the message that is owed now was queued."""
+    return page.queued_at if page.resolve_queued_at is None else page.resolve_queued_at
+
+
+def is_settled(page: PageState, kind: PageKind) -> bool:
+    """Whether that message has had its final answer already: late and repeated answers change nothing."""
+    state = page.trigger if kind is PageKind.TRIGGER else page.resolve
+    return state is not Delivery.QUEUED
+
+
+def say_delivery(draft: Draft, page: PageState, event: Paged, text: str) -> None:
+    """What a channel made of a message."""
+    what = "page" if event.kind is PageKind.TRIGGER else "resolve"
+    draft.say(
+        Kind.PAGE_DELIVERY,
+        f"{what} to {page.channel}: {event.result}: {text}",
+        channel=page.channel,
+        outcome=event.result,
+        message=event.kind,
+    )
+
+
+def is_current(draft: Draft, page: PageState) -> bool:
+    """Whether the page belongs to this opening of the incident, not to one before it was reopened."""
+    return page.key.startswith(f"{draft.incident.reopened}.")
+
+
+def retry(draft: Draft, timer: str) -> None:
+    """The pause before another delivery is over. Timers are named ``page/<kind>/<key>``."""
+    prefix, kind, key = (*timer.split("/", 2), "", "")[:3]
+    page = draft.incident.page(key)
+    if prefix == "page" and page is not None and not is_settled(page, PageKind(kind)):
+        _send(draft, page, PageKind(kind))
+
+
+def resolve_pages(draft: Draft) -> None:
+    """Resolve what was accepted. A trigger still on its way is resolved when it has arrived (P11)."""
+    for page in draft.incident.pages:
+        if page.trigger is Delivery.ACCEPTED and page.resolve is None:
+            queue_resolve(draft, page)
+
+
+def queue_resolve(draft: Draft, page: PageState) -> None:
+    """Tell the channel that it is over."""
+    page = draft.change_page(replace(page, resolve=Delivery.QUEUED, resolve_queued_at=draft.at, tries=0))
+    _send(draft, page, PageKind.RESOLVE)
