@@ -55,8 +55,10 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
 def main() -> None:
     """Run the parts that were asked for; all of them, and only then the page is written, by default."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, help="default: all of them")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all of them")
     asked = parser.parse_args().parts or list(PARTS)
+    if unknown := set(asked) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
     wrk()
     started = time.monotonic()
     sections = []
