@@ -24,10 +24,10 @@ from remediator.adapters.runtime import AsyncioRuntime
 from remediator.channels.pagerduty import PagerDuty
 from remediator.core.alerts import Notification
 from remediator.core.classify import Classifier
-from remediator.core.errors import PolicyError, Refused, StoreUnavailable
+from remediator.core.errors import PolicyError, QueueFull, Refused, StoreUnavailable
 from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec, Policy
-from remediator.core.store import Store
+from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
 from remediator.http.opinions import ReadOnly
@@ -38,6 +38,7 @@ from remediator.http.webhook import Webhook, make_webhook_app
 from remediator.policy.explain import explain
 from remediator.policy.load import load_policy
 from remediator.policy.opinions import guard_opinions
+from remediator.routing import meet_at_the_door
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
@@ -48,6 +49,8 @@ from remediator.workers.supervisor import Supervisor
 if TYPE_CHECKING:
     from remediator.adapters.kubernetes import Kubernetes
 
+RECONSIDERED = 1000
+"""Alerts without a rule that are looked at again after a reload."""
 DRAIN_WITHIN = 8.0
 """Seconds for what is being worked on when the daemon stops. Short of the time after which another replica
 takes it over, and with the listener's own bound short of the 30 s that Kubernetes grants."""
@@ -111,6 +114,8 @@ class App:
         self.ops_address: Address = ("", 0)
         self.embedded = False
         self._secret = secret_reader(settings)
+        self._intake: IntakeStore
+        self._incidents: IncidentStore
         self._trouble: str | None = "it is starting"
         self._stopping = False
         self._settled = asyncio.Event()
@@ -134,7 +139,8 @@ class App:
         check_exposure(settings.listen_at, token, settings.client_ca)
         api_auth = ApiAuth.parse(settings.secret("api_token"))
         store, self.cluster = await self._open_parts(stack)
-        intake = IntakeBatcher(store)
+        self._intake = intake = IntakeBatcher(store)
+        self._incidents = store
         stack.push_async_callback(intake.drain)
         crew = Crew(self._ports(store, intake), pace=self.pace)
         await self._open_operations(stack, store, crew, api_auth)
@@ -185,6 +191,17 @@ class App:
         stack.push_async_callback(cluster.close)
         return cluster
 
+    async def reload(self) -> Policy:
+        """Read the policies anew, and take in what no rule matched until now. Raises PolicyError."""
+        policy = await self.rulebook.load()
+        try:
+            strangers = await self._incidents.unmatched(RECONSIDERED)
+            met = meet_at_the_door(strangers, self.rulebook.rules())
+            await self._intake.admit([arrival for arrival in met if arrival.matched], ())
+        except (StoreUnavailable, QueueFull) as error:  # the policy is in force; they will be sent again
+            self.observer.trouble("reload", error)
+        return policy
+
     def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:
         return Ports(
             store=store,
@@ -220,7 +237,7 @@ class App:
             metrics=self.metrics,
             store=store,
             trouble=self.trouble,
-            reload=self.rulebook.load,
+            reload=self.reload,
             digest=lambda: self.rulebook.policy().digest,
         )
         routes = [*operations(ops), *incidents(api), *controls(api)]

@@ -122,7 +122,7 @@ async def _serve(settings: Settings) -> None:
 
 async def _reload(app: App) -> None:
     try:
-        await app.rulebook.load()
+        await app.reload()
     except PolicyError:
         return  # logged with its findings; the policy from before stays in force
 

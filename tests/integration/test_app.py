@@ -212,3 +212,16 @@ def test_off_loopback_is_the_default_only_for_those_who_prove_who_they_are(polic
     assert (open_to_all.listen_at, open_to_all.ops_listen_at) == ("127.0.0.1:9095", "127.0.0.1:9096")
     guarded = read_settings({"policies": policies, "webhook_token": "a", "api_token": "b"})
     assert (guarded.listen_at, guarded.ops_listen_at) == (":9095", ":9096")
+
+
+async def test_an_alert_without_a_rule_opens_an_incident_when_one_is_loaded(
+    redis: RedisServer, policies: Path
+) -> None:
+    """Its sender will not repeat it for hours: the reload itself takes it in."""
+    async with daemon(policies, redis_url=redis.url, redis_prefix="reconsidered") as running:
+        await running.ready()
+        assert await running.post(alert("Sluggish")) == (200, {"unmatched": 1})
+        assert (await running.get("/v1/incidents"))["items"] == []
+        write_policies(policies, POLICIES.replace('alertname="Slow"', 'alertname="Sluggish"'))
+        assert (await running.ask("POST", "/-/reload"))[0] == 200
+        await running.incident(lambda each: each["rule"] == "slow", "it was taken in")
