@@ -8,64 +8,89 @@ is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from aiohttp import web
 
 from remediator.testing.apiserver.behaviour import Behaviour
-from remediator.testing.apiserver.faults import Fault
-
-if TYPE_CHECKING:
-    from remediator.testing.apiserver.server import FakeApiServer
+from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.faults import Fault, Faults
+from remediator.testing.apiserver.ledger import Arrival, Ledger
+from remediator.testing.apiserver.objects import Json
 
 PREFIX = "/-/fake/"
-Call: TypeAlias = Callable[["FakeApiServer", Any], Any]
 
 
-def _ledger(server: FakeApiServer, _: Any) -> Any:
+class Controlled(Protocol):
+    """What a server offers to other processes."""
+
+    faults: Faults
+    ledger: Ledger
+    cluster: Cluster
+
+    @property
+    def requests(self) -> Sequence[Arrival]:
+        """What arrived."""
+
+    def create(self, manifest: Json) -> Json:
+        """An object, as an administrator would."""
+
+    def behave(self, namespace: str, name: str, behaviour: Behaviour) -> None:
+        """How pods do from now on."""
+
+    def set_log(
+        self, namespace: str, pod: str, text: str, *, container: str = "", previous: bool = False
+    ) -> None:
+        """What a container has written."""
+
+
+Call: TypeAlias = Callable[[Controlled, Any], Any]
+
+
+def _ledger(server: Controlled, _: Any) -> Any:
     return [effect.as_json() for effect in server.ledger]
 
 
-def _requests(server: FakeApiServer, _: Any) -> Any:
+def _requests(server: Controlled, _: Any) -> Any:
     return [arrival.as_json() for arrival in server.requests]
 
 
-def _resting(server: FakeApiServer, _: Any) -> Any:
+def _resting(server: Controlled, _: Any) -> Any:
     return {"resting": server.cluster.resting}
 
 
-def _faults(server: FakeApiServer, _: Any) -> Any:
+def _faults(server: Controlled, _: Any) -> Any:
     return [asdict(fault) for fault in server.faults.pending()]
 
 
-def _add_fault(server: FakeApiServer, body: Any) -> Any:
+def _add_fault(server: Controlled, body: Any) -> Any:
     server.faults.add(Fault.parse(body))
     return {}
 
 
-def _clear_faults(server: FakeApiServer, _: Any) -> Any:
+def _clear_faults(server: Controlled, _: Any) -> Any:
     server.faults.clear()
     return {}
 
 
-def _behave(server: FakeApiServer, body: Any) -> Any:
+def _behave(server: Controlled, body: Any) -> Any:
     server.behave(body["namespace"], body["name"], Behaviour.parse(body))
     return {}
 
 
-def _create(server: FakeApiServer, body: Any) -> Any:
+def _create(server: Controlled, body: Any) -> Any:
     return server.create(body)
 
 
-def _log(server: FakeApiServer, body: Any) -> Any:
+def _log(server: Controlled, body: Any) -> Any:
     extra = {name: body[name] for name in ("container", "previous") if name in body}
     server.set_log(body["namespace"], body["pod"], body["text"], **extra)
     return {}
 
 
-def _compact(server: FakeApiServer, _: Any) -> Any:
+def _compact(server: Controlled, _: Any) -> Any:
     server.cluster.store.compact()
     return {}
 
@@ -84,7 +109,7 @@ _CALLS: Mapping[tuple[str, str], Call] = {
 }
 
 
-def handler(server: FakeApiServer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def handler(server: Controlled) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The handler of every path under the prefix."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
