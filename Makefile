@@ -42,9 +42,9 @@ format: ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: ## every benchmark, with its figures
-	@scripts/setup.sh dev
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; done
+bench: ## the benchmarks, as ratios within one run; writes the figures of docs/benchmarks.md
+	@scripts/setup.sh bench
+	$(BIN)/python -m benchmarks $(ARGS)
 
 simulate: ## SEEDS histories of crashing replicas, from SEED on; SEEDS=1 SEED=42 replays one
 	@scripts/setup.sh dev

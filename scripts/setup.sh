@@ -4,17 +4,18 @@
 #   scripts/setup.sh run    the daemon, with a store of its own
 #   scripts/setup.sh dev    the linters and the type checker, too
 #   scripts/setup.sh test   the servers that the tests run against, too
+#   scripts/setup.sh bench  Redis and what makes the load of the benchmarks
 #
 # As root on Debian it installs what is missing; otherwise it says what to install and ends with 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-level=${1:?usage: scripts/setup.sh run|dev|test}
+level=${1:?usage: scripts/setup.sh run|dev|test|bench}
 case $level in
 run) extras=embedded ;;
-dev | test) extras=embedded,dev ;;
+dev | test | bench) extras=embedded,dev ;;
 *)
-	echo "scripts/setup.sh: $level is none of run, dev, test" >&2
+	echo "scripts/setup.sh: $level is none of run, dev, test, bench" >&2
 	exit 2
 	;;
 esac
@@ -70,10 +71,13 @@ if ! grep -qxF "$extras $wanted" "$stamp" 2>/dev/null && ! grep -qxF "embedded,d
 	echo "$extras $wanted" >"$stamp"
 fi
 
-if [ "$level" = test ]; then
-	missing=()
-	command -v redis-server >/dev/null || missing+=(redis-server)
-	command -v prometheus >/dev/null || missing+=(prometheus)
-	command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
-	if [ ${#missing[@]} != 0 ]; then install "${missing[@]}"; fi
-fi
+case $level in
+test) programs=(redis-server prometheus prometheus-alertmanager) ;; # each is the name of its package, too
+bench) programs=(redis-server wrk) ;;
+*) programs=() ;;
+esac
+missing=()
+for program in "${programs[@]}"; do
+	command -v "$program" >/dev/null || missing+=("$program")
+done
+if [ ${#missing[@]} != 0 ]; then install "${missing[@]}"; fi
