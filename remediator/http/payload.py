@@ -23,6 +23,8 @@ from remediator.core.times import Stamp, parse_stamp
 MAX_DEPTH = 16
 """How deep objects and arrays may nest; a notification of Alertmanager nests four deep."""
 MAX_LABELS = 64
+MAX_TEXTS = 256
+"""Labels or annotations of one alert that are read at all; labels are limited further."""
 MAX_VALUE_BYTES = 4096
 """The longest label or annotation value, in bytes of UTF-8."""
 MAX_RAW_BYTES = 65_536
@@ -237,11 +239,15 @@ def _labels(value: object) -> dict[str, str]:
 
 
 def _texts(kind: str, value: object) -> dict[str, str]:
-    """Names and values, each value short enough."""
+    """Names and values, each of them short enough, and not thousands of them."""
     length = _length(value)
     if length is None:
         raise _BadAlert(f"{kind}s is not an object of strings but {_show(value)}")
     texts = cast("dict[str, str]", value)
+    if len(texts) > MAX_TEXTS:
+        raise _BadAlert(f"the alert has {len(texts)} {kind}s, more than {MAX_TEXTS}")
+    if len("".join(texts)) * 4 > MAX_VALUE_BYTES and any(len(n.encode()) > MAX_VALUE_BYTES for n in texts):
+        raise _BadAlert(f"the name of a {kind} is longer than {MAX_VALUE_BYTES} bytes")
     if length * 4 > MAX_VALUE_BYTES:  # a character takes at most four bytes; only then is a closer look due
         for name, each in texts.items():
             if len(each.encode()) > MAX_VALUE_BYTES:
