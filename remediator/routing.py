@@ -66,15 +66,12 @@ async def gather_batches(
     episode joined. What happened to an incident stays apart from alerts of its group: those may open another.
     """
     read, unreadable = _read(deliveries)
-    matches = {
-        place: match
-        for place, alert in read.items()
-        if isinstance(alert, Alert)
-        and alert.status is AlertStatus.FIRING
-        and (match := rules.match(alert.labels)) is not None
+    alerts = {place: what for place, what in read.items() if isinstance(what, Alert)}
+    won = {
+        place: match for place, alert in alerts.items() if (match := rules.match(alert.labels)) is not None
     }
-    alerts = [alert for alert in read.values() if isinstance(alert, Alert)]
-    resolved = [alert.fingerprint for alert in alerts if alert.status is AlertStatus.RESOLVED]
+    matches = {place: match for place, match in won.items() if alerts[place].status is AlertStatus.FIRING}
+    resolved = [alert.fingerprint for alert in alerts.values() if alert.status is AlertStatus.RESOLVED]
     groups = list({match.group: None for match in matches.values()})
     pointers, homes = await incidents.route(groups, resolved) if alerts else ({}, {})
     gathered: dict[str, _Gathering] = {}
@@ -92,7 +89,7 @@ async def gather_batches(
         else:
             incident = homes.get(what.fingerprint) if what.status is AlertStatus.RESOLVED else None
             key = incident or "nowhere"
-        _collect(gathered.setdefault(key, _Gathering(incident)), delivery, what, match)
+        _collect(gathered.setdefault(key, _Gathering(incident)), delivery, what, won.get(place))
     return [_batch(gathering) for gathering in gathered.values()], unreadable
 
 
@@ -118,12 +115,13 @@ def _collect(into: _Gathering, delivery: Delivered, what: Alert | Recorded, matc
         into.events.append(what)
         return
     into.fingerprints[what.fingerprint] = None
-    if match is not None:
+    if what.status is AlertStatus.RESOLVED:
+        rule = match.rule.name if match is not None else ""
+        into.events.append(Resolved(fingerprint=what.fingerprint, rule=rule))
+    elif match is not None:
         into.group = match.group
         into.matches.append(match)
         into.events.append(Fired(alert=what, match=match))
-    elif what.status is AlertStatus.RESOLVED:
-        into.events.append(Resolved(fingerprint=what.fingerprint))
     else:
         into.unmatched.append(what)
 

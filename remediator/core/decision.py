@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -64,6 +65,7 @@ class Draft:
         self.members = set(facts.members)
         self.firing = facts.firing
         self.joined: dict[Fingerprint, Alert] = {}
+        self.by_rule = Counter(dict(incident.firing_by_rule) if incident is not None else {})
         self._joins = 0
         self.left: set[Fingerprint] = set()
         self.timeline: list[Entry] = []
@@ -88,6 +90,7 @@ class Draft:
         """A new incident takes the place of none, or of one that is long over."""
         self._incident = incident
         self.firing = self._joins = 0
+        self.by_rule.clear()
         self.members.clear()
         self.armed.clear()
         self.cancelled.clear()
@@ -126,16 +129,21 @@ class Draft:
             self.armed.pop(name, None)
             self.cancelled.add(name)
 
-    def join(self, alert: Alert) -> None:
-        """The alert becomes a firing member."""
+    def join(self, alert: Alert, rule: str) -> None:
+        """The alert becomes a firing member, brought by that rule."""
+        if self.firing == 0:
+            self.by_rule.clear()
+        self.by_rule[rule] += 1
         self.joined[alert.fingerprint] = alert
         self.left.discard(alert.fingerprint)
         self.members.add(alert.fingerprint)
         self.firing += 1
         self._joins += 1
 
-    def leave(self, fingerprint: Fingerprint) -> None:
-        """The alert fires no longer."""
+    def leave(self, fingerprint: Fingerprint, rule: str) -> None:
+        """The alert fires no longer. Where the policy has named its rule anew since, that is not counted."""
+        if self.by_rule[rule] > 0:
+            self.by_rule[rule] -= 1
         self.left.add(fingerprint)
         self.members.discard(fingerprint)
         self.firing -= 1
@@ -180,7 +188,13 @@ class Draft:
         if kept is not None:
             kept, arm, cancelled = self._finish_timers(kept)
             total = kept.alerts_total + self._joins
-            kept = replace(kept, alerts=self.firing, alerts_total=total, policy=policy_digest)
+            kept = replace(
+                kept,
+                alerts=self.firing,
+                alerts_total=total,
+                firing_by_rule=dict(+self.by_rule),
+                policy=policy_digest,
+            )
         return Decision(
             incident=kept,
             timeline=tuple(self.timeline),

@@ -143,6 +143,8 @@ class Incident:
     reopened: int = 0
     alerts: int = 0
     alerts_total: int = 0
+    firing_by_rule: Mapping[str, int] = field(default_factory=dict)
+    """Of those that fire now, how many each rule brought: a change needs one of its own rule."""
     plan: tuple[Planned, ...] = ()
     tried: tuple[str, ...] = ()
     """Names of the runbooks planned since it last opened: each gets one turn."""

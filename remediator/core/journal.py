@@ -28,9 +28,10 @@ class Fired:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
-    """An episode ended."""
+    """An episode ended. ``rule``: which one the newest policy would let win for it."""
 
     fingerprint: Fingerprint
+    rule: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,9 +34,9 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
         _begin(draft, match, alert, policy)
     elif _is_quiet(draft):
         _fires_again(draft, match, policy)
-    _join(draft, alert, policy)
+    _join(draft, alert, match, policy)
     if over:
-        draft.leave(alert.fingerprint)
+        draft.leave(alert.fingerprint, match.rule.name)
     else:
         _adopt_rule(draft, match, policy)
     if _waits(draft, match):
@@ -48,12 +48,12 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
     remedy.start_next(draft, policy)
 
 
-def _join(draft: Draft, alert: Alert, policy: Policy) -> None:
+def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
     if len(draft.joined) < SPELLED_OUT:
         name = plain(alert.labels.get("alertname", "an alert"), 100)
         draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
     first = draft.firing == 0
-    draft.join(alert)
+    draft.join(alert, match.rule.name)
     _note(draft, alert, policy, first=first)
 
 
@@ -192,7 +192,7 @@ def resolved(draft: Draft, event: Resolved) -> None:
     """An episode ended."""
     if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
         return  # not a member, or a newer episode of it fires already
-    draft.leave(event.fingerprint)
+    draft.leave(event.fingerprint, event.rule)
     if draft.firing > 0:
         return
     draft.cancel("hold")

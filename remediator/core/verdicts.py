@@ -75,7 +75,7 @@ class GuardPorts(Protocol):
         """Why the store's clock is not to be trusted now, or None."""
 
     async def firing(self) -> int:
-        """How many of the incident's alerts fire now, read from the store."""
+        """How many alerts that the attempt's rule brought fire now, read from the store."""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

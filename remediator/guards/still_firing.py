@@ -8,7 +8,7 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
 class StillFiring:
-    """Blocks when no alert of the incident fires any more, or when one is of another cluster."""
+    """Blocks when no alert that the rule brought fires any more, or when one is of another cluster."""
 
     name: ClassVar[str] = "still_firing"
     asks: ClassVar[str] = "that the alert still fires and is ours"
@@ -24,7 +24,7 @@ class StillFiring:
             text = f"guards.accept asks for {fresh[0]} since its alerts came, and they were not held to it"
             return Verdict(guard=self.name, allowed=False, text=text)
         firing = await ports.firing()
-        text = (
-            f"{firing} alert{'' if firing == 1 else 's'} still firing" if firing else "nothing fires any more"
-        )
+        text = f"{firing} alert{'' if firing == 1 else 's'} of the rule still firing"
+        if not firing:
+            text = "no alert of the rule fires any more"
         return Verdict(guard=self.name, allowed=firing > 0, text=text)

@@ -38,11 +38,11 @@ class Reach:
         return self._means.clock_trouble()
 
     async def firing(self) -> int:
-        """Alerts of the incident that fire now; none when it no longer waits for this step."""
+        """The rule's own alerts that fire now; none when the incident no longer waits for this step."""
         loaded = await self._means.incidents.load(self._request.incident.id, ())
-        if awaiting(loaded.incident, self._effect.id) is None:
+        if loaded.incident is None or awaiting(loaded.incident, self._effect.id) is None:
             return 0
-        return loaded.facts.firing
+        return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

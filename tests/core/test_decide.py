@@ -593,3 +593,14 @@ def test_the_incident_stays_small_however_many_attempts_look_around() -> None:
         life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
         life.tell(fired(life.policy), after=MINUTE)
     assert len(incident_json(life.now).encode()) < 64 * 1024
+
+
+def test_what_fires_is_counted_for_the_rule_that_brought_it() -> None:
+    """A change needs an alert of its own rule: another's, which may only observe, is no reason to act."""
+    life = opened()
+    life.tell(fired(life.policy, "bb"), fired(life.policy, "cc", alertname="DataLoss"))
+    assert life.now.firing_by_rule == {"service-down": 2, "data-loss": 1}
+    ended = [Resolved(fingerprint=Fingerprint(fp), rule="service-down") for fp in ("aa", "bb")]
+    life.tell(*ended, over=("aa", "bb"))
+    assert life.now.firing_by_rule == {"data-loss": 1}
+    assert life.now.alerts == 1
