@@ -40,18 +40,26 @@ def violations(
     dead_letters: Sequence[Buried],
 ) -> list[str]:
     """Every promise that was broken, in words; empty when all were kept."""
-    checks = (
+    checks = [
         _p1_accepted_is_processed(history, scenario),
-        _p6_nothing_is_left(incidents, gauges, dead_letters),
+        _p6_nothing_is_left(gauges, dead_letters),
         _p7_once(history),
         _p8_fenced(history),
         _p10_limits(history),
-        _p11_pages(history),
+        _p11_order(history),
         _p13_stops(history),
         _p14_verified(history),
-        _p18_deadlines(history, scenario),
-        _ends_well(incidents),
-    )
+    ]
+    given_up = [b for b in dead_letters if b.letter.tries >= DELIVERIES]
+    if given_up:  # what died with its process five times waits for a person, and so may what depends on it
+        checks.append(_p6_people_are_told(history, given_up))
+    else:
+        checks += [
+            _p6_nobody_waits(incidents),
+            _p11_delivered(history),
+            _p18_deadlines(history, scenario),
+            _ends_well(incidents),
+        ]
     return [text for check in checks for text in check]
 
 
@@ -64,9 +72,7 @@ def _p1_accepted_is_processed(history: History, scenario: Scenario) -> Iterator[
             yield f"P1: alert {answer.fingerprint} was answered 2xx at {answer.at:.1f} and never processed"
 
 
-def _p6_nothing_is_left(
-    incidents: tuple[Incident, ...], gauges: Gauges, dead_letters: Sequence[Buried]
-) -> Iterator[str]:
+def _p6_nothing_is_left(gauges: Gauges, dead_letters: Sequence[Buried]) -> Iterator[str]:
     for queue, left in gauges.backlog.items():
         if left:
             yield f"P6: {left} entries are left in {queue}"
@@ -75,6 +81,15 @@ def _p6_nothing_is_left(
     for buried in dead_letters:
         if buried.letter.tries < DELIVERIES and buried.letter.queue != "outbox":
             yield f"P6: {buried.letter.payload} was given up after {buried.letter.tries} tries"
+
+
+def _p6_people_are_told(history: History, given_up: Sequence[Buried]) -> Iterator[str]:
+    told = {got.dedup_key for got in history.of(PagerGot) if got.dedup_key.startswith("dead/")}
+    if len(told) < len(given_up):
+        yield f"P6: {len(given_up)} entries were given up, and people were told of {len(told)}"
+
+
+def _p6_nobody_waits(incidents: tuple[Incident, ...]) -> Iterator[str]:
     for incident in incidents:
         if incident.active is not None:
             yield f"P6: {incident.id} still waits for {incident.active.pending or 'a timer'}"
@@ -129,21 +144,24 @@ def _p10_limits(history: History) -> Iterator[str]:
                 yield f"P10: {member} changed {record.target} at {record.at:.1f} without its limits"
 
 
-def _p11_pages(history: History) -> Iterator[str]:
+def _p11_order(history: History) -> Iterator[str]:
     decided: set[tuple[str, PageKind]] = set()
     triggered: set[str] = set()
-    delivered: set[tuple[str, PageKind]] = set()
     for record in history.records:
         if isinstance(record, Committed):
             decided.update(record.queued_pages)
         elif isinstance(record, PagerGot):
-            delivered.add((record.dedup_key, record.kind))
             if (record.dedup_key, record.kind) not in decided and not record.dedup_key.startswith("dead/"):
                 yield f"P11: {record.kind} of {record.dedup_key} was sent before it was committed"
             if record.kind is PageKind.TRIGGER:
                 triggered.add(record.dedup_key)
             elif record.dedup_key not in triggered:
                 yield f"P11: {record.dedup_key} was resolved before it was triggered"
+
+
+def _p11_delivered(history: History) -> Iterator[str]:
+    decided = {page for commit in history.of(Committed) for page in commit.queued_pages}
+    delivered = {(got.dedup_key, got.kind) for got in history.of(PagerGot)}
     for dedup_key, kind in sorted(decided - delivered):
         yield f"P11: {kind} of {dedup_key} was decided and never delivered"
 

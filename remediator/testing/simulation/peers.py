@@ -15,6 +15,8 @@ from remediator.core.policies import WorkloadRef
 from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
 from remediator.testing.simulation.replica import Replica
 
+LOOKED_BEFORE = 60.0
+"""Virtual seconds between a look and the commit of what it found: a replica may freeze in between."""
 ROLLOUT = 8.0
 """Virtual seconds a rollout takes."""
 
@@ -26,6 +28,7 @@ class Machine:
     ref: WorkloadRef
     heals: bool
     broken: bool = False
+    broke_at: float = -1e9
     generation: int = 1
     restarted_at: int | None = None
     rolled_at: float = -1e9
@@ -53,6 +56,10 @@ class SimCluster:
         """Whether it works now."""
         machine = self._machine(ref)
         return not machine.broken and self._history.now() - machine.rolled_at >= ROLLOUT
+
+    def was_healthy(self, ref: WorkloadRef) -> bool:
+        """Whether it works, or broke so lately that whoever looked before could not know."""
+        return self.healthy(ref) or self._history.now() - self._machine(ref).broke_at < LOOKED_BEFORE
 
     def snapshot(self, ref: WorkloadRef) -> Workload:
         """As the API server would answer."""

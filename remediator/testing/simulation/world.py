@@ -85,7 +85,7 @@ class World:
         known: Service | None = self.scenario.policy.services.get(service)
         if known is None or known.workload is None:
             return None
-        return known.workload.path, self.cluster.healthy(known.workload)
+        return known.workload.path, self.cluster.was_healthy(known.workload)
 
     def _healed(self, name: str) -> None:
         self._healed_at[name].set()
@@ -164,7 +164,7 @@ class World:
         machine = self.cluster.machines[f"sim/deployment/{outage.service}"]
         healed = self._healed_at[outage.service]
         healed.clear()
-        machine.broken, machine.heals = True, outage.heals
+        machine.broken, machine.heals, machine.broke_at = True, outage.heals, self.history.now()
         for number in range(outage.alertmanagers):
             self._background_task(self._alertmanager(outage, outage.shifts[number], healed))
         try:
