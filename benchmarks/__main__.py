@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.intake import CASES, open_variants, take_turns
-from benchmarks.load import wrk
+from benchmarks.load import awake, wrk
 from benchmarks.reaction import measure_reaction
 from benchmarks.report import (
     INTAKE_HEAD,
@@ -47,6 +47,7 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
         rows: list[Row] = []
         with ExitStack() as stack:
             variants = open_variants(stack, folder / "intake")
+            stack.enter_context(awake())
             for case in CASES:
                 rows += intake_rows(case, take_turns(case, variants, _say))
         yield "### Intake\n\n" + table(INTAKE_HEAD, rows)

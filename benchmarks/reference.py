@@ -26,7 +26,7 @@ async def _bare(request: web.Request) -> web.Response:
     return web.Response(body=ANSWER, content_type="application/json")
 
 
-async def _parse(request: web.Request) -> web.Response:
+async def _parse(request: web.BaseRequest) -> web.Response:
     parse_notification(await read_body(request, limit=MAX_BODY_BYTES, within=15.0))
     return web.Response(body=ANSWER, content_type="application/json")
 
@@ -34,19 +34,23 @@ async def _parse(request: web.Request) -> web.Response:
 async def _serve(kind: str, port: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    app = web.Application()
-    app.router.add_post(PATH, _bare if kind == "bare" else _parse)
     if kind == "bare":
+        app = web.Application()
+        app.router.add_post(PATH, _bare)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         await stop.wait()
         await runner.cleanup()
         return
-    listener = Listener(app, host="127.0.0.1", port=port)
+    listener = Listener(_dispatch, host="127.0.0.1", port=port)
     await listener.start()
     await stop.wait()
     await listener.stop()
+
+
+async def _dispatch(request: web.BaseRequest) -> web.Response:
+    return await _parse(request) if request.path == PATH else web.Response(status=404)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from remediator.http.opinions import ReadOnly
 from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
-from remediator.http.webhook import Webhook, make_webhook_app
+from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import explain
 from remediator.policy.load import load_policy
 from remediator.policy.opinions import guard_opinions
@@ -256,7 +256,7 @@ class App:
         hosts = host_rule(host, credentials=auth.required)
         webhook = Webhook(crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered)
         listener = Listener(
-            make_webhook_app(webhook), host=host, port=port, tls=tls, observe=self.metrics.answered
+            serve_paths(webhook), host=host, port=port, tls=tls, observe=self.metrics.answered
         )
         await listener.start()
         stack.push_async_callback(listener.stop)

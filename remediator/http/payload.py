@@ -60,7 +60,7 @@ class _BadAlert(Exception):
 def parse_notification(body: bytes) -> Notification:
     """The notification in ``body``. Raises BadPayload."""
     root = _load(body)
-    if _UNSAFE_ESCAPE.search(body) is not None:
+    if b"\\u" in body and _UNSAFE_ESCAPE.search(body) is not None:  # the first is a fast no, the usual one
         _inspect(root, 1)
     elif not root.keys() <= _ENVELOPE:
         _inspect_unknown(root, _ENVELOPE, 2)

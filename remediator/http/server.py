@@ -1,4 +1,4 @@
-"""A listener: one address, one aiohttp application, and the limits that keep strangers from holding it.
+"""A listener: one address, one application or handler, and the limits that keep strangers from holding it.
 
 * More connections than ``max_connections``: 503 at once, closed, and no task is spent on it.
 * A connection on which no request has its headers complete within ``idle`` seconds of being opened, or of the
@@ -13,17 +13,19 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from remediator.core.errors import SettingsError
 from remediator.http.auth import is_loopback
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Answers a request of any method and path."""
 Observe = Callable[[int, float], None]
 """Told of each answer: its HTTP status and how many seconds it took."""
 
@@ -82,6 +84,17 @@ async def read_body(request: web.BaseRequest, *, limit: int, within: float) -> b
     if len(body) > limit:
         raise _too_large(limit)
     return body
+
+
+async def invite_body(request: web.BaseRequest) -> None:
+    """Let a client go on that asks before it sends its body (``Expect: 100-continue``, as curl does).
+
+    For handlers without aiohttp's routing, which would do it before anybody looked at the credentials.
+    """
+    asks = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    if asks and request.version >= HttpVersion11 and not request.content.is_eof():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
 
 
 async def _read_slowly(request: web.BaseRequest, limit: int, within: float) -> bytes:
@@ -151,11 +164,11 @@ def tls_context(cert: str | Path, key: str | Path, client_ca: str | Path | None 
 
 
 class Listener:
-    """Serves one application on one address, from ``start`` to ``stop``."""
+    """Serves one application, or one handler without aiohttp's routing, on one address."""
 
     def __init__(
         self,
-        app: web.Application,
+        serves: web.Application | Handler,
         *,
         host: str,
         port: int,
@@ -169,7 +182,8 @@ class Listener:
         self._tls = tls
         self._limits = limits or Limits()
         self._observe = observe or (lambda _code, _seconds: None)
-        self._runner = web.AppRunner(app, shutdown_timeout=self._limits.stop)
+        self._serves = serves
+        self._runner: web.BaseRunner | None = None
         self._server: asyncio.Server | None = None
         self._refused: set[_Refusal] = set()
 
@@ -183,7 +197,8 @@ class Listener:
 
     async def start(self) -> None:
         """Bind and accept. Raises SettingsError if the address cannot be had."""
-        await self._runner.setup()
+        self._runner = runner = _runner(self._serves, self._limits.stop)
+        await runner.setup()
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
@@ -196,7 +211,7 @@ class Listener:
                 reuse_address=True,
             )
         except OSError as error:
-            await self._runner.cleanup()
+            await runner.cleanup()
             raise SettingsError(
                 f"cannot listen on {self._host or '*'}:{self._port} ({error.strerror or error}); "
                 "choose an address of this machine and a free port"
@@ -208,18 +223,26 @@ class Listener:
             self._server.close()
         for refusal in tuple(self._refused):
             refusal.close()
-        await self._runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
 
     def _connect(self) -> asyncio.Protocol:
+        assert self._runner is not None
         manager = self._runner.server
         assert manager is not None
         if len(manager.connections) >= self._limits.max_connections:
             self._observe(503, 0.0)
             return _Refusal(self._refused)
         return _Connection(manager, self._limits, self._observe)
+
+
+def _runner(serves: web.Application | Handler, stop: float) -> web.BaseRunner:
+    if isinstance(serves, web.Application):
+        return web.AppRunner(serves, shutdown_timeout=stop)
+    return web.ServerRunner(web.Server(serves), shutdown_timeout=stop)
 
 
 class _Refusal(asyncio.Protocol):

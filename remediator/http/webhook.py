@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from remediator.core.alerts import Disposition, Notification
 from remediator.core.errors import Retryable
 from remediator.http.auth import Denial, HostRule, WebhookAuth
 from remediator.http.payload import BadPayload, parse_notification
-from remediator.http.server import BodyError, Observe, read_body
+from remediator.http.server import BodyError, Handler, Observe, invite_body, read_body
 
 PATH = "/v1/alertmanager"
 MAX_BODY_BYTES = 5 << 20
@@ -69,7 +69,7 @@ class Webhook:
         self._observe = observe
         self._limits = limits or WebhookLimits()
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
         """Any request to the path of the webhook."""
         started = time.perf_counter()
         try:
@@ -80,7 +80,7 @@ class Webhook:
         self._observe(response.status, time.perf_counter() - started)
         return response
 
-    async def unknown(self, request: web.Request) -> web.Response:
+    async def unknown(self, request: web.BaseRequest) -> web.Response:
         """The answer to any other path."""
         denial = self._hosts.check(request.headers)
         response = (
@@ -89,7 +89,7 @@ class Webhook:
         self._observe(response.status, 0.0)
         return response
 
-    def _refuse(self, request: web.Request) -> web.Response | None:
+    def _refuse(self, request: web.BaseRequest) -> web.Response | None:
         """What the headers alone decide."""
         headers = request.headers
         if request.method != hdrs.METH_POST:
@@ -107,9 +107,10 @@ class Webhook:
             return failure(415, "the body is encoded", "send it without Content-Encoding")
         return None
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _take(self, request: web.BaseRequest) -> web.Response:
         limits = self._limits
         try:
+            await invite_body(request)
             body = await read_body(request, limit=limits.max_body_bytes, within=limits.body)
             notification = parse_notification(body)
         except BodyError as error:
@@ -127,20 +128,18 @@ class Webhook:
         return web.Response(body=f"{{{told}}}".encode(), content_type="application/json")
 
 
-def make_webhook_app(
-    webhook: Webhook,
-    routes: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] | None = None,
-) -> web.Application:
-    """An application for a ``Listener``: the webhook, further ``routes``, and 404 for any other path.
+def serve_paths(webhook: Webhook, routes: Mapping[str, Handler] | None = None) -> Handler:
+    """What a ``Listener`` serves: the webhook, further ``routes``, and 404 for any other path.
 
-    A handler of a route gets requests of every method.
+    A handler of a route gets requests of every method. A look into a table is all the routing there is: an
+    aiohttp Application in between would cost a fifth of the time that taking an alert in takes.
     """
-    app = web.Application()
-    app.router.add_route(hdrs.METH_ANY, PATH, webhook.handle)
-    for path, handler in (routes or {}).items():
-        app.router.add_route(hdrs.METH_ANY, path, handler)
-    app.router.add_route(hdrs.METH_ANY, "/{path:.*}", webhook.unknown)
-    return app
+    handlers = {PATH: webhook.handle, **(routes or {})}
+
+    def serve(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        return handlers.get(request.path, webhook.unknown)(request)
+
+    return serve
 
 
 def failure(
@@ -164,7 +163,7 @@ def denied(denial: Denial) -> web.Response:
     return failure(denial.status, denial.error, denial.hint, headers)
 
 
-def _certified(request: web.Request) -> bool:
+def _certified(request: web.BaseRequest) -> bool:
     """Whether the client showed a certificate, which TLS has then verified."""
     transport = request.transport
     return transport is not None and bool(transport.get_extra_info("peercert"))

@@ -15,7 +15,7 @@ from remediator.core.alerts import Disposition, Fingerprint, Lane, Rejected
 from remediator.core.codec import alert_from, alert_json
 from remediator.core.errors import QueueFull
 from remediator.core.store import CHUNK, Arrival, Queue, Store
-from tests.contract.stores import STORES, Servers, admit, alert, arrival, open_store, take
+from tests.contract.stores import STORES, Servers, admit, alert, arrival, fresh_prefix, open_store, take
 
 NEW, DUPLICATE, RESOLVED, STALE = (
     Disposition.NEW,
@@ -194,3 +194,17 @@ async def test_hostile_text_survives(store: Store) -> None:
 
 def _json(labels: dict[str, str]) -> str:
     return json.dumps({"x-" + name: value for name, value in labels.items()})[1:-1]
+
+
+@pytest.mark.parametrize("kind", STORES[1:])
+async def test_a_known_alert_that_the_store_has_lost_is_taken_in_whole(kind: str, servers: Servers) -> None:
+    """P1: the text of a duplicate is not sent; a store that was emptied since asks for it."""
+    prefix = fresh_prefix()
+    async with open_store(kind, servers, prefix=prefix) as store:
+        lost, other = arrival("aa"), arrival("bb")
+        assert [await admit(store, lost) for _ in range(3)] == [[NEW], [DUPLICATE], [DUPLICATE]]
+        client = servers.get(kind).client()
+        client.delete(*client.keys(f"{{{prefix}}}*"))
+        assert await admit(store, lost, other) == [NEW, NEW]
+        assert [alert_from(entry.data) for entry in await take(store)] == [lost.alert, other.alert]
+        assert await admit(store, lost, other) == [DUPLICATE, DUPLICATE]

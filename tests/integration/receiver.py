@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from remediator.core.alerts import Disposition, Notification
 from remediator.http.auth import HostRule, WebhookAuth, host_rule
 from remediator.http.server import Limits, Listener
-from remediator.http.webhook import PATH, Webhook, WebhookLimits, make_webhook_app
+from remediator.http.webhook import PATH, Webhook, WebhookLimits, serve_paths
 
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "alertmanager"
 FIRING: dict[str, Any] = json.loads((RECORDINGS / "am033_firing.json").read_bytes())
@@ -139,7 +139,7 @@ async def serve(
         limits=webhook_limits,
     )
     listener = Listener(
-        make_webhook_app(webhook),
+        serve_paths(webhook),
         host="127.0.0.1",
         port=0,
         limits=limits or Limits(stop=0.5),

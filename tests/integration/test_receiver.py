@@ -16,7 +16,7 @@ from remediator.core.alerts import AlertStatus
 from remediator.core.errors import QueueFull, SettingsError, StoreUnavailable
 from remediator.http.auth import ApiAuth, Denial, HostRule, Principal, Role, WebhookAuth, host_rule
 from remediator.http.server import Limits, Listener, check_exposure, parse_listen, tls_context
-from remediator.http.webhook import PATH, Webhook, WebhookLimits, make_webhook_app
+from remediator.http.webhook import PATH, Webhook, WebhookLimits, serve_paths
 from tests.integration.receiver import (
     FIRING,
     RECORDINGS,
@@ -277,7 +277,7 @@ async def test_an_address_in_use_is_said_so() -> None:
             hosts=host_rule(host),
             observe=lambda _code, _seconds: None,
         )
-        other = Listener(make_webhook_app(webhook), host=host, port=port)
+        other = Listener(serve_paths(webhook), host=host, port=port)
         with pytest.raises(SettingsError, match="free port"):
             await other.start()
 
@@ -302,7 +302,7 @@ async def test_client_certificates(tmp_path: Path) -> None:
         observe=lambda code, _: codes.update([code]),
     )
     tls = tls_context(cert, key, authority)
-    listener = Listener(make_webhook_app(webhook), host="127.0.0.1", port=0, tls=tls, limits=Limits(stop=0.5))
+    listener = Listener(serve_paths(webhook), host="127.0.0.1", port=0, tls=tls, limits=Limits(stop=0.5))
     await listener.start()
 
     async def post(identity: trustme.LeafCert | None) -> int:
@@ -338,3 +338,23 @@ def test_unusable_certificates_are_said_so(tmp_path: Path) -> None:
     leaf.private_key_pem.write_to_path(key)
     with pytest.raises(SettingsError, match="CLIENT_CA"):
         tls_context(cert, key, tmp_path / "missing.pem")
+
+
+async def test_who_asks_before_sending_is_told_to_go_on() -> None:
+    """``Expect: 100-continue``, as curl sends it: whoever is welcome is told so, and then the body is read."""
+    asking = request(json.dumps(FIRING).encode(), {"Expect": "100-continue"})
+    head, _, body = asking.partition(b"\r\n\r\n")
+    async with serve() as served:
+        reader, writer = await served.connect()
+        writer.write(head + b"\r\n\r\n")
+        assert (await read_answer(reader)).status == 100
+        writer.write(body)
+        assert (await read_answer(reader)).status == 200
+        writer.close()
+
+
+async def test_who_may_not_send_is_refused_before_the_body() -> None:
+    """With wrong credentials the answer comes at once, and no body is asked for."""
+    asking = request(b"x" * 100, {"Expect": "100-continue", "Authorization": "Bearer wrong"})
+    async with serve() as served:
+        assert (await served.send(asking.partition(b"x")[0])).status == 403

@@ -1,6 +1,7 @@
 -- Opens and closes episodes and enqueues what is new. One register per fingerprint: the newest startsAt
 -- wins, and resolved beats firing at the same startsAt, so that the order of arrival does not matter.
--- Answers one letter for each alert, or how many wait when there is no room.
+-- Answers one letter for each alert, or how many wait when there is no room; or '?' when the text of an alert
+-- was left out that is not known after all, and then nothing is changed.
 local urgent, normal, dead, touch = key(), key(), key(), key()
 local unmatched = { order = key(), docs = key(), turn = key() }
 local capacity, retention, touching = number(), arg(), arg() == '1'
@@ -64,6 +65,12 @@ local letters = each(function()
   known[name] = episode
   return (string.sub(head, 1, 1) == 'f' and fires or resolves)(name, episode, alert)
 end)
+
+for _, told in ipairs({ strangers, events }) do
+  for _, alert in ipairs(told) do
+    if alert.data == '' then return '?' end
+  end
+end
 
 for _, name in ipairs(order) do
   local episode = known[name]
