@@ -341,7 +341,7 @@ def test_unusable_certificates_are_said_so(tmp_path: Path) -> None:
 
 
 async def test_who_asks_before_sending_is_told_to_go_on() -> None:
-    """``Expect: 100-continue``, as curl sends it: whoever is welcome is told so, and then the body is read."""
+    """``Expect: 100-continue``, as curl sends it: whoever is welcome is told so, then the body is read."""
     asking = request(json.dumps(FIRING).encode(), {"Expect": "100-continue"})
     head, _, body = asking.partition(b"\r\n\r\n")
     async with serve() as served:
@@ -355,6 +355,6 @@ async def test_who_asks_before_sending_is_told_to_go_on() -> None:
 
 async def test_who_may_not_send_is_refused_before_the_body() -> None:
     """With wrong credentials the answer comes at once, and no body is asked for."""
-    asking = request(b"x" * 100, {"Expect": "100-continue", "Authorization": "Bearer wrong"})
+    asking = request(b"?" * 100, {"Expect": "100-continue", "Authorization": "Bearer wrong"})
     async with serve() as served:
-        assert (await served.send(asking.partition(b"x")[0])).status == 403
+        assert (await served.send(asking.rstrip(b"?"))).status == 403
