@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from remediator.core.cluster import Change, RestartWorkload, Workload
+from remediator.core.cluster import Change, Need, RestartWorkload, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.incident import EffectId
 from remediator.core.plugins import EffectClass, NoParams, Params, Permission
 from remediator.core.times import Instant
 
@@ -24,10 +23,12 @@ class Restart:
         Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="restart the workload"),
     )
     effect: ClassVar[EffectClass] = EffectClass.FENCED
+    needs: ClassVar[frozenset[Need]] = frozenset()
     example: ClassVar[str] = "restart: {}"
 
-    def plan(self, params: Params, target: Workload, *, effect: EffectId, at: Instant) -> tuple[Change, ...]:
+    def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """One restart of the target. Raises Refused while its rollouts are paused: nothing would happen."""
+        target = seen.workload
         if target.paused:
             raise Refused(
                 f"{target.ref} is paused (spec.paused): a restart would not roll out; resume it first"

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from remediator.core.incident import EffectId
@@ -32,7 +33,10 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:
-    """A snapshot of a Deployment, StatefulSet or DaemonSet. Counts are pods."""
+    """A snapshot of a Deployment, StatefulSet or DaemonSet. Counts are pods.
+
+    ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
+    """
 
     ref: WorkloadRef
     uid: str
@@ -43,6 +47,7 @@ class Workload:
     updated: int
     ready: int
     available: int
+    max_unavailable: int = 0
     paused: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
@@ -63,6 +68,11 @@ class Workload:
             and self.available >= self.desired
         )
 
+    @property
+    def taken_by_rollout(self) -> int:
+        """How many ready pods a rollout that began now would take away at its worst moment."""
+        return max(0, min(self.ready, self.ready - (self.desired - self.max_unavailable)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pod:
@@ -72,8 +82,82 @@ class Pod:
     phase: str
     ready: bool
     restarts: int
+    uid: str = ""
     state: str = ""
     node: str = ""
+    containers: tuple[str, ...] = ()
+    created_at: Instant = Instant(0)
+    terminating: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Revision:
+    """One revision of a workload's template, as ``kubectl rollout history`` knows it.
+
+    ``name`` and ``uid`` are those of the ReplicaSet or ControllerRevision that keeps it; ``images`` those of
+    its containers. ``pods`` and ``ready`` count what still runs of it; None where the API does not tell.
+    """
+
+    number: int
+    name: str
+    uid: str
+    current: bool
+    images: tuple[str, ...] = ()
+    created_at: Instant = Instant(0)
+    cause: str = ""
+    pods: int | None = None
+    ready: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterEvent:
+    """An Event of Kubernetes. ``about``: what it speaks of, such as ``pod/web-1``; ``at``: when last seen."""
+
+    at: Instant
+    warning: bool
+    reason: str
+    about: str
+    message: str
+    count: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """A PodDisruptionBudget over the workload's pods. ``allowed``: how many more it lets go now."""
+
+    name: str
+    allowed: int
+    healthy: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoints:
+    """How many addresses stand behind a Service, ready to be sent requests or not."""
+
+    ready: int
+    not_ready: int
+
+
+class Need(StrEnum):
+    """What an action must see of its target, beside the workload itself, to plan."""
+
+    PODS = "pods"
+    REVISIONS = "revisions"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """What an action plans from. Only what it needs was read; the rest is empty."""
+
+    workload: Workload
+    pods: tuple[Pod, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+
+
+# --- changes ----------------------------------------------------------------------------------------
+#
+# ``target`` and ``uid`` of a change are those of the workload, which carries the epoch.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +176,70 @@ class RestartWorkload:
         return f"restart {self.target}"
 
 
-Change = RestartWorkload
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleWorkload:
+    """Ask for another number of pods, if it still asks for ``seen`` now."""
+
+    target: WorkloadRef
+    uid: str
+    seen: int
+    replicas: int
+
+    def __str__(self) -> str:
+        return f"scale {self.target} from {self.seen} to {self.replicas}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RollBackWorkload:
+    """Make the template of an earlier revision the workload's own again, as ``kubectl rollout undo``.
+
+    ``source`` and ``source_uid`` name the object that keeps it. The template itself stays in the cluster: it
+    can hold what must not be written down anywhere else.
+    """
+
+    target: WorkloadRef
+    uid: str
+    seen: int
+    """The revision that runs now; when another does by then, nothing is changed."""
+    revision: int
+    source: str
+    source_uid: str
+
+    def __str__(self) -> str:
+        return f"roll {self.target} back from revision {self.seen} to {self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeletePod:
+    """Delete exactly this pod; its controller makes another. Doing it again changes nothing."""
+
+    target: WorkloadRef
+    uid: str
+    pod: str
+    pod_uid: str
+
+    def __str__(self) -> str:
+        return f"delete pod {self.pod} of {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvictPod:
+    """Evict exactly this pod, as its disruption budgets allow. Doing it again changes nothing."""
+
+    target: WorkloadRef
+    uid: str
+    pod: str
+    pod_uid: str
+
+    def __str__(self) -> str:
+        return f"evict pod {self.pod} of {self.target}"
+
+
+WorkloadChange = RestartWorkload | ScaleWorkload | RollBackWorkload
+"""Changes of the workload itself: they test its epoch and leave their effect's mark on it."""
+PodChange = DeletePod | EvictPod
+"""Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
+Change = WorkloadChange | PodChange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +258,33 @@ class ClusterReader(Protocol):
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects."""
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """Its revisions, newest first."""
+
+    async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        """The disruption budgets that select its pods."""
+
+    async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
+        """Events about the workload and about those pods, newest first."""
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+    ) -> tuple[str, ...]:
+        """The last ``tail`` lines of a container, oldest first; of its run before this one if ``previous``."""
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        """What stands behind the Kubernetes Service of that name."""
+
+
+async def read_snapshot(reader: ClusterReader, ref: WorkloadRef, needs: frozenset[Need]) -> Snapshot:
+    """The workload and what else is needed of it. Raises what the reader raises."""
+    workload = await reader.workload(ref)
+    return Snapshot(
+        workload=workload,
+        pods=await reader.pods(workload) if Need.PODS in needs else (),
+        revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
+    )
 
 
 class Executor(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
-from remediator.core.policies import URGENT_SEVERITIES, Level, Runbook
+from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook
 from remediator.core.times import Instant
 
 IncidentId = NewType("IncidentId", str)
@@ -39,6 +39,7 @@ class Phase(StrEnum):
 
     DIAGNOSING = "diagnosing"
     ACTING = "acting"
+    WAITING = "waiting"
     VERIFYING = "verifying"
     ENDED = "ended"
 
@@ -85,6 +86,14 @@ class Attempt:
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None
+
+    @property
+    def awaited(self) -> tuple[Check, ...]:
+        """The checks that this phase asks, until they hold: a waiting step's own, or the verification's."""
+        if self.phase is Phase.WAITING:
+            wait = self.runbook.steps[self.step].wait
+            return (wait,) if wait is not None else ()
+        return self.runbook.verify
 
 
 class Delivery(StrEnum):

@@ -6,17 +6,16 @@ permissions it needs, its documentation (the class docstring) and a tested examp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from remediator.core.cluster import Change, ClusterReader, Workload
-from remediator.core.incident import EffectId
+from remediator.core.cluster import Change, ClusterReader, Need, Snapshot
 from remediator.core.journal import CheckResult, PageKind
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant
 
 
@@ -49,26 +48,59 @@ class EffectClass(StrEnum):
 
 
 class Action(Protocol):
-    """One kind of step. Turns parameters and a snapshot into changes; never touches the cluster."""
+    """One kind of step. Turns parameters and a snapshot into changes; never touches the cluster.
+
+    ``needs``: what must be read of the target for that, beside the workload itself.
+    """
 
     name: ClassVar[str]
     params: ClassVar[type[Params]]
     permissions: ClassVar[tuple[Permission, ...]]
     effect: ClassVar[EffectClass]
+    needs: ClassVar[frozenset[Need]]
     example: ClassVar[str]
 
-    def plan(self, params: Params, target: Workload, *, effect: EffectId, at: Instant) -> tuple[Change, ...]:
+    def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """The changes it asks for. Raises Refused when the target's state makes the action senseless."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HttpAnswer:
+    """An answer to a probe. ``text`` is the beginning of its body, plain and bounded."""
+
+    status: int
+    text: str
+
+
+class HttpProber(Protocol):
+    """Asks services whether they are well. Raises Refused (a host that is not the catalog's) and Retryable."""
+
+    async def get(self, url: str, *, hosts: Collection[str], timeout: float) -> HttpAnswer:
+        """GET ``url``, whose host must be one of ``hosts``, in at most so many seconds. Follows no redirect."""
+
+
+class Metrics(Protocol):
+    """Asks Prometheus. Raises Refused (a bad query) and Retryable."""
+
+    async def query(self, promql: str) -> tuple[tuple[Mapping[str, str], float], ...]:
+        """The samples of an instant query: each series' labels and its value now. Scalars have no labels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
-    """What checks and diagnoses may look at. ``cluster`` is None where none is configured."""
+    """What checks and diagnoses may look at. What is None is not configured.
+
+    ``hosts``: the ``host:port`` of every health URL in the catalog, which HTTP probes may reach.
+    """
 
     cluster: ClusterReader | None
     target: WorkloadRef | None
     firing: int
     """Member alerts of the incident that fire now, read from the episodes."""
+    service: Service | None = None
+    metrics: Metrics | None = None
+    http: HttpProber | None = None
+    hosts: frozenset[str] = frozenset()
 
 
 class CheckPlugin(Protocol):

@@ -115,6 +115,8 @@ class Service:
     workload: WorkloadRef | None = None
     namespace: str | None = None
     depends_on: tuple[str, ...] = ()
+    health: str | None = None
+    """The URL that tells whether it is well."""
     links: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -146,14 +148,6 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """One step of a runbook: an action and its parameters."""
-
-    action: str
-    params: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """One condition of a verification.
 
@@ -164,6 +158,18 @@ class Check:
     params: Mapping[str, object] = field(default_factory=dict)
     stable: Millis = Millis(0)
     within: Millis = Millis(5 * MINUTE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of a runbook: an action and its parameters.
+
+    ``wait``: it changes nothing, but waits until this check holds.
+    """
+
+    action: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    wait: Check | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,6 +219,21 @@ class RateLimits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """A number of pods, or a percentage of those that are wanted. Written ``2`` or ``40%``."""
+
+    value: int
+    percent: bool
+
+    def of(self, total: int) -> int:
+        """How many of so many, rounded down."""
+        return self.value * total // 100 if self.percent else self.value
+
+    def __str__(self) -> str:
+        return f"{self.value}%" if self.percent else str(self.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuardPolicy:
     """What bounds every change. With no ``namespaces`` nothing at all is touched."""
 
@@ -220,6 +241,7 @@ class GuardPolicy:
     namespaces: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     rate: RateLimits = field(default_factory=RateLimits)
+    max_unavailable: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -127,6 +127,8 @@ class Intent:
     at: Instant
     before: str = ""
     """The mark that the target carried when it was first intended: there still, it surely did not happen."""
+    pods: frozenset[str] = frozenset()
+    """UIDs of the pods that it was about to take away: however often it is performed, it takes no other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -298,10 +300,13 @@ class GuardStore(Protocol):
         Has no effect once ``effect`` is journalled or ``lease`` is no longer held: somebody may act on it.
         """
 
-    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
+    async def intend(
+        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+    ) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held.
 
-        ``before``: the mark on the target now; the first one is kept.
+        ``before``: the mark on the target now. ``pods``: UIDs of those that it takes away. Of both the first
+        ones are kept.
         """
 
     async def intended(self, effect: EffectId) -> Intent | None:

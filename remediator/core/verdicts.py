@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from remediator.core.cluster import Workload
+from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
@@ -79,6 +79,15 @@ class GuardPorts(Protocol):
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
+
+    async def plan(self) -> Sequence[Change]:
+        """The changes that the step asks for, as the target is now."""
+
+    async def pods(self) -> Sequence[Pod]:
+        """The target's pods as they are now."""
+
+    async def budgets(self) -> Sequence[Budget]:
+        """The disruption budgets over the target's pods."""
 
     async def lease(self, target: str) -> Lease | str:
         """The lease on the target, or who holds it."""

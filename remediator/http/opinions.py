@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from remediator.core.cluster import ClusterReader, Workload
+from remediator.core.cluster import Budget, Change, ClusterReader, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import GuardStore, Lease, Limit, LimitUse, Pause
@@ -36,6 +36,18 @@ class ReadOnly:
         if self._reader is None:
             raise Refused("no cluster is configured; set REMEDIATOR_KUBECONFIG or run inside a cluster")
         return await self._reader.workload(target)
+
+    async def plan(self) -> Sequence[Change]:
+        """The changes are planned only when it is this runbook's turn."""
+        raise NotAskedError
+
+    async def pods(self) -> Sequence[Pod]:
+        """Nobody asks without a plan."""
+        raise NotAskedError
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Nobody asks without a plan."""
+        raise NotAskedError
 
     async def lease(self, target: str) -> Lease | str:
         """Asking takes it, and whoever works on the target now would lose time."""

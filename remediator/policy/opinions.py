@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from remediator.core.classify import Match
-from remediator.core.cluster import Workload
+from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.incident import Attempt, EffectId, Incident, IncidentId, Phase, Status
 from remediator.core.policies import Mode, Policy, Runbook, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
@@ -50,6 +50,18 @@ class Offline:
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """Unknown."""
+        raise NotAskedError
+
+    async def plan(self) -> Sequence[Change]:
+        """The changes are planned only when it is this runbook's turn."""
+        raise NotAskedError
+
+    async def pods(self) -> Sequence[Pod]:
+        """Nobody asks without a plan."""
+        raise NotAskedError
+
+    async def budgets(self) -> Sequence[Budget]:
+        """Nobody asks without a plan."""
         raise NotAskedError
 
     async def lease(self, target: str) -> Lease | str:

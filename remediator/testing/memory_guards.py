@@ -98,12 +98,14 @@ class MemoryGuards:
         for limit in limits:
             self._limits.get(limit.name, {}).pop(member, None)
 
-    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
+    async def intend(
+        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+    ) -> bool:
         """As the Protocol says."""
         if not self._holds(lease):
             return False
         first = self._intents.get(effect)
-        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()), before=before)
+        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()), before=before, pods=pods)
         self._intents[effect] = fresh if first is None else replace(first, epoch=lease.epoch)
         return True
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.actions import ACTIONS
-from remediator.core.cluster import EFFECT_ANNOTATION, Change, Executor, Workload
+from remediator.core.cluster import (
+    EFFECT_ANNOTATION,
+    Budget,
+    Change,
+    ClusterReader,
+    DeletePod,
+    EvictPod,
+    Executor,
+    Pod,
+    Workload,
+    read_snapshot,
+)
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
@@ -27,7 +38,9 @@ class Reach:
         self._lease: Lease | None = None
         self._limits: Sequence[Limit] = ()
         self._withheld = False
-        self._changes: tuple[Change, ...] = ()
+        self._plan: tuple[Change, ...] | None = None
+        self._meant: frozenset[str] = frozenset()
+        """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
 
     async def paused(self) -> Pause | None:
         """The kill switch."""
@@ -46,10 +59,47 @@ class Reach:
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
+        self._seen = await self._reader.workload(target)
+        return self._seen
+
+    async def plan(self) -> Sequence[Change]:
+        """The step's changes, planned once from the target as it is now. Raises what action and reader do."""
+        if self._plan is None:
+            self._plan = await self._make_plan()
+        return self._plan
+
+    async def _make_plan(self) -> tuple[Change, ...]:
+        action, target = ACTIONS.get(self._request.step.action), self._request.target
+        if action is None or target is None:
+            raise Refused(f"this version does not know action {self._request.step.action}")
+        params = action.params.model_validate(dict(self._request.step.params))
+        seen = await read_snapshot(self._reader, target, action.needs)
+        self._seen = seen.workload
+        if not self._meant:
+            return action.plan(params, seen, at=self._request.at)
+        try:
+            planned = action.plan(params, seen, at=self._request.at)
+        except Refused:
+            return ()  # nothing is left to do: that is how it was meant to end
+        return tuple(
+            change
+            for change in planned
+            if isinstance(change, DeletePod | EvictPod) and change.pod_uid in self._meant
+        )
+
+    async def pods(self) -> Sequence[Pod]:
+        """The target's pods as they are now."""
+        return () if self._seen is None else await self._reader.pods(self._seen)
+
+    async def budgets(self) -> Sequence[Budget]:
+        """The disruption budgets over the target's pods."""
+        return () if self._seen is None else await self._reader.budgets(self._seen)
+
+    @property
+    def _reader(self) -> ClusterReader:
         if self._means.reader is None:
             raise Refused("no cluster is configured; set REMEDIATOR_KUBECONFIG or run inside a cluster")
-        self._seen = await self._means.reader.workload(target)
-        return self._seen
+        return self._means.reader
 
     async def lease(self, target: str) -> Lease | str:
         """The lease; once it is ours, whether it still is."""
@@ -80,16 +130,12 @@ class Reach:
         return uses
 
     async def dry_run(self) -> Sequence[str]:
-        """Plan the step, and have the server check each change."""
-        action = ACTIONS.get(self._request.step.action)
-        if action is None or self._seen is None:
-            raise Refused(f"this version does not know action {self._request.step.action}")
-        params = action.params.model_validate(dict(self._request.step.params))
-        self._changes = action.plan(params, self._seen, effect=self._request.effect, at=self._request.at)
+        """Have the server check each change of the plan; the changes in words."""
+        planned = await self.plan()
         if not self._withheld:
-            for change in self._changes:
+            for change in planned:
                 await self._executor.dry_run(change)
-        return [str(change) for change in self._changes]
+        return [str(change) for change in planned]
 
     @property
     def _executor(self) -> Executor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remediator.core.cluster import EFFECT_ANNOTATION, Fence
+from remediator.core.cluster import EFFECT_ANNOTATION, Change, DeletePod, EvictPod, Fence
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
@@ -87,7 +87,9 @@ class _Work(Reach):
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
         intent = await self._store.intended(self._request.effect)
-        if intent is not None and (found := await self._look_for_it(intent.before)) is not None:
+        if intent is not None and intent.pods:
+            self._meant = intent.pods  # what is gone of them is done, and no other will be touched
+        elif intent is not None and (found := await self._look_for_it(intent.before)) is not None:
             return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
@@ -109,7 +111,7 @@ class _Work(Reach):
         return verdicts
 
     def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
-        would = "; ".join(str(change) for change in self._changes)
+        would = "; ".join(str(change) for change in self._plan or ())
         objection = next((v for v in verdicts if not v.allowed and not v.withholds), None)
         if objection is not None:
             text = f"{withheld.text}; it would have been blocked by {objection.guard}: {objection.text}"
@@ -119,29 +121,50 @@ class _Work(Reach):
 
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None
-        if not await self._store.intend(self._request.effect, self._lease, self._mark):
+        planned = tuple(await self.plan())
+        pods = frozenset(change.pod_uid for change in planned if isinstance(change, DeletePod | EvictPod))
+        if not await self._store.intend(self._request.effect, self._lease, self._mark, pods):
             return _acted(
                 self._effect, ActResult.RETRY, "the lease was lost before the change", verdicts=verdicts
             )
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
         done: list[str] = []
         try:
-            for change in self._changes:
-                if (objection := await self._last_look()) is not None:
+            for change in planned:
+                if (objection := await self._perform(change, fence)) is not None:
                     return self._stopped(objection, verdicts, done)
-                claimed = await self._executor.claim(change.target, change.uid, fence)
-                if claimed.annotations.get(EFFECT_ANNOTATION) != fence.effect:
-                    if (objection := await self._last_look()) is not None:
-                        return self._stopped(objection, verdicts, done)
-                    await self._executor.apply(change, fence)
                 done.append(str(change))
         except Unknown as error:
+            if pods:  # which of them are gone shows itself when it is performed again
+                text = str(error)
+                return _acted(
+                    self._effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
+                )
             return await self._in_doubt(error, verdicts, self._mark)
-        except Fenced as error:
-            return _acted(self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done)
+        except StoreUnavailable:
+            raise
+        except (Retryable, Fenced) as error:
+            delay = Millis(error.delay or LOOK_AGAIN) if isinstance(error, Retryable) else None
+            return _acted(
+                self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done, retry_after=delay
+            )
         except Permanent as error:
             return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
-        return _acted(self._effect, ActResult.DONE, "; ".join(done), verdicts=verdicts, changes=done)
+        reason = "; ".join(done) or "nothing is left to do"
+        return _acted(self._effect, ActResult.DONE, reason, verdicts=verdicts, changes=done)
+
+    async def _perform(self, change: Change, fence: Fence) -> Verdict | None:
+        """Claim the target and make the change; or what objects to it at the last look."""
+        if (objection := await self._last_look()) is not None:
+            return objection
+        claimed = await self._executor.claim(change.target, change.uid, fence)
+        marks = not isinstance(change, DeletePod | EvictPod)
+        if marks and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
+            return None
+        if (objection := await self._last_look()) is not None:
+            return objection
+        await self._executor.apply(change, fence)
+        return None
 
     async def _last_look(self) -> Verdict | None:
         last = (await ask_guards(self._request, self, LAST_LOOK))[-1]

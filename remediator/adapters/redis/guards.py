@@ -87,20 +87,28 @@ class GuardPart(Part):
         call.each(limits, lambda limit: call.key(self._keys.limit(limit.name)))
         await self._run("refund", call)
 
-    async def intend(self, effect: EffectId, lease: Lease, before: str) -> bool:
+    async def intend(
+        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+    ) -> bool:
         """As the Protocol says."""
         call = Call()
         call.key(self._keys.intent(effect), self._keys.lease(lease.target))
-        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention, before)
+        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention, before, " ".join(sorted(pods)))
         return bool(await self._run_durably("intend", call))
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As the Protocol says."""
-        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before")
-        ((epoch, at, before),) = await self._ask(wanted)
+        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods")
+        ((epoch, at, before, pods),) = await self._ask(wanted)
         if epoch is None or at is None:
             return None
-        return Intent(effect=effect, epoch=int(epoch), at=Instant(int(at)), before=(before or b"").decode())
+        return Intent(
+            effect=effect,
+            epoch=int(epoch),
+            at=Instant(int(at)),
+            before=(before or b"").decode(),
+            pods=frozenset((pods or b"").decode().split()),
+        )
 
 
 def _lease_text(lease: Lease) -> str:
