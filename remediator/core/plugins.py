@@ -75,8 +75,8 @@ class HttpAnswer:
 class HttpProber(Protocol):
     """Asks services whether they are well. Raises Refused (a host that is not the catalog's) and Retryable."""
 
-    async def get(self, url: str, *, hosts: Collection[str], timeout: float) -> HttpAnswer:
-        """GET ``url``, whose host must be one of ``hosts``, in at most so many seconds. Follows no redirect."""
+    async def get(self, url: str, *, hosts: Collection[str], within: float) -> HttpAnswer:
+        """GET ``url``, whose host must be one of ``hosts``, in so many seconds. Follows no redirect."""
 
 
 class Metrics(Protocol):

@@ -45,6 +45,7 @@ from remediator.policy.values import (
     ProtectedText,
     RateText,
     SelectorText,
+    ShareText,
     WorkloadText,
     refusal,
 )
@@ -197,12 +198,13 @@ class GuardsModel(Model):
     """``guards``."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        ["max_unavailable", "storm", "flapping", "breaker", "freeze", "error_budget", "pages"]
+        ["storm", "flapping", "breaker", "freeze", "error_budget", "pages"]
     )
     accept: list[MatcherText] = Field(default_factory=list)
     namespaces: list[Namespace] = Field(default_factory=list)
     protect: list[ProtectedText] = Field(default_factory=list)
     rate: RatesModel = RatesModel()
+    max_unavailable: ShareText | None = None
 
     def build(self) -> GuardPolicy:
         """The core value. Rates that are not given keep their defaults."""
@@ -212,6 +214,7 @@ class GuardsModel(Model):
             namespaces=tuple(dict.fromkeys(self.namespaces)),
             protect=tuple(dict.fromkeys(self.protect)),
             rate=RateLimits(**{scope: rate for scope, rate in given.items() if rate is not None}),
+            max_unavailable=self.max_unavailable,
         )
 
 
