@@ -60,7 +60,7 @@ def test_the_documentation_has_the_rule() -> None:
         assert f"`+{name}`" in text
 
 
-@pytest.mark.parametrize("kind", ["redis-7.0", "valkey-9"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_every_grant_that_is_missing_is_named_before_the_first_alert(
     kind: str, servers: Servers
 ) -> None:
@@ -68,10 +68,11 @@ async def test_every_grant_that_is_missing_is_named_before_the_first_alert(
     server, prefix = servers.get(kind), fresh_prefix()
     for command in (*ALWAYS, *EXAMINING):
         add_user(server, prefix, prefix, password="pw")
-        revoke(server, prefix, f"-{command}")
+        revoke(server, prefix, f"-{command.split('|')[0] if kind == 'redis-6.2' else command}")
         store = await RedisStore.connect(f"redis://{prefix}:pw@127.0.0.1:{server.port}", prefix=prefix)
         trouble = await store.trouble()
-        assert f"+{command} " in f"{trouble} ".replace(",", " "), (command, trouble)
+        if (command, kind) != ("evalsha", "redis-6.2"):  # no script can try it there; the first call says it
+            assert f"+{command} " in f"{trouble} ".replace(",", " "), (command, trouble)
         if command != "ping":
             with pytest.raises(StoreUnavailable, match=re.escape(f"+{command}")):
                 await admit(store, arrival("aa"))
