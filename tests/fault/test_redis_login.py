@@ -25,7 +25,7 @@ from remediator.core.times import Instant, Millis
 from tests.contract.stores import LANES, admit, alert, arrival, commit, incident, take
 from tests.fault.test_redis_faults import recovers, refusal, refuses_everything
 from tests.secured import PASSWORD, add_user, revoke
-from tests.servers import RedisServer, redis_server
+from tests.servers import RedisServer, free_port, redis_server
 
 PREFIX = "remediator"
 CODED = quote(PASSWORD, safe="")
@@ -131,6 +131,19 @@ async def test_a_password_that_is_rotated(server: RedisServer, tmp_path: Path) -
     file.write_text("new-password")
     await recovers(store)
     assert await store.trouble() is None
+    await store.close()
+
+
+async def test_only_the_login_follows_a_url_that_changes(server: RedisServer) -> None:
+    """A rotated URL file is found, too; but half of our connections never go to another store."""
+    add_user(server, "app", PREFIX, password="old-password")
+    urls = [f"redis://app:old-password@127.0.0.1:{server.port}"]
+    store = await RedisStore.connect(lambda: Address.parse(urls[-1]))
+    await admit(store, arrival("aa"))
+    revoke(server, "app", "resetpass", ">new-password")
+    await asyncio.to_thread(disconnect_all, server)
+    urls.append(f"redis://app:new-password@127.0.0.1:{free_port()}/7")
+    assert await admit(store, arrival("aa")) == [Disposition.DUPLICATE]
     await store.close()
 
 
