@@ -107,6 +107,20 @@ async def test_who_is_refused_is_told_why(server: RedisServer, over: str, tmp_pa
     await store.close()
 
 
+async def test_an_answer_that_quotes_the_password_is_not_repeated(server: RedisServer) -> None:
+    """A server that does not know AUTH says what it was sent with it."""
+    server.settings["rename-command"] = "AUTH ANOTHERNAME"
+    await asyncio.to_thread(server.restart)
+    store = await RedisStore.connect(where(f"redis://app:Pw1-secret@127.0.0.1:{server.port}"))
+    text = await refusal(admit(store, arrival("aa")))
+    assert "knows AUTH" in text
+    assert "Pw1-secret" not in text
+    await store.close()
+    store = await RedisStore.connect(f"redis://127.0.0.1:{server.port}/9999")
+    assert "no database of that number" in await refusal(admit(store, arrival("aa")))
+    await store.close()
+
+
 async def test_a_password_that_is_rotated(server: RedisServer, tmp_path: Path) -> None:
     """Refused while the file is old, gone or empty, with the reason; let in again with the new one."""
     add_user(server, "app", PREFIX, password="old-password")

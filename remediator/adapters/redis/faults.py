@@ -74,6 +74,14 @@ def unopened(error: BaseException, *, tls: bool) -> StoreUnavailable:
     if any(isinstance(each, _CLOSED) for each in _chain(error)) or "closed by server" in str(error):
         wants = "a client certificate, set REDIS_CERT and REDIS_KEY" if tls else "TLS, write rediss://"
         return StoreUnavailable(f"Redis closed the connection as we came; if it wants {wants}")
+    answer = _refusal_within(error)
+    if isinstance(answer, ResponseError) and _code(answer, str(answer)) not in _NAMED:
+        if "DB index" in str(answer):
+            return StoreUnavailable("Redis has no database of that number; correct the end of REDIS_URL")
+        return StoreUnavailable(
+            "Redis answers our login with an error that may repeat the password, so it is not shown; see that "
+            "it knows AUTH, CLIENT SETNAME and SELECT"
+        )
     return unavailable(error)
 
 
