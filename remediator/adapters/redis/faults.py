@@ -79,8 +79,8 @@ def unopened(error: BaseException, *, tls: bool) -> StoreUnavailable:
         if "DB index" in str(answer):
             return StoreUnavailable("Redis has no database of that number; correct the end of REDIS_URL")
         return StoreUnavailable(
-            "Redis answers our login with an error that may repeat the password, so it is not shown; see that "
-            "it knows AUTH, CLIENT SETNAME and SELECT"
+            "Redis answers our login with an error that may repeat the password, so it is not shown; see "
+            "that it knows AUTH, CLIENT SETNAME and SELECT"
         )
     return unavailable(error)
 
