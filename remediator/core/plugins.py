@@ -73,7 +73,7 @@ class HttpAnswer:
 
 
 class HttpProber(Protocol):
-    """Asks services whether they are well. Raises Refused (a host that is not the catalog's) and Retryable."""
+    """Asks services whether they are well. Raises Refused (a host not of the catalog) and Retryable."""
 
     async def get(self, url: str, *, hosts: Collection[str], within: float) -> HttpAnswer:
         """GET ``url``, whose host must be one of ``hosts``, in so many seconds. Follows no redirect."""
