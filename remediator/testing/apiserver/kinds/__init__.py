@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from remediator.testing.apiserver.kinds.base import Kind
+from remediator.testing.apiserver.kinds.batch import JOBS
 from remediator.testing.apiserver.kinds.core import CONFIG_MAPS, ENDPOINTS, NAMESPACES, PODS, SERVICES
+from remediator.testing.apiserver.kinds.events import EVENTS
+from remediator.testing.apiserver.kinds.nodes import NODES
+from remediator.testing.apiserver.kinds.policy import POD_DISRUPTION_BUDGETS
 from remediator.testing.apiserver.kinds.workloads import (
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
@@ -15,7 +19,9 @@ from remediator.testing.apiserver.kinds.workloads import (
 KINDS = (
     CONFIG_MAPS,
     ENDPOINTS,
+    EVENTS,
     NAMESPACES,
+    NODES,
     PODS,
     SERVICES,
     CONTROLLER_REVISIONS,
@@ -23,6 +29,8 @@ KINDS = (
     DEPLOYMENTS,
     REPLICA_SETS,
     STATEFUL_SETS,
+    JOBS,
+    POD_DISRUPTION_BUDGETS,
 )
 GROUPS = {(kind.group, kind.version) for kind in KINDS} | {("authorization.k8s.io", "v1")}
 
@@ -32,10 +40,14 @@ __all__ = [
     "DAEMON_SETS",
     "DEPLOYMENTS",
     "ENDPOINTS",
+    "EVENTS",
     "GROUPS",
+    "JOBS",
     "KINDS",
     "NAMESPACES",
+    "NODES",
     "PODS",
+    "POD_DISRUPTION_BUDGETS",
     "REPLICA_SETS",
     "SERVICES",
     "STATEFUL_SETS",
