@@ -109,8 +109,8 @@ async def test_rights_are_those_of_the_token() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/v1/persistentvolumes"),
-        ("GET", "/apis/batch/v1/namespaces/shop/cronjobs"),
+        ("GET", "/api/v1/namespaces/shop/serviceaccounts"),
+        ("GET", "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"),
         ("GET", "/api/v1/namespaces/shop/pods/x/exec"),
         ("POST", "/api/v1/namespaces/shop/pods/x/eviction"),
     ],

@@ -1,8 +1,9 @@
 """A fake Kubernetes API server, held to recordings of a real one (v1.32).
 
-It serves namespaces, pods (with logs), services and their endpoints, ConfigMaps, Deployments,
-ReplicaSets, StatefulSets, DaemonSets and access reviews, with the controllers behind them. What it does not
-do it answers with 501 and says so. ``python -m remediator.testing.apiserver`` runs it as a process.
+It serves namespaces, nodes, pods (with logs), services and their endpoints, ConfigMaps, the workloads, jobs,
+autoscalers, disruption budgets, quotas, limit ranges, volumes and claims, events, leases, roles and access
+reviews, with the controllers behind most of them. What it does not do it answers with 501 and says so.
+``python -m remediator.testing.apiserver`` runs it as a process.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def check_kind(obj: Json, name: str, api_version: str) -> None:
 def decode_object(request: Request, kind: Kind, obj: Json) -> Json:
     """The object with the right types and without unknown fields. Raises ApiError 400."""
     try:
-        decoded = decode(obj, kind.name)
+        decoded = decode(obj, kind.type_name)
     except Mismatch as mismatch:
         version = kind.version
         subject = f'{kind.name} in version "{version}" cannot be handled as a {kind.name}'
@@ -137,8 +137,8 @@ class DeleteOptions:
     resource_version: str | None
 
     @classmethod
-    def of(cls, request: Request) -> DeleteOptions:
-        """Raises ApiError 400 or 422."""
+    def of(cls, request: Request, *, default: str = "Background") -> DeleteOptions:
+        """``default``: the propagation when the request names none. Raises ApiError 400 or 422."""
         body: Json = parse_json(request.body) if request.body.strip() else {}
         if (kind := body.get("kind", "DeleteOptions")) != "DeleteOptions":
             scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
@@ -147,9 +147,7 @@ class DeleteOptions:
             raise ApiError(500, "", why)
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
-        propagation = str(
-            body.get("propagationPolicy") or request.query.get("propagationPolicy", "Background")
-        )
+        propagation = str(body.get("propagationPolicy") or request.query.get("propagationPolicy", default))
         if propagation not in {"Foreground", "Background", "Orphan"}:
             known = '"Foreground", "Background", "Orphan", "nil"'
             raise invalid_options(

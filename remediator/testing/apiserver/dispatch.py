@@ -18,7 +18,7 @@ from remediator.testing.apiserver.access import Asked, User, authenticate, autho
 from remediator.testing.apiserver.bodies import Request, parse_json
 from remediator.testing.apiserver.cluster import Cluster, Sleep
 from remediator.testing.apiserver.faults import Fault, Faults
-from remediator.testing.apiserver.kinds import GROUPS, KINDS, PODS, Kind
+from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
 from remediator.testing.apiserver.logs import Logs
 from remediator.testing.apiserver.paths import parse
@@ -35,9 +35,10 @@ from remediator.testing.apiserver.striking import fail_after, fail_before
 from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
 
-_BY_RESOURCE = {kind.resource: kind for kind in KINDS}
+_BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
 _NO_CACHE = {"Cache-Control": "no-cache, private"}
 _NOT_FOUND_PAGE = "404 page not found\n"
+_ONLY_REAL = ("/openapi", "/.well-known", "/metrics", "/healthz/", "/livez/", "/readyz/", "/logs")
 _AVAILABLE = (
     "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
     "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
@@ -129,24 +130,21 @@ class Dispatcher:
 
     def _object(self, request: Request, kind: Kind) -> web.Response:
         verb, status = request.asked.verb, 200
-        if verb not in kind.verbs or (verb == "create" and request.asked.name):
-            raise method_not_allowed()
-        if verb in {"update", "patch"} and not request.asked.name:
-            raise method_not_allowed()
+        _check_verb(kind, request.asked)
         answer: Any
         match verb:
             case "get":
                 check_version(request, self.cluster.store)
-                answer = self.writer.present(request, kind)
+                answer = kind.outward(self.writer.present(request, kind))
                 answer = partial(answer) if "as=PartialObjectMetadata" in request.accept else answer
             case "list":
                 answer = list_objects(request, kind, self.cluster.store)
             case "create":
-                answer, status = self.writer.create(request, kind), 201
+                answer, status = kind.outward(self.writer.create(request, kind)), 201
             case "update":
-                answer = self.writer.update(request, kind)
+                answer = kind.outward(self.writer.update(request, kind))
             case "patch":
-                answer = self.writer.patch(request, kind)
+                answer = kind.outward(self.writer.patch(request, kind))
             case "delete":
                 answer = self.writer.delete(request, kind)
             case "deletecollection":
@@ -172,34 +170,44 @@ class Dispatcher:
 
 def find_kind(asked: Asked) -> Kind:
     """The kind behind a path. Raises ApiError 404, or 501 for what only a real server has."""
-    kind = _BY_RESOURCE.get((asked.group, asked.resource))
-    if kind is not None and kind.version == asked.version:
+    kind = _BY_RESOURCE.get((asked.group, asked.version, asked.resource))
+    if kind is not None:
         return kind
-    if asked.group in discovery.ELSEWHERE or (not asked.group and asked.resource in discovery.CORE_ELSEWHERE):
+    if discovery.find(asked.group, asked.version, asked.resource) is not None:
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
-    if (asked.group, asked.resource) in discovery.RESOURCES_ELSEWHERE:
-        raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
-    if any(asked.group == group for group, _ in GROUPS):
+    if discovery.known_group(asked.group):
         raise no_such_resource()
     raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
 
 
+def _check_verb(kind: Kind, asked: Asked) -> None:
+    """Raises ApiError 405 for a verb the resource has not, 501 for one that only a real server knows."""
+    misplaced = (asked.verb == "create" and asked.name) or (
+        asked.verb in {"update", "patch"} and not asked.name
+    )
+    real = discovery.find(kind.group, kind.version, kind.plural)
+    if misplaced or (real is not None and asked.verb not in real.verbs):
+        raise method_not_allowed()
+    if asked.verb not in kind.verbs:
+        raise unsupported(f"to {asked.verb} {kind.plural}")
+
+
 def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
-    real = {"pods": {"exec", "attach", "portforward", "proxy", "eviction", "binding", "ephemeralcontainers"}}
-    if asked.subresource in real.get(kind.plural, set()):
+    if discovery.find(kind.group, kind.version, asked.resource_path) is not None:
         return unsupported(f"the subresource {asked.resource_path}")
     return no_such_resource()
 
 
 def _plain(request: Request, method: str) -> web.Response:
-    found = discovery.document(request.asked.path)
+    found = discovery.document(request.asked.path, request.accept)
     if found is None:
-        parts = request.asked.path.strip("/").split("/")
-        if parts[0] == "apis" and len(parts) > 1 and parts[1] in discovery.ELSEWHERE:
-            raise unsupported(f"the API group {parts[1]}")
+        if request.asked.path.rstrip("/").startswith(_ONLY_REAL) or request.asked.path == "/":
+            raise unsupported(f"the path {request.asked.path}")
         return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
     if method not in {"GET", "HEAD"}:
         raise method_not_allowed()
+    if "verbose" in request.query and isinstance(found, str):
+        raise unsupported("a verbose answer on health")
     if isinstance(found, str):
         return web.Response(text=found, headers=_NO_CACHE)
     return json_response(found)

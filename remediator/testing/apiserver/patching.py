@@ -53,7 +53,7 @@ def _decoded(request: Request, new: Json, patch: Any, type_name: str, *, strateg
     try:
         decoded = decode(new, type_name)
     except Mismatch as mismatch:
-        why = f"unrecognized type: {mismatch.wanted}" if strategic else str(mismatch)
+        why = f"unrecognized type: {mismatch.wanted}" if strategic and mismatch.wanted else str(mismatch)
         raise invalid_patch(shown, why) from mismatch
     if decoded.unknown and request.strict:
         listed = ", ".join(f'unknown field "{path}"' for path in decoded.unknown)

@@ -35,7 +35,7 @@ _EXPIRED = (
 def selection(request: Request, kind: Kind) -> Callable[[Json], bool]:
     """Which objects the selectors of the request let through. Raises ApiError 400."""
     labels = parse_labels(request.query.get("labelSelector", ""))
-    fields = parse_fields(request.query.get("fieldSelector", ""), kind.fields, core=not kind.group)
+    fields = parse_fields(request.query.get("fieldSelector", ""), kind)
     name = request.asked.name
     return lambda obj: (
         labels.matches(obj["metadata"].get("labels", {}))
@@ -137,7 +137,8 @@ def list_objects(request: Request, kind: Kind, store: Store) -> Json:
 def list_of(kind: Kind, found: list[Json], meta: Json) -> Json:
     """A list; its items do not repeat their kind."""
     items = [
-        {name: value for name, value in obj.items() if name not in {"kind", "apiVersion"}} for obj in found
+        {name: value for name, value in kind.outward(obj).items() if name not in {"kind", "apiVersion"}}
+        for obj in found
     ]
     return {"kind": f"{kind.name}List", "apiVersion": kind.api_version, "metadata": meta, "items": items}
 

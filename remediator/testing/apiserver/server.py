@@ -16,6 +16,7 @@ from aiohttp import web
 
 from remediator.testing.apiserver import control
 from remediator.testing.apiserver.access import User
+from remediator.testing.apiserver.admission import Admission
 from remediator.testing.apiserver.behaviour import Behaviour
 from remediator.testing.apiserver.cluster import Cluster, Pace, Sleep
 from remediator.testing.apiserver.controllers import default_controllers
@@ -69,9 +70,10 @@ class FakeApiServer:
         self.cluster = Cluster(
             controllers, pace=pace or Pace(), nodes=nodes, sleep=sleep, clock=time.monotonic, wall=wall
         )
+        self.admission = Admission(store=self.cluster.store)
         self._dispatcher = Dispatcher(
             cluster=self.cluster,
-            writer=Writer(cluster=self.cluster, ledger=self.ledger),
+            writer=Writer(cluster=self.cluster, ledger=self.ledger, admission=self.admission),
             users=self.users,
             faults=self.faults,
             logs=self.logs,
@@ -80,7 +82,7 @@ class FakeApiServer:
         self._runner: web.AppRunner | None = None
         self._engine: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        for name in ("default", "kube-system"):
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
             self.namespace(name)
 
     async def __aenter__(self) -> Self:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from remediator.testing.apiserver.admission import Admission
 from remediator.testing.apiserver.bodies import (
     DeleteOptions,
     Request,
@@ -29,6 +30,7 @@ from remediator.testing.apiserver.statuses import (
     method_not_allowed,
     modified,
     not_found,
+    other_uid,
     qualified,
     success,
 )
@@ -40,19 +42,26 @@ class Writer:
 
     cluster: Cluster
     ledger: Ledger
+    admission: Admission
 
     def present(self, request: Request, kind: Kind) -> Json:
-        """The object the request names. Raises ApiError 404."""
-        asked = request.asked
+        """The object the request names, as it is stored. Raises ApiError 404."""
         obj = self.cluster.store.get(kind, _key(request, kind))
         if obj is None:
-            raise not_found(kind.plural, kind.group, asked.name)
+            raise not_found(kind.base.plural, kind.base.group, request.asked.name)
         return obj
 
     def create(self, request: Request, kind: Kind) -> Json:
-        """Store a new object. Raises ApiError 4xx."""
+        """Store a new object; as it is stored. Raises ApiError 4xx."""
         dry_run = request.dry_run
-        manifest = decode_object(request, kind, parse_object(request, kind))
+        return self.add(
+            request, kind, decode_object(request, kind, parse_object(request, kind)), dry_run=dry_run
+        )
+
+    def add(self, request: Request, kind: Kind, body: Json, *, dry_run: bool) -> Json:
+        """Store a decoded object of the requested kind as a new one. Raises ApiError 4xx."""
+        found = kind.validate(body) if kind.stored_as else ()
+        kind, manifest = kind.base, kind.inward(body)
         meta = manifest.setdefault("metadata", {})
         namespace = request.asked.namespace if kind.namespaced else ""
         if namespace and meta.setdefault("namespace", namespace) != namespace:
@@ -66,8 +75,10 @@ class Writer:
             cause = Cause(field="metadata.name", message="Required value: name or generateName is required")
             raise invalid(kind.name, kind.group, "", [cause])
         obj = self.cluster.prepare_create(kind, manifest)
-        if causes := kind.validate(obj):
+        self.admission.fill(kind, obj)
+        if causes := [*found, *kind.validate(obj)]:
             raise invalid(kind.name, kind.group, obj["metadata"]["name"], causes)
+        self.admission.check(request.asked, kind, obj, None)
         if self.cluster.store.get(kind, key_of(obj)) is not None:
             raise already_exists(kind.plural, kind.group, obj["metadata"]["name"])
         return self.store(request, kind, obj, None, dry_run=dry_run, body=manifest)
@@ -90,28 +101,37 @@ class Writer:
         dry_run = request.dry_run
         new = decode_object(request, kind, parse_object(request, kind))
         check_names(request, new)
-        old = self.present(request, kind)
-        uid = new["metadata"].get("uid", old["metadata"]["uid"])
-        if uid != old["metadata"]["uid"]:
-            present = old["metadata"]["uid"]
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {present}"
-            raise conflict(kind.plural, kind.group, request.asked.name, why)
-        return self._replace(request, kind, new, old, dry_run=dry_run, body=new)
+        old = self.cluster.store.get(kind, _key(request, kind))
+        if old is None and not kind.create_on_update:
+            old = self.present(request, kind)
+        present = old["metadata"]["uid"] if old is not None else ""
+        uid = new["metadata"].get("uid") or present
+        if uid != present:
+            raise other_uid(kind.base.plural, kind.base.group, _key(request, kind), uid, present)
+        if old is None:
+            return self.add(request, kind, new, dry_run=dry_run)
+        if not kind.base.unconditional and not new["metadata"].get("resourceVersion"):
+            cause = Cause.invalid("metadata.resourceVersion", "0x0", "must be specified for an update")
+            raise invalid(kind.base.plural, kind.base.group, request.asked.name, [cause])
+        return self.replace(request, kind, kind.inward(new), old, dry_run=dry_run, body=new)
 
     def patch(self, request: Request, kind: Kind) -> Json:
         """Patch an object. Raises ApiError 4xx."""
         dry_run = request.dry_run
         old = self.present(request, kind)
-        new, body = patched_object(request, old, kind.name)
+        new, body = patched_object(request, kind.outward(old), kind.type_name)
         check_names(request, new)
+        new, kind = kind.inward(new), kind.base
         if new["metadata"].get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
             cause = Cause.invalid("metadata.uid", f'"{new["metadata"]["uid"]}"', "field is immutable")
             raise invalid(kind.name, kind.group, request.asked.name, [cause, cause])
-        return self._replace(request, kind, new, old, dry_run=dry_run, body=body)
+        return self.replace(request, kind, new, old, dry_run=dry_run, body=body)
 
-    def _replace(
+    def replace(
         self, request: Request, kind: Kind, new: Json, old: Json, *, dry_run: bool, body: Any
     ) -> Json:
+        """Store another state of an object; both in the stored form. Raises ApiError 4xx."""
+        kind = kind.base
         version = new["metadata"].get("resourceVersion")
         if version and version != old["metadata"]["resourceVersion"]:
             raise modified(kind.plural, kind.group, request.asked.name)
@@ -121,6 +141,7 @@ class Writer:
             obj = self.cluster.prepare_update(kind, new, old)
             if causes := [*kind.validate(obj), *kind.validate_update(obj, old)]:
                 raise invalid(kind.name, kind.group, request.asked.name, causes)
+            self.admission.check(request.asked, kind, obj, old)
         return self.store(request, kind, obj, old, dry_run=dry_run, body=body)
 
     def store(
@@ -164,14 +185,15 @@ class Writer:
 
     def delete(self, request: Request, kind: Kind) -> Json:
         """Delete the object the request names. Raises ApiError 4xx."""
-        options = _options(request)
-        return self._delete(request, kind, self.present(request, kind), options)
+        options = _options(request, kind)
+        answer = self._delete(request, kind.base, self.present(request, kind), options)
+        return kind.outward(answer) if answer["kind"] == kind.name else answer
 
     def delete_all(self, request: Request, kind: Kind, found: list[Json]) -> Json:
         """Delete every object of a list; the answer is the list."""
-        options = _options(request)
+        options = _options(request, kind)
         for obj in found:
-            self._delete(request, kind, obj, options)
+            self._delete(request, kind.base, obj, options)
         meta = {"resourceVersion": str(self.cluster.store.revision)}
         return list_of(kind, found, meta)
 
@@ -211,9 +233,9 @@ class Writer:
         return None
 
 
-def _options(request: Request) -> DeleteOptions:
+def _options(request: Request, kind: Kind) -> DeleteOptions:
     try:
-        return DeleteOptions.of(request)
+        return DeleteOptions.of(request, default=kind.propagation)
     except (ValueError, TypeError, AttributeError) as error:
         raise bad_request(str(error)) from error
 
