@@ -29,13 +29,15 @@ class Pace:
 
     ``ready_after``: from a pod's creation until it is ready. ``stop_after``: from its deletion until it is
     gone. ``lag``: until controllers notice a change, so that a status is seen to trail its spec. ``second``:
-    one second of the cluster's own deadlines (progressDeadlineSeconds).
+    one second of the cluster's own times: deadlines, back-offs, probes, what programs do. ``spread``: by how
+    much each of several pods that start at the same time is later than the one before.
     """
 
     ready_after: float = 0.05
     stop_after: float = 0.02
     lag: float = 0.005
     second: float = 1.0
+    spread: float = 0.0
 
 
 class Controller(Protocol):
@@ -58,7 +60,6 @@ class Cluster:
         controllers: Sequence[Controller],
         *,
         pace: Pace,
-        nodes: Sequence[str],
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         wall: Wall = utc_now,
@@ -66,7 +67,9 @@ class Cluster:
         self.store = Store()
         self.behaviours = Behaviours()
         self.moments: dict[str, float] = {}
-        self.pace, self.nodes, self.clock = pace, tuple(nodes), clock
+        self.announced: dict[tuple[str, ...], str] = {}
+        self.dead_nodes: set[str] = set()
+        self.pace, self.clock = pace, clock
         self._sleep, self._wall = sleep, wall
         self._controllers = controllers
         self._queue: dict[tuple[int, Key], None] = {}

@@ -31,6 +31,7 @@ from remediator.testing.apiserver.statuses import (
     no_such_resource,
     unsupported,
 )
+from remediator.testing.apiserver.streaming import LogAnswers
 from remediator.testing.apiserver.striking import fail_after, fail_before
 from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
@@ -105,6 +106,9 @@ class Dispatcher:
         _check_accept(request)
         if asked.verb == "watch":
             return await serve_watch(http, request, kind, self.cluster, self.closing)
+        if kind is PODS and asked.subresource == "log" and asked.verb == "get":
+            answers = LogAnswers(cluster=self.cluster, logs=self.logs, closing=self.closing)
+            return await answers.answer(http, request, self.writer.present(request, PODS))
         return self._resource(request, kind)
 
     def _review(self, request: Request) -> web.Response:
@@ -118,8 +122,6 @@ class Dispatcher:
 
     def _resource(self, request: Request, kind: Kind) -> web.Response:
         asked = request.asked
-        if kind is PODS and asked.subresource == "log" and asked.verb == "get":
-            return self._log(request)
         if asked.subresource == "scale" and kind.scalable:
             return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
         if asked.subresource not in {"", "status"}:
@@ -160,12 +162,6 @@ class Dispatcher:
         namespace = request.asked.namespace
         found = [one for one in self.cluster.store.list(kind, namespace) if one["metadata"]["name"] in names]
         return self.writer.delete_all(request, kind, found)
-
-    def _log(self, request: Request) -> web.Response:
-        text = self.logs.read(request, self.writer.present(request, PODS))
-        if text is None:
-            return web.Response(status=204, headers=_NO_CACHE)
-        return web.Response(text=text, headers=_NO_CACHE)
 
 
 def find_kind(asked: Asked) -> Kind:

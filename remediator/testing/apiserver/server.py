@@ -20,7 +20,7 @@ from remediator.testing.apiserver.admission import Admission
 from remediator.testing.apiserver.behaviour import Behaviour
 from remediator.testing.apiserver.cluster import Cluster, Pace, Sleep
 from remediator.testing.apiserver.controllers import default_controllers
-from remediator.testing.apiserver.controllers.kubelet import apply_behaviour
+from remediator.testing.apiserver.controllers.kubelet import Kubelet
 from remediator.testing.apiserver.dispatch import Dispatcher
 from remediator.testing.apiserver.faults import Faults
 from remediator.testing.apiserver.kinds import (
@@ -33,6 +33,7 @@ from remediator.testing.apiserver.kinds import (
 )
 from remediator.testing.apiserver.ledger import Arrival, Ledger
 from remediator.testing.apiserver.logs import Logs
+from remediator.testing.apiserver.machines import register
 from remediator.testing.apiserver.objects import Json, Wall, digest, utc_now
 from remediator.testing.apiserver.writing import Writer
 
@@ -65,10 +66,14 @@ class FakeApiServer:
     ) -> None:
         self._host, self._port, self._tls, self._ca = host, port, tls, ca
         self.users = dict(users) if users is not None else {TOKEN: ADMIN}
-        self.faults, self.ledger, self.logs = Faults(), Ledger(), Logs()
-        controllers = default_controllers()
+        self.faults, self.ledger, self.logs = Faults(), Ledger(), Logs(wall=wall)
+        self._kubelet = Kubelet(self.logs)
         self.cluster = Cluster(
-            controllers, pace=pace or Pace(), nodes=nodes, sleep=sleep, clock=time.monotonic, wall=wall
+            default_controllers(self._kubelet),
+            pace=pace or Pace(),
+            sleep=sleep,
+            clock=time.monotonic,
+            wall=wall,
         )
         self.admission = Admission(store=self.cluster.store)
         self._dispatcher = Dispatcher(
@@ -84,6 +89,8 @@ class FakeApiServer:
         self._failure: BaseException | None = None
         for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
             self.namespace(name)
+        for number, name in enumerate(nodes, 1):
+            register(self.cluster, name, number)
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 * 2**20)
@@ -192,7 +199,15 @@ class FakeApiServer:
         for kind in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS):
             if (workload := self.get(kind, namespace, name)) is not None:
                 revision = digest(workload["spec"]["template"])
-        apply_behaviour(self.cluster, (namespace, name), behaviour, revision)
+        self._kubelet.apply(self.cluster, (namespace, name), behaviour, revision)
+
+    def break_image(self, image: str, answer: str = "not found") -> None:
+        """From now on this image cannot be pulled; ``answer`` is what the registry says."""
+        self.cluster.behaviours.broken_images[image] = answer
+
+    def mend_image(self, image: str) -> None:
+        """The image can be pulled again: pods that wait for it start when they next try."""
+        self.cluster.behaviours.broken_images.pop(image, None)
 
     def set_log(
         self, namespace: str, pod: str, text: str, *, container: str = "", previous: bool = False

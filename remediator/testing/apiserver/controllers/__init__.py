@@ -11,10 +11,11 @@ from remediator.testing.apiserver.controllers.endpoints import EndpointAddresses
 from remediator.testing.apiserver.controllers.garbage import EndingNamespaces, Garbage
 from remediator.testing.apiserver.controllers.kubelet import Kubelet
 from remediator.testing.apiserver.controllers.replicasets import ReplicaSets
+from remediator.testing.apiserver.controllers.scheduler import Scheduler
 from remediator.testing.apiserver.controllers.statefulsets import StatefulSets
 
 
-def default_controllers() -> Sequence[Controller]:
+def default_controllers(kubelet: Kubelet) -> Sequence[Controller]:
     """In the order in which they look at a change."""
     workloads = (Deployments(), ReplicaSets(), StatefulSets(), DaemonSets())
-    return (*workloads, Kubelet(), EndpointAddresses(), Garbage(), EndingNamespaces())
+    return (*workloads, Scheduler(), kubelet, EndpointAddresses(), Garbage(), EndingNamespaces())

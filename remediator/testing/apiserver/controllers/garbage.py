@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.kinds import KINDS, NAMESPACES, Kind
+from remediator.testing.apiserver.kinds import EVENTS, KINDS, NAMESPACES, NODES, Kind
 from remediator.testing.apiserver.objects import Json, Key, clone, deleting, key_of
 from remediator.testing.apiserver.store import Event
 
 FOREGROUND = "foregroundDeletion"
+_OWNED = tuple(kind for kind in KINDS if kind not in (EVENTS, NODES))
+"""Kinds that may have an owner or dependents; to look through every Event for one would take long."""
 
 
 class Garbage:
@@ -17,6 +19,8 @@ class Garbage:
 
     def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
         """What was deleted, and what waits for its dependents."""
+        if event.kind is EVENTS:
+            return
         if event.type == "DELETED":
             yield "", event.obj["metadata"]["uid"]
             for reference in event.obj["metadata"].get("ownerReferences", ()):
@@ -50,7 +54,7 @@ def _delete_dependent(cluster: Cluster, kind: Kind, obj: Json, *, foreground: bo
 
 
 def _find(cluster: Cluster, uid: str) -> tuple[Kind, Json] | None:
-    for kind in KINDS:
+    for kind in _OWNED:
         for obj in cluster.store.list(kind):
             if obj["metadata"]["uid"] == uid:
                 return kind, obj
@@ -60,7 +64,7 @@ def _find(cluster: Cluster, uid: str) -> tuple[Kind, Json] | None:
 def _dependents(cluster: Cluster, uid: str) -> list[tuple[Kind, Json]]:
     return [
         (kind, obj)
-        for kind in KINDS
+        for kind in _OWNED
         for obj in cluster.store.list(kind)
         if any(reference["uid"] == uid for reference in obj["metadata"].get("ownerReferences", ()))
     ]

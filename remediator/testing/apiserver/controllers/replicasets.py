@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers.availability import count_available
-from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
+from remediator.testing.apiserver.controllers.pods import is_active, is_ready
 from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
 from remediator.testing.apiserver.objects import (
     Json,
