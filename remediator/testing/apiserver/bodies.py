@@ -14,6 +14,7 @@ from remediator.testing.apiserver.shapes import Mismatch, decode
 from remediator.testing.apiserver.statuses import ApiError, Cause, bad_request, invalid_options, json_quote
 
 _MEDIA = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+_APPLY = "application/apply-patch+yaml"
 _OPTIONS = {
     "create": "CreateOptions",
     "update": "UpdateOptions",
@@ -33,7 +34,24 @@ class Request:
     content_type: str
     accept: str
     body: bytes
+    agent: str = ""
+    """The User-Agent; its first word names the owner of what is written, unless ``fieldManager`` does."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def media(self) -> str:
+        """The content type without its parameters."""
+        return self.content_type.partition(";")[0].strip()
+
+    @property
+    def is_apply(self) -> bool:
+        """Whether this is a server-side apply."""
+        return self.asked.verb == "patch" and self.media == _APPLY
+
+    @property
+    def manager(self) -> str:
+        """Who owns what this request writes."""
+        return self.query.get("fieldManager") or self.agent.partition("/")[0]
 
     @property
     def dry_run(self) -> bool:
@@ -67,8 +85,7 @@ def parse_json(body: bytes) -> Any:
 
 def parse_object(request: Request, kind: Kind) -> Json:
     """The object in a create or update. Raises ApiError 415 or 400."""
-    media = request.content_type.partition(";")[0].strip()
-    if media not in {"", "application/json"}:
+    if request.media not in {"", "application/json"}:
         why = f"the body of the request was in an unknown format - accepted media types include: {_MEDIA}"
         raise ApiError(415, "UnsupportedMediaType", why)
     try:
@@ -133,6 +150,8 @@ class DeleteOptions:
     dry_run: bool
     grace: int | None
     propagation: str
+    unsaid: bool
+    """Whether the propagation is the default."""
     uid: str | None
     resource_version: str | None
 
@@ -147,7 +166,8 @@ class DeleteOptions:
             raise ApiError(500, "", why)
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
-        propagation = str(body.get("propagationPolicy") or request.query.get("propagationPolicy", default))
+        said = body.get("propagationPolicy") or request.query.get("propagationPolicy")
+        propagation = str(said or default)
         if propagation not in {"Foreground", "Background", "Orphan"}:
             known = '"Foreground", "Background", "Orphan", "nil"'
             raise invalid_options(
@@ -157,6 +177,7 @@ class DeleteOptions:
             dry_run=request.dry_run or request.check_dry_run(body.get("dryRun") or []),
             grace=None if grace is None else max(0, int(grace)),
             propagation=propagation,
+            unsaid=not said,
             uid=preconditions.get("uid"),
             resource_version=preconditions.get("resourceVersion"),
         )

@@ -141,7 +141,7 @@ class Cluster:
         obj = clone(manifest)
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.name
         meta = obj["metadata"]
-        for key in ("resourceVersion", "uid", "generation", "selfLink", "deletionTimestamp", "managedFields"):
+        for key in ("resourceVersion", "uid", "generation", "selfLink", "deletionTimestamp"):
             meta.pop(key, None)
         if "name" not in meta and "generateName" in meta:
             meta["name"] = f"{meta['generateName']}{uuid.uuid4().hex[:5]}"
@@ -170,8 +170,9 @@ class Cluster:
             meta.pop(key, None)
             if key in was:
                 meta[key] = was[key]
-        for key in ("managedFields", "selfLink"):
-            meta.pop(key, None)
+        meta.pop("selfLink", None)
+        if "managedFields" in was:
+            meta.setdefault("managedFields", was["managedFields"])
         for key in [
             key for key in ("labels", "annotations", "finalizers", "ownerReferences") if not meta.get(key, 1)
         ]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
-from remediator.testing.apiserver import discovery
-from remediator.testing.apiserver.access import Asked, User, authenticate, authorize, review
-from remediator.testing.apiserver.bodies import Request, parse_json
+from remediator.testing.apiserver import discovery, reviews
+from remediator.testing.apiserver.access import Access, Asked, authenticate
+from remediator.testing.apiserver.applying import apply
+from remediator.testing.apiserver.bodies import Request
 from remediator.testing.apiserver.cluster import Cluster, Sleep
 from remediator.testing.apiserver.faults import Fault, Faults
 from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
@@ -26,7 +27,6 @@ from remediator.testing.apiserver.reading import check_version, list_objects, pa
 from remediator.testing.apiserver.scaling import handle_scale
 from remediator.testing.apiserver.statuses import (
     ApiError,
-    bad_request,
     method_not_allowed,
     no_such_resource,
     unsupported,
@@ -52,7 +52,7 @@ class Dispatcher:
 
     cluster: Cluster
     writer: Writer
-    users: dict[str, User]
+    access: Access
     faults: Faults
     logs: Logs
     sleep: Sleep
@@ -87,9 +87,9 @@ class Dispatcher:
         )
 
     async def _answer(self, http: web.Request, body: bytes) -> web.StreamResponse:
-        user = authenticate(self.users, http.headers.get("Authorization"))
+        user = authenticate(self.access.users, http.headers.get("Authorization"))
         asked = parse(http.method, http.path, http.query)
-        authorize(user, asked)
+        self.access.authorize(user, asked)
         request = Request(
             user=user,
             asked=asked,
@@ -97,10 +97,11 @@ class Dispatcher:
             content_type=http.headers.get("Content-Type", ""),
             accept=http.headers.get("Accept", ""),
             body=body,
+            agent=http.headers.get("User-Agent", ""),
         )
         if not asked.resource:
             return _plain(request, http.method)
-        if (asked.group, asked.resource) == ("authorization.k8s.io", "selfsubjectaccessreviews"):
+        if reviews.is_review(asked):
             return self._review(request)
         kind = find_kind(asked)
         _check_accept(request)
@@ -114,11 +115,8 @@ class Dispatcher:
     def _review(self, request: Request) -> web.Response:
         if request.asked.verb != "create":
             raise method_not_allowed()
-        try:
-            body = parse_json(request.body)
-        except ValueError as error:
-            raise bad_request(str(error)) from error
-        return json_response(review(request.user, body), status=201)
+        now = self.cluster.timestamp()
+        return json_response(reviews.answer(self.access, request, now), status=201)
 
     def _resource(self, request: Request, kind: Kind) -> web.Response:
         asked = request.asked
@@ -145,6 +143,9 @@ class Dispatcher:
                 answer, status = kind.outward(self.writer.create(request, kind)), 201
             case "update":
                 answer = kind.outward(self.writer.update(request, kind))
+            case "patch" if request.is_apply:
+                answer, status = apply(self.writer, self.access, request, kind)
+                answer = kind.outward(answer)
             case "patch":
                 answer = kind.outward(self.writer.patch(request, kind))
             case "delete":

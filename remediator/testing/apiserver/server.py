@@ -15,7 +15,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from remediator.testing.apiserver import control
-from remediator.testing.apiserver.access import User
+from remediator.testing.apiserver.access import Access, User
 from remediator.testing.apiserver.admission import Admission
 from remediator.testing.apiserver.behaviour import Behaviour
 from remediator.testing.apiserver.cluster import Cluster, Pace, Sleep
@@ -79,7 +79,7 @@ class FakeApiServer:
         self._dispatcher = Dispatcher(
             cluster=self.cluster,
             writer=Writer(cluster=self.cluster, ledger=self.ledger, admission=self.admission),
-            users=self.users,
+            access=Access(users=self.users, store=self.cluster.store),
             faults=self.faults,
             logs=self.logs,
             sleep=sleep,

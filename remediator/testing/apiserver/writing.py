@@ -14,9 +14,10 @@ from remediator.testing.apiserver.bodies import (
     parse_object,
 )
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.controllers.garbage import FOREGROUND, orphan
+from remediator.testing.apiserver.controllers.garbage import FOREGROUND, ORPHAN
 from remediator.testing.apiserver.kinds import NAMESPACES, Kind
 from remediator.testing.apiserver.ledger import Effect, Ledger
+from remediator.testing.apiserver.managers import UPDATE, manager_of, updated
 from remediator.testing.apiserver.objects import Json, Key, deleting, key_of
 from remediator.testing.apiserver.patching import patched_object
 from remediator.testing.apiserver.reading import list_of
@@ -35,6 +36,11 @@ from remediator.testing.apiserver.statuses import (
     success,
 )
 
+_PRESERVED = (
+    '299 - "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to '
+    'remove them or set propagationPolicy=Orphan to suppress this warning"'
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
@@ -46,10 +52,14 @@ class Writer:
 
     def present(self, request: Request, kind: Kind) -> Json:
         """The object the request names, as it is stored. Raises ApiError 404."""
-        obj = self.cluster.store.get(kind, _key(request, kind))
+        obj = self.find(request, kind)
         if obj is None:
             raise not_found(kind.base.plural, kind.base.group, request.asked.name)
         return obj
+
+    def find(self, request: Request, kind: Kind) -> Json | None:
+        """The object the request names, or None."""
+        return self.cluster.store.get(kind, _key(request, kind))
 
     def create(self, request: Request, kind: Kind) -> Json:
         """Store a new object; as it is stored. Raises ApiError 4xx."""
@@ -101,7 +111,7 @@ class Writer:
         dry_run = request.dry_run
         new = decode_object(request, kind, parse_object(request, kind))
         check_names(request, new)
-        old = self.cluster.store.get(kind, _key(request, kind))
+        old = self.find(request, kind)
         if old is None and not kind.create_on_update:
             old = self.present(request, kind)
         present = old["metadata"]["uid"] if old is not None else ""
@@ -148,6 +158,9 @@ class Writer:
         self, request: Request, kind: Kind, obj: Json, old: Json | None, *, dry_run: bool, body: Any
     ) -> Json:
         """Let a write take effect, unless it is a dry run, and note it if it changed anything."""
+        if not request.is_apply:
+            manager = manager_of(request, kind, UPDATE, self.cluster.timestamp())
+            obj = updated(obj, old, kind.type_name, manager)
         if dry_run:
             return obj
         stored = self.cluster.store.put(kind, obj)
@@ -203,8 +216,6 @@ class Writer:
         marked = self._marked(kind, obj, options)
         answer = marked or obj
         if not options.dry_run:
-            if options.propagation == "Orphan":
-                orphan(self.cluster, uid)
             if marked is None:
                 answer = self.cluster.store.remove(kind, key_of(obj)) or obj
                 self.note(request, kind, answer, None, None)
@@ -227,17 +238,20 @@ class Writer:
             )
             placed = obj["spec"].get("nodeName") and obj["status"].get("phase") not in {"Succeeded", "Failed"}
             return self.cluster.mark_deleting(kind, obj, grace) if grace and placed else None
-        if options.propagation == "Foreground" or obj["metadata"].get("finalizers"):
-            finalizer = FOREGROUND if options.propagation == "Foreground" else None
+        finalizer = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(options.propagation)
+        if finalizer or obj["metadata"].get("finalizers"):
             return self.cluster.mark_deleting(kind, obj, 0, finalizer=finalizer)
         return None
 
 
 def _options(request: Request, kind: Kind) -> DeleteOptions:
     try:
-        return DeleteOptions.of(request, default=kind.propagation)
+        options = DeleteOptions.of(request, default=kind.propagation)
     except (ValueError, TypeError, AttributeError) as error:
         raise bad_request(str(error)) from error
+    if options.unsaid and kind.propagation == "Orphan":
+        request.warnings.append(_PRESERVED)
+    return options
 
 
 def _key(request: Request, kind: Kind) -> Key:
