@@ -121,13 +121,6 @@ async def test_what_it_cannot_do_it_says(server: FakeApiServer, method: str, pat
     assert "not supported by this fake" in body["message"]
 
 
-async def test_server_side_apply_is_501(server: FakeApiServer) -> None:
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/apply-patch+yaml"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        answer = await session.patch(server.url + WEB, data="{}", params={"fieldManager": "me"})
-        assert answer.status == 501
-
-
 async def test_a_real_client_over_tls(tmp_path: Path) -> None:
     """kubernetes-asyncio, from the kubeconfig the server writes, with the certificate verified."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
