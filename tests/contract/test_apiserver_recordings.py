@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
+from remediator.testing.apiserver.admission import Policy, Webhook
 from remediator.testing.apiserver.kinds import DAEMON_SETS, STATEFUL_SETS
 from tests.contract.recordings.replay import TOKENS, Gate, Json, Replay, Step, load, replay_file, settle
 from tests.contract.recordings.steps import USERS, at_once, deployment, hold, skip, until
@@ -47,12 +48,37 @@ async def one_replaced(replay: Replay, _: Json) -> None:
     await until(replay, "agent", lambda status: status.get("numberUnavailable") == 1, DAEMON_SETS)
 
 
+async def seen_deleting(replay: Replay, _: Json) -> None:
+    """The controller has seen that the Deployment is being deleted."""
+    await until(replay, "web", lambda status: status["observedGeneration"] == 18)
+
+
 async def headless(replay: Replay, recorded: Json) -> None:
     """The Service of the StatefulSet."""
     spec = {"clusterIP": "None", "selector": {"app": "db"}, "ports": [{"name": "http", "port": 8080}]}
     meta = {"name": "db", "namespace": "shop", "labels": {"app": "db"}}
     replay.server.create({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
     await settle(replay, recorded)
+
+
+async def guarded(replay: Replay, _: Json) -> None:
+    """A namespace whose policy refuses Deployments of more than five replicas."""
+    replay.server.create(deployment("guarded", "web", replicas=1))
+    await settle(replay, _)
+    refused = Policy(
+        name="max-replicas",
+        resource="deployments",
+        message="at most 5 replicas",
+        denies=lambda obj: obj["spec"]["replicas"] > 5,
+        namespace="guarded",
+    )
+    replay.server.admission.policies.append(refused)
+
+
+async def unguarded(replay: Replay, _: Json) -> None:
+    """A webhook that has to be asked about Deployments, on a host that does not exist."""
+    webhook = Webhook(name="down.example.com", resource="deployments", host="webhook.invalid")
+    replay.server.admission.webhooks.append(webhook)
 
 
 async def namespace_with_content(replay: Replay, recorded: Json) -> None:
@@ -90,6 +116,10 @@ async def test_workloads() -> None:
             "daemonset-get-mid-rollout": one_replaced,
             "endpoints-list": headless,
             "namespace-delete": namespace_with_content,
+            "patch-denied-by-admission-policy-422": guarded,
+            "patch-webhook-unreachable-500": unguarded,
+            "delete-foreground": hold,
+            "deployment-get-foreground-deleting": seen_deleting,
         },
         instead={},
     )
@@ -97,7 +127,12 @@ async def test_workloads() -> None:
 
 async def test_meta() -> None:
     """Version, health, discovery, and what the API machinery refuses before it looks at an object."""
-    await replay_file("meta", FakeApiServer(users=USERS), before={}, instead={})
+    server = FakeApiServer(users=USERS)
+    meta = {"name": "openshift-service-ca.crt", "namespace": "default"}
+    noted = {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}
+    body = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta | noted}
+    server.create(body | {"data": {"service-ca.crt": ""}})
+    await replay_file("meta", server, before={}, instead={})
 
 
 async def scaled_twice(replay: Replay, recorded: Json) -> None:

@@ -72,15 +72,17 @@ class Request:
         return self.query.get("fieldValidation") == "Strict"
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, encoding: str = "utf-8") -> Any:
     """The value. Raises ValueError with the text of Go's parser, where that is simple."""
-    text = body.decode("utf-8", "replace")
+    text = body.decode(encoding, "replace")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
             raise ValueError("unexpected end of JSON input") from error
-        raise ValueError(f"invalid character '{text[error.pos]}' looking for beginning of value") from error
+        found = text[error.pos]
+        shown = found if found.isprintable() else f"\\u{ord(found):04x}"
+        raise ValueError(f"invalid character '{shown}' looking for beginning of value") from error
 
 
 def parse_object(request: Request, kind: Kind) -> Json:

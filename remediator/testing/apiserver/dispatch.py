@@ -19,11 +19,13 @@ from remediator.testing.apiserver.applying import apply
 from remediator.testing.apiserver.bodies import Request
 from remediator.testing.apiserver.cluster import Cluster, Sleep
 from remediator.testing.apiserver.faults import Fault, Faults
+from remediator.testing.apiserver.forms import Form, preferred
 from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
 from remediator.testing.apiserver.logs import Logs
+from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.paths import parse
-from remediator.testing.apiserver.reading import check_version, list_objects, partial
+from remediator.testing.apiserver.reading import check_version, list_objects, partial, partial_list
 from remediator.testing.apiserver.scaling import handle_scale
 from remediator.testing.apiserver.statuses import (
     ApiError,
@@ -33,6 +35,7 @@ from remediator.testing.apiserver.statuses import (
 )
 from remediator.testing.apiserver.streaming import LogAnswers
 from remediator.testing.apiserver.striking import fail_after, fail_before
+from remediator.testing.apiserver.tables import table
 from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
 
@@ -40,10 +43,6 @@ _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED
 _NO_CACHE = {"Cache-Control": "no-cache, private"}
 _NOT_FOUND_PAGE = "404 page not found\n"
 _ONLY_REAL = ("/openapi", "/.well-known", "/metrics", "/healthz/", "/livez/", "/readyz/", "/logs")
-_AVAILABLE = (
-    "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
-    "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
-)
 
 
 @dataclass(kw_only=True)
@@ -104,13 +103,13 @@ class Dispatcher:
         if reviews.is_review(asked):
             return self._review(request)
         kind = find_kind(asked)
-        _check_accept(request)
+        form = preferred(request.accept, asked.verb)
         if asked.verb == "watch":
             return await serve_watch(http, request, kind, self.cluster, self.closing)
         if kind is PODS and asked.subresource == "log" and asked.verb == "get":
             answers = LogAnswers(cluster=self.cluster, logs=self.logs, closing=self.closing)
             return await answers.answer(http, request, self.writer.present(request, PODS))
-        return self._resource(request, kind)
+        return self._resource(request, kind, form)
 
     def _review(self, request: Request) -> web.Response:
         if request.asked.verb != "create":
@@ -118,7 +117,7 @@ class Dispatcher:
         now = self.cluster.timestamp()
         return json_response(reviews.answer(self.access, request, now), status=201)
 
-    def _resource(self, request: Request, kind: Kind) -> web.Response:
+    def _resource(self, request: Request, kind: Kind, form: Form) -> web.Response:
         asked = request.asked
         if asked.subresource == "scale" and kind.scalable:
             return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
@@ -126,9 +125,9 @@ class Dispatcher:
             raise _no_subresource(kind, asked)
         if asked.subresource == "status" and not kind.status_subresource:
             raise no_such_resource()
-        return self._object(request, kind)
+        return self._object(request, kind, form)
 
-    def _object(self, request: Request, kind: Kind) -> web.Response:
+    def _object(self, request: Request, kind: Kind, form: Form) -> web.Response:
         verb, status = request.asked.verb, 200
         _check_verb(kind, request.asked)
         answer: Any
@@ -136,9 +135,10 @@ class Dispatcher:
             case "get":
                 check_version(request, self.cluster.store)
                 answer = kind.outward(self.writer.present(request, kind))
-                answer = partial(answer) if "as=PartialObjectMetadata" in request.accept else answer
+                answer = self._shaped(kind, answer, form)
             case "list":
                 answer = list_objects(request, kind, self.cluster.store)
+                answer = self._shaped(kind, answer, form)
             case "create":
                 answer, status = kind.outward(self.writer.create(request, kind)), 201
             case "update":
@@ -155,6 +155,18 @@ class Dispatcher:
             case _:
                 raise method_not_allowed()
         return json_response(answer, status=status, warnings=request.warnings)
+
+    def _shaped(self, kind: Kind, answer: Json, form: Form) -> Json:
+        """An object or a list in the form the client prefers."""
+        match form:
+            case Form.WHOLE:
+                return answer
+            case Form.PARTIAL:
+                return partial_list(answer) if "items" in answer else partial(answer)
+            case Form.TABLE:
+                alone = {"resourceVersion": answer["metadata"]["resourceVersion"]}
+                meta = answer["metadata"] if "items" in answer else alone
+                return table(kind, answer.get("items", [answer]), meta, self.cluster.timestamp())
 
     def _delete_collection(self, request: Request, kind: Kind) -> Any:
         names = {
@@ -208,21 +220,6 @@ def _plain(request: Request, method: str) -> web.Response:
     if isinstance(found, str):
         return web.Response(text=found, headers=_NO_CACHE)
     return json_response(found)
-
-
-def _check_accept(request: Request) -> None:
-    """Raises ApiError 406 when no form this server has is acceptable."""
-    wanted = [part.strip() for part in request.accept.split(",") if part.strip()]
-    if not wanted:
-        return
-    for part in wanted:
-        media, _, parameters = part.partition(";")
-        if media in {"*/*", "application/*", "application/json"} and "as=Table" not in parameters:
-            return
-    if any("as=Table" in part for part in wanted):
-        raise unsupported("the Table form")
-    message = f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}"
-    raise ApiError(406, "NotAcceptable", message, details={})
 
 
 def json_response(body: Any, *, status: int = 200, warnings: list[str] | None = None) -> web.Response:

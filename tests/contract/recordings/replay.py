@@ -32,6 +32,8 @@ _VARYING = (
     (re.compile(r'Invalid value: "\{.*\}":', re.DOTALL), 'Invalid value: "{...}":'),
     (re.compile(r'Invalid value: "\{.*\}\\": ', re.DOTALL), 'Invalid value: "{...}": '),
     (re.compile(r"Invalid value: ((core|policy)\.\w+)\{.*\}: ", re.DOTALL), r"Invalid value: \1{...}: "),
+    (re.compile(r"^\d+[smhd]$"), "<age>"),
+    (re.compile(r'(pods "[-\w]+-)[a-z0-9]{5}(?=" is forbidden: exceeded)'), r"\1<random>"),
     (re.compile(r"\n  core\.\w+\{\n.*\n  \}\n", re.DOTALL), ""),
 )
 _HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList"}

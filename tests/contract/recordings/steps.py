@@ -74,3 +74,9 @@ async def given(replay: Replay, recorded: Json) -> None:
     """The objects that the exchange reads are there, as they were recorded: states nobody asked for."""
     await settle(replay, recorded)
     put(replay.server, replay.translate(recorded["response"]["body"]))
+
+
+async def frozen(replay: Replay, recorded: Json) -> None:
+    """As ``given``, and the controllers no longer look: what they would make of it is not the question."""
+    replay.gate.opened.clear()
+    put(replay.server, replay.translate(recorded["response"]["body"]))

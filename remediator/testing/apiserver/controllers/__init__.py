@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.testing.apiserver.cluster import Controller
+from remediator.testing.apiserver.controllers.cordons import Cordons
 from remediator.testing.apiserver.controllers.daemonsets import DaemonSets
 from remediator.testing.apiserver.controllers.deployments import Deployments
 from remediator.testing.apiserver.controllers.endpoints import EndpointAddresses
 from remediator.testing.apiserver.controllers.garbage import EndingNamespaces, Garbage
 from remediator.testing.apiserver.controllers.kubelet import Kubelet
+from remediator.testing.apiserver.controllers.quotas import Quotas
 from remediator.testing.apiserver.controllers.replicasets import ReplicaSets
 from remediator.testing.apiserver.controllers.scheduler import Scheduler
 from remediator.testing.apiserver.controllers.statefulsets import StatefulSets
+from remediator.testing.apiserver.controllers.volumes import Claims, Volumes
 
 
 def default_controllers(kubelet: Kubelet) -> Sequence[Controller]:
     """In the order in which they look at a change."""
     workloads = (Deployments(), ReplicaSets(), StatefulSets(), DaemonSets())
-    return (*workloads, Scheduler(), kubelet, EndpointAddresses(), Garbage(), EndingNamespaces())
+    bounds = (Cordons(), Quotas(), Claims(), Volumes())
+    return (*workloads, Scheduler(), kubelet, EndpointAddresses(), *bounds, Garbage(), EndingNamespaces())
