@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remediator.testing.apiserver import FakeApiServer, Pace
+from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace, Program
 from tests.contract.recordings.replay import Gate, Json, Replay, Step, load, replay_file, settle
 from tests.contract.recordings.steps import (
     USERS,
@@ -62,8 +62,11 @@ async def test_events() -> None:
 
 async def test_jobs() -> None:
     """Made from a CronJob's template, refused, deleted with and without their pods."""
-    server = FakeApiServer(users=USERS, pace=Pace(ready_after=3600, stop_after=3600))
+    gate = Gate()
+    server = FakeApiServer(users=USERS, pace=Pace(second=0.01), sleep=gate.sleep)
     server.namespace("policylab")
+    server.behave("policylab", "long", Behaviour.runs(Program()))
+    server.behave("policylab", "retries", Behaviour.runs(Program.crashes()))
     states = [
         entry["name"]
         for entry in load("jobs")
@@ -74,10 +77,12 @@ async def test_jobs() -> None:
     before: dict[str, Step] = {
         **dict.fromkeys(set(states) - made_here, given),
         "job-get-foreground-deleting": at_once,
+        "job-create-from-cronjob": hold,
+        "job-create-already-exists-409": at_once,
         "job-get-just-created": at_once,
         "log-of-job-pod": logged,
     }
-    await replay_file("jobs", server, before=before, instead={})
+    await replay_file("jobs", server, before=before, instead={}, gate=gate)
 
 
 async def logged(replay: Replay, recorded: Json) -> None:

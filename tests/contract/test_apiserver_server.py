@@ -111,8 +111,8 @@ async def test_rights_are_those_of_the_token() -> None:
     [
         ("GET", "/api/v1/namespaces/shop/serviceaccounts"),
         ("GET", "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"),
-        ("GET", "/api/v1/namespaces/shop/pods/x/exec"),
-        ("POST", "/api/v1/namespaces/shop/pods/x/eviction"),
+        ("GET", "/api/v1/namespaces/shop/pods/x/attach"),
+        ("POST", "/api/v1/namespaces/shop/pods/x/portforward"),
     ],
 )
 async def test_what_it_cannot_do_it_says(server: FakeApiServer, method: str, path: str) -> None:

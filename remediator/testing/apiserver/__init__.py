@@ -11,8 +11,10 @@ from __future__ import annotations
 from remediator.testing.apiserver.access import Rule, User
 from remediator.testing.apiserver.behaviour import Behaviour, Health
 from remediator.testing.apiserver.cluster import Pace
+from remediator.testing.apiserver.executing import Command, Output
 from remediator.testing.apiserver.faults import Fault, FaultKind, Faults
 from remediator.testing.apiserver.ledger import Arrival, Effect, Ledger
+from remediator.testing.apiserver.programs import Program, Run
 from remediator.testing.apiserver.server import ADMIN, TOKEN, FakeApiServer
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "TOKEN",
     "Arrival",
     "Behaviour",
+    "Command",
     "Effect",
     "FakeApiServer",
     "Fault",
@@ -27,7 +30,10 @@ __all__ = [
     "Faults",
     "Health",
     "Ledger",
+    "Output",
     "Pace",
+    "Program",
     "Rule",
+    "Run",
     "User",
 ]

@@ -166,6 +166,11 @@ class DeleteOptions:
             version = body.get("apiVersion", "")
             why = f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"'
             raise ApiError(500, "", why)
+        return cls.made(request, body, default=default)
+
+    @classmethod
+    def made(cls, request: Request, body: Json, *, default: str = "Background") -> DeleteOptions:
+        """The options that stand in a body, or else in the query. Raises ApiError 422 or ValueError."""
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         said = body.get("propagationPolicy") or request.query.get("propagationPolicy")

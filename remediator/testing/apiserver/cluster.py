@@ -225,13 +225,12 @@ class Cluster:
         obj = self.store.get(kind, key)
         if obj is None:
             return
-        if obj["metadata"].get("finalizers"):
-            self.store.put(kind, self.mark_deleting(kind, obj, 0))
-            return
         seconds = (
             obj["spec"].get("terminationGracePeriodSeconds", 30) if grace is None and kind.graceful else grace
         )
         if kind.graceful and seconds and obj["spec"].get("nodeName"):
             self.store.put(kind, self.mark_deleting(kind, obj, seconds))
+        elif obj["metadata"].get("finalizers"):
+            self.store.put(kind, self.mark_deleting(kind, obj, 0))
         else:
             self.store.remove(kind, key)

@@ -6,15 +6,15 @@ Known, faulty, authenticated, authorised, routed: a wrong token is 401 before a 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from remediator.testing.apiserver import discovery, reviews
+from remediator.testing.apiserver import discovery, metrics, reviews
 from remediator.testing.apiserver.access import Access, Asked, authenticate
+from remediator.testing.apiserver.answers import NO_CACHE, json_response
 from remediator.testing.apiserver.applying import apply
 from remediator.testing.apiserver.bodies import Request
 from remediator.testing.apiserver.cluster import Cluster, Sleep
@@ -22,7 +22,6 @@ from remediator.testing.apiserver.faults import Fault, Faults
 from remediator.testing.apiserver.forms import Form, preferred
 from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
-from remediator.testing.apiserver.logs import Logs
 from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.paths import parse
 from remediator.testing.apiserver.reading import check_version, list_objects, partial, partial_list
@@ -33,14 +32,13 @@ from remediator.testing.apiserver.statuses import (
     no_such_resource,
     unsupported,
 )
-from remediator.testing.apiserver.streaming import LogAnswers
 from remediator.testing.apiserver.striking import fail_after, fail_before
+from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources
 from remediator.testing.apiserver.tables import table
 from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
-_NO_CACHE = {"Cache-Control": "no-cache, private"}
 _NOT_FOUND_PAGE = "404 page not found\n"
 _ONLY_REAL = ("/openapi", "/.well-known", "/metrics", "/healthz/", "/livez/", "/readyz/", "/logs")
 
@@ -53,10 +51,11 @@ class Dispatcher:
     writer: Writer
     access: Access
     faults: Faults
-    logs: Logs
+    pods: PodSubresources
+    metrics: metrics.Metrics
     sleep: Sleep
+    closing: asyncio.Event
     requests: list[Arrival] = field(default_factory=list)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """The one handler."""
@@ -99,16 +98,17 @@ class Dispatcher:
             agent=http.headers.get("User-Agent", ""),
         )
         if not asked.resource:
-            return _plain(request, http.method)
+            return _plain(request, http.method, self.metrics)
+        if asked.group == metrics.GROUP and self.metrics.installed:
+            return json_response(metrics.answer(self.metrics, self.cluster, request))
         if reviews.is_review(asked):
             return self._review(request)
         kind = find_kind(asked)
         form = preferred(request.accept, asked.verb)
         if asked.verb == "watch":
             return await serve_watch(http, request, kind, self.cluster, self.closing)
-        if kind is PODS and asked.subresource == "log" and asked.verb == "get":
-            answers = LogAnswers(cluster=self.cluster, logs=self.logs, closing=self.closing)
-            return await answers.answer(http, request, self.writer.present(request, PODS))
+        if kind is PODS and (asked.subresource, asked.verb) in SUBRESOURCES:
+            return await self.pods.answer(http, request)
         return self._resource(request, kind, form)
 
     def _review(self, request: Request) -> web.Response:
@@ -186,7 +186,7 @@ def find_kind(asked: Asked) -> Kind:
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
     if discovery.known_group(asked.group):
         raise no_such_resource()
-    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
+    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=NO_CACHE)
 
 
 def _check_verb(kind: Kind, asked: Asked) -> None:
@@ -207,29 +207,21 @@ def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
     return no_such_resource()
 
 
-def _plain(request: Request, method: str) -> web.Response:
+def _plain(request: Request, method: str, measured: metrics.Metrics) -> web.Response:
     found = discovery.document(request.asked.path, request.accept)
+    if measured.installed:
+        found = metrics.discovery(request.asked.path.rstrip("/")) or found
     if found is None:
         if request.asked.path.rstrip("/").startswith(_ONLY_REAL) or request.asked.path == "/":
             raise unsupported(f"the path {request.asked.path}")
-        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
+        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=NO_CACHE)
     if method not in {"GET", "HEAD"}:
         raise method_not_allowed()
     if "verbose" in request.query and isinstance(found, str):
         raise unsupported("a verbose answer on health")
     if isinstance(found, str):
-        return web.Response(text=found, headers=_NO_CACHE)
+        return web.Response(text=found, headers=NO_CACHE)
     return json_response(found)
-
-
-def json_response(body: Any, *, status: int = 200, warnings: list[str] | None = None) -> web.Response:
-    """An answer in JSON."""
-    text = json.dumps(body, separators=(",", ":"))
-    response = web.Response(status=status, text=text, content_type="application/json", headers=_NO_CACHE)
-    response.charset = None
-    for warning in warnings or ():
-        response.headers.add("Warning", warning)
-    return response
 
 
 def status_response(error: ApiError) -> web.Response:

@@ -199,19 +199,20 @@ class Writer:
     def delete(self, request: Request, kind: Kind) -> Json:
         """Delete the object the request names. Raises ApiError 4xx."""
         options = _options(request, kind)
-        answer = self._delete(request, kind.base, self.present(request, kind), options)
+        answer = self.delete_object(request, kind.base, self.present(request, kind), options)
         return kind.outward(answer) if answer["kind"] == kind.name else answer
 
     def delete_all(self, request: Request, kind: Kind, found: list[Json]) -> Json:
         """Delete every object of a list; the answer is the list."""
         options = _options(request, kind)
         for obj in found:
-            self._delete(request, kind.base, obj, options)
+            self.delete_object(request, kind.base, obj, options)
         meta = {"resourceVersion": str(self.cluster.store.revision)}
         return list_of(kind, found, meta)
 
-    def _delete(self, request: Request, kind: Kind, obj: Json, options: DeleteOptions) -> Json:
-        _check_preconditions(kind, obj, options)
+    def delete_object(self, request: Request, kind: Kind, obj: Json, options: DeleteOptions) -> Json:
+        """Delete an object, at once or gracefully; the answer. Raises ApiError 409."""
+        check_preconditions(kind, obj, options)
         (_, name), uid = key_of(obj), obj["metadata"]["uid"]
         marked = self._marked(kind, obj, options)
         answer = marked or obj
@@ -237,7 +238,10 @@ class Writer:
                 options.grace if options.grace is not None else obj["spec"]["terminationGracePeriodSeconds"]
             )
             placed = obj["spec"].get("nodeName") and obj["status"].get("phase") not in {"Succeeded", "Failed"}
-            return self.cluster.mark_deleting(kind, obj, grace) if grace and placed else None
+            if grace and placed:
+                return self.cluster.mark_deleting(kind, obj, grace)
+            kept = obj["metadata"].get("finalizers")
+            return self.cluster.mark_deleting(kind, obj, 0) if kept else None
         finalizer = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(options.propagation)
         if finalizer or obj["metadata"].get("finalizers"):
             return self.cluster.mark_deleting(kind, obj, 0, finalizer=finalizer)
@@ -273,7 +277,8 @@ def check_names(request: Request, obj: Json) -> None:
             raise bad_request(f"the namespace of the object ({namespace}) does not match {where}")
 
 
-def _check_preconditions(kind: Kind, obj: Json, options: DeleteOptions) -> None:
+def check_preconditions(kind: Kind, obj: Json, options: DeleteOptions) -> None:
+    """Raises ApiError 409 when the object is not the one a deletion is meant for."""
     meta = obj["metadata"]
     subject = f'Operation cannot be fulfilled on {qualified(kind.name, kind.group)} "{meta["name"]}"'
     why = ""
