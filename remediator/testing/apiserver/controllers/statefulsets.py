@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import revisions
 from remediator.testing.apiserver.controllers.availability import count_available
-from remediator.testing.apiserver.controllers.kubelet import is_ready
+from remediator.testing.apiserver.controllers.pods import is_ready
 from remediator.testing.apiserver.kinds import PODS, STATEFUL_SETS
 from remediator.testing.apiserver.objects import Json, Key, deleting, key_of
 from remediator.testing.apiserver.store import Event
