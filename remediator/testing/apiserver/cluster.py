@@ -125,6 +125,10 @@ class Cluster:
         timers.add(task)
         task.add_done_callback(timers.discard)
 
+    async def pause(self) -> None:
+        """Long enough for the controllers to notice what was just written."""
+        await self._sleep(2 * self.pace.lag)
+
     async def close(self) -> None:
         """End every timer."""
         tasks = [*self._timers, *self._deadlines]
