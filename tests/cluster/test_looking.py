@@ -8,7 +8,7 @@ import pytest
 
 from remediator.core.cluster import ClusterEvent, Revision
 from remediator.core.errors import NotFound, Refused
-from tests.cluster.world import KINDS, World, until
+from tests.cluster.world import KINDS, Json, World, until
 
 pytestmark = pytest.mark.cluster
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -68,7 +68,7 @@ async def test_budgets_are_those_over_its_pods(world: World) -> None:
     seen = await world.create(world.ref())
     assert await world.cluster.reader.budgets(seen) == ()
     by_rule = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "x"]}]}
-    selectors = {"labels": {"matchLabels": {"app": "web"}}, "rules": by_rule, "all": {}}
+    selectors: dict[str, Json] = {"labels": {"matchLabels": {"app": "web"}}, "rules": by_rule, "all": {}}
     for name, selector in {**selectors, "others": {"matchLabels": {"app": "other"}}}.items():
         await world.send("POST", _policy(world), _budget(world, name, selector))
 
@@ -84,7 +84,7 @@ def _policy(world: World) -> str:
     return f"/apis/policy/v1/namespaces/{world.namespace}/poddisruptionbudgets"
 
 
-def _budget(world: World, name: str, selector: dict[str, Any]) -> dict[str, Any]:
+def _budget(world: World, name: str, selector: Json) -> Json:
     meta = {"name": name, "namespace": world.namespace}
     spec = {"minAvailable": 1, "selector": selector}
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec}
