@@ -39,7 +39,7 @@ def _object_name(text: str) -> str:
 
 
 def _auto(value: object) -> object:
-    if value not in (True, False, "auto") or isinstance(value, int) is not isinstance(value, bool):
+    if not isinstance(value, bool) and value != "auto":
         raise refusal(f"'{plain(str(value), 60)}' is not possible here; write true, false or auto")
     return value
 
