@@ -38,6 +38,7 @@ class Call:
     """One request. ``doing`` and ``needs`` are for people: what it does, and the permission it takes.
 
     ``repeatable``: it changes nothing, so that it may be sent again whatever became of it.
+    ``text``: what it answers is text (``Api.text``), not an object.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Call:
     body: Any = None
     media: str = "application/json"
     repeatable: bool = False
+    text: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

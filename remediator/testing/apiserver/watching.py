@@ -74,7 +74,7 @@ async def _lines(
     stop = store.subscribe(waiting.put_nowait)
     try:
         for obj in filter(chosen, initial):
-            yield {"type": "ADDED", "object": obj}
+            yield {"type": "ADDED", "object": kind.outward(obj)}
         if request.query.get("sendInitialEvents") == "true":
             yield _bookmark(kind, store.revision, initial_end=True)
         for event in backlog:
@@ -115,16 +115,17 @@ async def _until_timeout(
 
 def _line(event: Event, kind: Kind, namespace: str, chosen: Callable[[Json], bool]) -> Iterator[Json]:
     """The event as this watch sees it: an object that leaves the selection is deleted for it."""
-    if event.kind is not kind or (namespace and event.key[0] != namespace):
+    if event.kind is not kind.base or (namespace and event.key[0] != namespace):
         return
     now = event.type != "DELETED" and chosen(event.obj)
     before = event.old is not None and chosen(event.old)
     if now:
-        yield {"type": "MODIFIED" if before else "ADDED", "object": event.obj}
+        yield {"type": "MODIFIED" if before else "ADDED", "object": kind.outward(event.obj)}
     elif before:
         assert event.old is not None
         version = {"resourceVersion": str(event.revision)}
-        yield {"type": "DELETED", "object": {**event.old, "metadata": event.old["metadata"] | version}}
+        last = {**event.old, "metadata": event.old["metadata"] | version}
+        yield {"type": "DELETED", "object": kind.outward(last)}
 
 
 def _bookmark(kind: Kind, revision: int, *, initial_end: bool = False) -> Json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,6 +31,10 @@ _VARYING = (
     (re.compile(r"(current: |ResourceVersion in record \()\d+"), r"\1<version>"),
     (re.compile(r'Invalid value: "\{.*\}":', re.DOTALL), 'Invalid value: "{...}":'),
     (re.compile(r'Invalid value: "\{.*\}\\": ', re.DOTALL), 'Invalid value: "{...}": '),
+    (re.compile(r"Invalid value: ((core|policy)\.\w+)\{.*\}: ", re.DOTALL), r"Invalid value: \1{...}: "),
+    (re.compile(r"^\d+[smhd]$"), "<age>"),
+    (re.compile(r'(pods "[-\w]+-)[a-z0-9]{5}(?=" is forbidden: exceeded)'), r"\1<random>"),
+    (re.compile(r"\n  core\.\w+\{\n.*\n  \}\n", re.DOTALL), ""),
 )
 _HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList"}
 _IGNORED = {
@@ -104,6 +108,13 @@ class Replay:
             for known, other in zip(_HASH.findall(recorded), _HASH.findall(live), strict=False):
                 self.names.setdefault(known, other)
 
+    def _learn_generated(self, request: Json, recorded: Any, live: Any) -> None:
+        """A name the server made up stands in the answer, or in the details of its refusal."""
+        meta = request["body"].get("metadata", {}) if isinstance(request.get("body"), dict) else {}
+        if "generateName" in meta and isinstance(live, dict):
+            where = "details" if recorded.get("kind") == "Status" else "metadata"
+            self.names[recorded[where]["name"]] = live.get(where, {}).get("name", "")
+
     async def send(self, request: Json) -> tuple[int, Any, Json]:
         """Send a recorded request; status, body and the headers that matter."""
         headers = {"Accept": request.get("accept", "application/json")}
@@ -135,6 +146,7 @@ class Replay:
         status, body, headers = await self.send(recorded["request"])
         wanted = recorded["response"]
         body = _like(wanted.get("body"), body)
+        self._learn_generated(recorded["request"], wanted.get("body"), body)
         self.learn(wanted.get("body"), body)
         differences = list(_differences(normal(self.translate(wanted.get("body"))), normal(body), ""))
         if recorded["request"]["method"] != "GET":
@@ -162,13 +174,13 @@ def _items(body: Any) -> list[Json]:
     found: list[Json] = (
         body.get("items", []) if isinstance(body, dict) and "columnDefinitions" not in body else []
     )
-    return found if all("metadata" in item for item in found) else []
+    return found if all("name" in item.get("metadata", {}) for item in found) else []
 
 
 def _age(item: Any) -> str:
     """What orders objects whose names are hashes: their kind of owner and revision."""
     if not isinstance(item, dict) or "metadata" not in item:
-        return ""
+        return str(item.get("type", "")) if isinstance(item, dict) else ""
     owner = next((one["name"] for one in item["metadata"].get("ownerReferences", ())), "")
     annotations = item["metadata"].get("annotations", {})
     return f"{owner} {item.get('revision') or annotations.get('deployment.kubernetes.io/revision', '')}"
@@ -204,10 +216,10 @@ def normal(value: Any, key: str = "") -> Any:
 
 
 def _known_later(body: Any, difference: str) -> bool:
-    """What a write says of the controllers' work hangs on timing; and reviews do not name their rule here."""
+    """What a write says of the controllers' work hangs on timing."""
     if not isinstance(body, dict):
         return False
-    paths = {"Scale": ".status.replicas:", "SelfSubjectAccessReview": ".status.reason:"}
+    paths = {"Scale": ".status.replicas:"}
     return difference.startswith(paths.get(str(body.get("kind")), ".status.observedGeneration:"))
 
 
@@ -232,8 +244,8 @@ async def replay_file(
     name: str,
     server: FakeApiServer,
     *,
-    before: dict[str, Step],
-    instead: dict[str, Step],
+    before: Mapping[str, Step],
+    instead: Mapping[str, Step],
     gate: Gate | None = None,
 ) -> None:
     """Replay a file and hold the fake to what it claims.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
+from remediator.testing.apiserver.controllers.pods import is_active, is_ready
 from remediator.testing.apiserver.kinds import ENDPOINTS, PODS, SERVICES
 from remediator.testing.apiserver.objects import Json, Key
 from remediator.testing.apiserver.selectors import of_object
