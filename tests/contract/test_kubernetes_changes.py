@@ -323,6 +323,7 @@ def test_a_template_is_what_stood_in_the_workload() -> None:
         "metadata": {"labels": {}},
         "spec": spec,
     }
-    for data in (None, {}, {"spec": None}, {"spec": {"template": {"metadata": {}}}}):
+    empty: tuple[Json | None, ...] = (None, {}, {"spec": None}, {"spec": {"template": {"metadata": {}}}})
+    for data in empty:
         with pytest.raises(Refused, match="r keeps no pod template"):
             template_of({"metadata": {"name": "r"}, "data": data})
