@@ -46,13 +46,22 @@ def unproven_runbooks(view: View) -> Iterator[Note]:
 def impossible_checks(view: View) -> Iterator[Note]:
     """B204: a check that must hold for longer than it is waited for."""
     for name, runbook in view.policy.runbooks.items():
-        for number, check in enumerate(runbook.verify):
+        asked = [
+            (("verify", str(number), check.check), check, "within")
+            for number, check in enumerate(runbook.verify)
+        ]
+        asked += [
+            (("steps", str(number), "wait"), step.wait, "timeout")
+            for number, step in enumerate(runbook.steps)
+            if step.wait is not None
+        ]
+        for where, check, bound in asked:
             if check.stable >= check.within:
                 text = (
                     f"{check.check} must hold for {format_duration(check.stable)} but is waited for only "
-                    f"{format_duration(check.within)}; make within longer than for"
+                    f"{format_duration(check.within)}; make {bound} longer than for"
                 )
-                at = view.spot("runbooks", name, "verify", str(number), check.check)
+                at = view.spot("runbooks", name, *where)
                 yield Note(at=at, code="B204", message=text, level=Level.ERROR)
 
 

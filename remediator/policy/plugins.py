@@ -117,6 +117,13 @@ class WaitModel(Model):
     what: Annotated[CheckModel, BeforeValidator(_word_is_check), Field(alias="for")]  # type: ignore[valid-type]
     timeout: PositiveDuration = 5 * MINUTE
 
+    @model_validator(mode="after")
+    def _one_end(self) -> WaitModel:
+        what: OneOf = self.what
+        if "within" in what.chosen[1].model_fields_set:
+            raise refusal("P013", "'within' is for verify; say how long to wait under timeout: {timeout: 5m}")
+        return self
+
 
 WAIT = "wait"
 StepModel = one_of(
