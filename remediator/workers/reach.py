@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from remediator.actions import ACTIONS
 from remediator.core.cluster import (
@@ -16,7 +17,6 @@ from remediator.core.cluster import (
     Workload,
     read_snapshot,
 )
-from remediator.core.disruption import pod_changes
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
@@ -42,6 +42,8 @@ class Reach:
         self._plan: tuple[Change, ...] | None = None
         self._meant: frozenset[str] = frozenset()
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
+        self._gone: tuple[str, ...] = ()
+        """What is to be told of those of them that are gone, unless it was told before."""
 
     async def paused(self) -> Pause | None:
         """The kill switch."""
@@ -79,11 +81,11 @@ class Reach:
         self._pods = seen.pods if Need.PODS in action.needs else None
         if not self._meant:
             return action.plan(params, seen, at=self._request.at)
+        left = tuple(pod for pod in seen.pods if pod.uid in self._meant)  # it chooses among those alone
         try:
-            planned = action.plan(params, seen, at=self._request.at)
+            return action.plan(params, replace(seen, pods=left), at=self._request.at)
         except Refused:
-            return ()  # nothing is left to do: that is how it was meant to end
-        return tuple(change for change in pod_changes(planned) if change.pod_uid in self._meant)
+            return ()  # those that are left are well by now
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""

@@ -105,7 +105,7 @@ def test_parameters_that_cannot_be_meant_are_no_parameters(action: str, params: 
 
 
 def kept(*revisions: Revision, **more: object) -> Snapshot:
-    return Snapshot(workload=workload(**more), revisions=revisions)
+    return Snapshot(workload=workload(WEB, **more), revisions=revisions)
 
 
 def test_rollback_goes_to_the_one_before() -> None:

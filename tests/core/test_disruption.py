@@ -39,12 +39,29 @@ BACK = RollBackWorkload(
 )  # fmt: skip
 
 
-def workload(desired: int, ready: int, ref: WorkloadRef = WEB, **more: int) -> Workload:
+def workload(
+    desired: int,
+    ready: int,
+    ref: WorkloadRef = WEB,
+    *,
+    total: int | None = None,
+    updated: int | None = None,
+    max_unavailable: int = 0,
+) -> Workload:
     """Rolled out, unless said otherwise."""
-    counts = {"total": desired, "updated": more.get("total", desired), "available": ready, **more}
+    total = desired if total is None else total
     return Workload(
-        ref=ref, uid="w", generation=1, observed_generation=1, desired=desired, ready=ready, **counts
-    )  # fmt: skip
+        ref=ref,
+        uid="w",
+        generation=1,
+        observed_generation=1,
+        desired=desired,
+        total=total,
+        updated=total if updated is None else updated,
+        ready=ready,
+        available=ready,
+        max_unavailable=max_unavailable,
+    )
 
 
 def scale(seen: int, replicas: int) -> ScaleWorkload:

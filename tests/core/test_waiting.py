@@ -72,12 +72,12 @@ def test_a_wait_that_holds_at_once_goes_on_at_once() -> None:
     [look] = life.acted().effects
     assert isinstance(look, Verify)
     assert phase(life) == (Phase.WAITING, 1)
-    assert life.now.status is Status.REMEDIATING
+    statuses = [life.now.status]
     [verify] = life.checked(True).effects
     assert isinstance(verify, Verify)
     assert verify.id != look.id
     assert phase(life)[0] is Phase.VERIFYING
-    assert life.now.status is Status.VERIFYING
+    assert [*statuses, life.now.status] == [Status.REMEDIATING, Status.VERIFYING]
     active = life.now.active
     assert active is not None
     assert [check.since for check in active.checks] == [None], "what was waited for proves nothing yet"
