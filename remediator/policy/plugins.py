@@ -110,14 +110,19 @@ def _word_is_check(value: object) -> object:
     return {value: None} if isinstance(value, str) else value
 
 
-class WaitModel(Model):
-    """``wait``: go on when a check holds; when it does not in time, the attempt has failed.
+_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check)]  # type: ignore[valid-type]
 
-    It changes nothing, so no guard is asked.
+
+class WaitModel(Model):
+    """Go on when a check holds; when it does not in time, the attempt has failed.
+
+    It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
     """
 
-    what: Annotated[CheckModel, BeforeValidator(_word_is_check), Field(alias="for")]  # type: ignore[valid-type]
-    timeout: PositiveDuration = 5 * MINUTE
+    what: _AwaitedCheck = Field(  # type: ignore[valid-type]
+        alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
+    )
+    timeout: PositiveDuration = Field(default=5 * MINUTE, description="How long to wait for it.")
 
 
 WAIT = "wait"
