@@ -119,7 +119,7 @@ class WaitModel(Model):
     It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
     """
 
-    what: _AwaitedCheck = Field(  # type: ignore[valid-type]
+    what: _AwaitedCheck = Field(
         alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
     )
     timeout: PositiveDuration = Field(default=5 * MINUTE, description="How long to wait for it.")

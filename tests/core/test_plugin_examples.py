@@ -40,9 +40,7 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
         yield name, {"diagnosis": diagnosis.example}
 
 
-@pytest.mark.parametrize(
-    ("name", "part"), examples(), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("name", "part"), list(examples()), ids=str)
 def test_the_example_of_every_plugin_is_a_policy(name: str, part: dict[str, str]) -> None:
     """It loads without an error, under the name it is registered by."""
     usual = {"diagnosis": "pods: {}", "step": "restart: {}", "check": "rollout: {}"}
