@@ -5,8 +5,27 @@ from __future__ import annotations
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
 from remediator.testing.apiserver.admission import Policy, Webhook
 from remediator.testing.apiserver.kinds import DAEMON_SETS, STATEFUL_SETS
-from tests.contract.recordings.replay import TOKENS, Gate, Json, Replay, Step, load, replay_file, settle
-from tests.contract.recordings.steps import USERS, at_once, deployment, hold, skip, until
+from tests.contract.recordings.replay import (
+    GIVEN,
+    TOKENS,
+    Gate,
+    Json,
+    Replay,
+    Step,
+    load,
+    replay_file,
+    settle,
+)
+from tests.contract.recordings.steps import (
+    USERS,
+    at_once,
+    deployment,
+    hold,
+    present,
+    skip,
+    until,
+    wrote,
+)
 
 WEB = {"app": "web"}
 SERVICE = {
@@ -188,6 +207,14 @@ def appearing(*logs: tuple[str, bool]) -> Step:
     return step
 
 
+async def two_containers(replay: Replay, _: Json) -> None:
+    """A pod of which nobody says which container is meant."""
+    containers = [{"name": name, "image": "registry.local/web:v1"} for name in ("a", "b")]
+    meta = {"name": "multi", "namespace": "policylab"}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {"containers": containers}}
+    replay.server.create(pod)
+
+
 async def compacted(replay: Replay, _: Json) -> None:
     """The history is forgotten."""
     replay.server.cluster.store.compact()
@@ -211,10 +238,12 @@ async def test_pods() -> None:
         server,
         before={
             **dict.fromkeys(names, at_once),
+            **dict.fromkeys(GIVEN["pods"], present),
+            **dict.fromkeys(("log-accept-any", "log-unknown-query-parameter"), wrote),
+            "log-all-default-container-annotation-missing-400": two_containers,
             "list-continue-expired-410": compacted,
             "get-crash-once-restarted": appearing(("first run\nfatal\n", True)),
             "get-crash-for-previous-log": appearing(("starting\n", True), ("starting\n", False)),
-            "get-missing-volume": appearing(),
         },
         instead=dict.fromkeys((name for name in names if name.startswith(("exec", "evict", "pdb"))), skip),
     )

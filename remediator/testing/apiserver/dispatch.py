@@ -121,6 +121,8 @@ class Dispatcher:
         asked = request.asked
         if asked.subresource == "scale" and kind.scalable:
             return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
+        if asked.resource_path == "pods/ephemeralcontainers" and asked.verb == "get":
+            return json_response(self.writer.present(request, kind))
         if asked.subresource not in {"", "status"}:
             raise _no_subresource(kind, asked)
         if asked.subresource == "status" and not kind.status_subresource:

@@ -2,7 +2,8 @@
 
 Each file beside this one is one session against a real cluster, in order. Uids, versions and hashed names
 of the recording are translated to those of the fake as they appear; times and addresses are not compared.
-``supported.json`` names the exchanges the fake claims to answer alike.
+``supported.json`` names the exchanges the fake claims to answer alike; ``given.json`` those that read a state
+which nobody asked for by a request, such as a pod that crashes: it is put into the fake as it was recorded.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Step: TypeAlias = Callable[["Replay", Json], Awaitable[None]]
 
 RECORDINGS = Path(__file__).parent
 SUPPORTED: dict[str, list[str]] = json.loads((RECORDINGS / "supported.json").read_text())
+GIVEN: dict[str, list[str]] = json.loads((RECORDINGS / "given.json").read_text())
 TOKENS = {"admin": "admin-token", "alice": "alice-token", "bad-token": "nobody-has-this"}
 _HASH = re.compile(r"(?<=-)[bcdfghjklmnpqrstvwxz2456789]{8,10}\b")
 _VARYING = (

@@ -76,6 +76,17 @@ async def given(replay: Replay, recorded: Json) -> None:
     put(replay.server, replay.translate(recorded["response"]["body"]))
 
 
+async def present(replay: Replay, recorded: Json) -> None:
+    """As ``given``, without time for the controllers."""
+    put(replay.server, recorded["response"]["body"])
+
+
+async def wrote(replay: Replay, recorded: Json) -> None:
+    """The container has written what the exchange reads."""
+    namespace, _, name, _ = recorded["request"]["path"].split("/")[-4:]
+    replay.server.set_log(namespace, name, recorded["response"]["body"])
+
+
 async def frozen(replay: Replay, recorded: Json) -> None:
     """As ``given``, and the controllers no longer look: what they would make of it is not the question."""
     replay.gate.opened.clear()
