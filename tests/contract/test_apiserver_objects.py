@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace, Program
-from remediator.testing.apiserver.kinds import CRON_JOBS
+from remediator.testing.apiserver.kinds import CRON_JOBS, JOBS
 from tests.contract.recordings.replay import GIVEN, Gate, Json, Replay, Step, load, replay_file, settle
 from tests.contract.recordings.steps import (
     USERS,
@@ -16,6 +16,7 @@ from tests.contract.recordings.steps import (
     hold,
     put,
     recorded_body,
+    until,
 )
 
 
@@ -70,8 +71,14 @@ async def test_jobs() -> None:
         "job-get-just-created": at_once,
         "log-of-job-pod": logged,
         "cronjob-patch-suspend": succeeded,
+        "job-get-after-suspend": stopping,
     }
     await replay_file("jobs", server, before=before, instead={}, gate=gate)
+
+
+async def stopping(replay: Replay, _: Json) -> None:
+    """The pod of the suspended job is being stopped."""
+    await until(replay, "long", lambda status: status.get("terminating") == 1, JOBS, LAB)
 
 
 async def logged(replay: Replay, recorded: Json) -> None:

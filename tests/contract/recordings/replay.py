@@ -81,20 +81,27 @@ class Replay:
     gate: Gate = field(default_factory=Gate)
     names: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    _ordered: list[str] = field(default_factory=list)
 
     def translate(self, value: Any, key: str = "") -> Any:
         """A recorded value in the words of this server."""
         if isinstance(value, dict):
-            return {name: self.translate(inner, name) for name, inner in value.items()}
+            return {self.names.get(name, name): self.translate(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.translate(inner, key) for inner in value]
         if not isinstance(value, str):
             return value
         if key in {"resourceVersion", "value"} and value in self.versions:
             return self.versions[value]
-        for recorded, live in self.names.items():
-            value = value.replace(recorded, live)
+        for recorded in self._longest_first():
+            value = value.replace(recorded, self.names[recorded])
         return value
+
+    def _longest_first(self) -> list[str]:
+        """The recorded names; a part of another comes after it."""
+        if len(self._ordered) != len(self.names):
+            self._ordered = sorted(self.names, key=len, reverse=True)
+        return self._ordered
 
     def learn(self, recorded: Any, live: Any) -> None:
         """Take the uids, versions and hashes of two answers as the same, where they are new."""
@@ -249,8 +256,9 @@ async def replay_file(
     before: Mapping[str, Step],
     instead: Mapping[str, Step],
     gate: Gate | None = None,
+    only: Callable[[str], bool] = lambda _: True,
 ) -> None:
-    """Replay a file and hold the fake to what it claims.
+    """Replay a file, or the exchanges of it that ``only`` names, and hold the fake to what it claims.
 
     ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``gate`` is the sleep
     of the server.
@@ -259,17 +267,19 @@ async def replay_file(
     async with server, aiohttp.ClientSession() as session:
         replay = Replay(server=server, session=session, gate=gate or Gate())
         for recorded in load(name):
+            if not only(recorded["name"]):
+                continue
             step = before.get(recorded["name"], settle)
             await step(replay, recorded)
             if recorded["name"] in instead:
                 await instead[recorded["name"]](replay, recorded)
             else:
                 found[recorded["name"]] = await replay.exchange(recorded)
-    _report(name, found)
+    _report(name, found, [one for one in SUPPORTED[name] if only(one)])
 
 
-def _report(name: str, found: dict[str, str]) -> None:
-    claimed, total = SUPPORTED[name], len(load(name))
+def _report(name: str, found: dict[str, str], claimed: list[str]) -> None:
+    total = len(load(name))
     others = {key: why for key, why in found.items() if key not in claimed}
     alike = sorted(key for key, why in others.items() if not why)
     print(f"\n{name}: {len(claimed)} of {total} exchanges supported")

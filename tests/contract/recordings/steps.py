@@ -31,16 +31,18 @@ async def hold(replay: Replay, recorded: Json) -> None:
     replay.gate.opened.clear()
 
 
-async def skip(_: Replay, __: Json) -> None:
-    """Without effect in the recording."""
-
-
-async def until(replay: Replay, name: str, holds: Callable[[Json], bool], kind: Kind = DEPLOYMENTS) -> None:
-    """Let the controllers go on up to a status in namespace shop, and no further."""
+async def until(
+    replay: Replay,
+    name: str,
+    holds: Callable[[Json], bool],
+    kind: Kind = DEPLOYMENTS,
+    namespace: str = "shop",
+) -> None:
+    """Let the controllers go on up to a status, and no further."""
     seen = asyncio.Event()
 
     def look(_: object = None) -> None:
-        if holds((replay.server.get(kind, "shop", name) or {})["status"]):
+        if holds((replay.server.get(kind, namespace, name) or {})["status"]):
             replay.gate.opened.clear()
             seen.set()
 
