@@ -22,6 +22,7 @@ from remediator.testing.apiserver import FakeApiServer
 
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[["Replay", Json], Awaitable[None]]
+Compare: TypeAlias = Callable[["Replay", Json], Awaitable[str]]
 
 RECORDINGS = Path(__file__).parent
 SUPPORTED: dict[str, list[str]] = json.loads((RECORDINGS / "supported.json").read_text())
@@ -256,12 +257,13 @@ async def replay_file(
     before: Mapping[str, Step],
     instead: Mapping[str, Step],
     gate: Gate | None = None,
+    compare: Mapping[str, Compare] | None = None,
     only: Callable[[str], bool] = lambda _: True,
 ) -> None:
     """Replay a file, or the exchanges of it that ``only`` names, and hold the fake to what it claims.
 
-    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``gate`` is the sleep
-    of the server.
+    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``compare`` replays one
+    that is no plain request and says what differs, ``gate`` is the sleep of the server.
     """
     found: dict[str, str] = {}
     async with server, aiohttp.ClientSession() as session:
@@ -274,7 +276,8 @@ async def replay_file(
             if recorded["name"] in instead:
                 await instead[recorded["name"]](replay, recorded)
             else:
-                found[recorded["name"]] = await replay.exchange(recorded)
+                exchange = (compare or {}).get(recorded["name"], Replay.exchange)
+                found[recorded["name"]] = await exchange(replay, recorded)
     _report(name, found, [one for one in SUPPORTED[name] if only(one)])
 
 
