@@ -152,6 +152,11 @@ async def test_policy() -> None:
     await replay_file("policy", server, before=before, instead={})
 
 
+async def unheard(replay: Replay, _: Json) -> None:
+    """The kubelet of the second node is dead."""
+    replay.server.kill_kubelet("node2")
+
+
 async def test_nodes() -> None:
     """Cordoned, tainted and labelled by every kind of patch; a node whose kubelet is dead, and its pods."""
     gate = Gate()
@@ -161,4 +166,5 @@ async def test_nodes() -> None:
     before: dict[str, Step] = {"node-cordon": hold, "node-uncordon": hold}
     before |= {entry["name"]: at_once for entry in entries[lost:]}
     before |= dict.fromkeys(GIVEN["nodes"], frozen)
+    before["log-on-dead-kubelet-500"] = unheard
     await replay_file("nodes", server, before=before, instead={}, gate=gate)

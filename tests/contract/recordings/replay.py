@@ -39,7 +39,7 @@ _VARYING = (
     (re.compile(r'(pods "[-\w]+-)[a-z0-9]{5}(?=" is forbidden: exceeded)'), r"\1<random>"),
     (re.compile(r"\n  core\.\w+\{\n.*\n  \}\n", re.DOTALL), ""),
 )
-_HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList"}
+_HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList", "EndpointSliceList"}
 _IGNORED = {
     "uid",
     "continue",
@@ -197,7 +197,7 @@ def _age(item: Any) -> str:
 
 
 def _without_generation(item: Json) -> Json:
-    """How often a ReplicaSet was scaled on the way hangs on timing."""
+    """How often a ReplicaSet was scaled, or a slice written, hangs on timing."""
     status = {name: value for name, value in item.get("status", {}).items() if name != "observedGeneration"}
     meta = {name: value for name, value in item["metadata"].items() if name != "generation"}
     return item | {"metadata": meta} | ({"status": status} if status else {})
@@ -209,12 +209,15 @@ def normal(value: Any, key: str = "") -> Any:
         kept = {name: normal(inner, name) for name, inner in value.items() if name not in _IGNORED}
         if kept.get("kind") in _HASHED and "items" in kept:
             kept["items"] = sorted(map(_without_generation, kept["items"]), key=json.dumps)
-        if "generateName" in kept and "ownerReferences" not in kept:
+        owners = [one["kind"] for one in kept.get("ownerReferences", ())]
+        if "generateName" in kept and owners in ([], ["Service"]):
             kept["name"] = f"{kept['generateName']}<random>"
         if not kept.get("annotations", 1):
             del kept["annotations"]
         if key in {"addresses", "notReadyAddresses"}:
             return {}
+        if isinstance(kept.get("endpoints"), list):
+            kept["endpoints"] = len(kept["endpoints"])
         return kept
     if isinstance(value, list):
         members = [normal(inner, key) for inner in value]
@@ -285,7 +288,7 @@ def _report(name: str, found: dict[str, str], claimed: list[str]) -> None:
     total = len(load(name))
     others = {key: why for key, why in found.items() if key not in claimed}
     alike = sorted(key for key, why in others.items() if not why)
-    print(f"\n{name}: {len(claimed)} of {total} exchanges supported")
+    print(f"\n{name}: {len(claimed)} of {total} exchanges supported and replayed here")
     print(f"{name}: alike but not claimed: {', '.join(alike) or 'none'}")
     for key, why in others.items():
         if why:
