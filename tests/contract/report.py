@@ -6,6 +6,7 @@ state was put there as it was recorded (``given.json``). With ``--names`` it lis
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ RECORDED = {
 """Exchanges with the real server, by file."""
 WATCHES = 23
 """Files of watches of the real server."""
+UNSUPPORTED: dict[str, dict[str, str]] = json.loads((RECORDINGS / "unsupported.json").read_text())
+"""What is answered otherwise, and why, by file."""
 LEAST = 0.85
 """The part of the exchanges that has to be supported."""
 
@@ -61,6 +64,11 @@ def watches() -> list[str]:
     return sorted(path.stem.removeprefix("watch-") for path in files)
 
 
+def _reasons(one: Count) -> list[str]:
+    why = UNSUPPORTED.get(one.file, {})
+    return [f"  {name}: {why.get(name, 'nobody says why')}" for name in one.missing]
+
+
 def text(*, names: bool = False) -> str:
     """The report, as a person reads it."""
     found = counts()
@@ -77,7 +85,7 @@ def text(*, names: bool = False) -> str:
         if names:
             lines += ["", f"{one.file}, supported:", *(f"  {name}" for name in sorted(one.supported))]
         if one.missing:
-            lines += ["", f"{one.file}, not supported:", *(f"  {name}" for name in one.missing)]
+            lines += ["", f"{one.file}, not supported:", *_reasons(one)]
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.recordings.replay import GIVEN
-from tests.contract.report import LEAST, RECORDED, WATCHES, counts, text, watches
+from tests.contract.report import LEAST, RECORDED, UNSUPPORTED, WATCHES, counts, text, watches
 
 
 def test_every_recorded_exchange_is_there() -> None:
@@ -17,6 +17,13 @@ def test_only_recorded_exchanges_are_claimed() -> None:
     for one in counts():
         assert one.supported <= set(one.names)
         assert set(GIVEN.get(one.file, ())) <= set(one.names)
+
+
+def test_what_is_not_supported_says_why() -> None:
+    """Each one, and nothing that is supported after all."""
+    assert {one.file: set(one.missing) for one in counts() if one.missing} == {
+        file: set(reasons) for file, reasons in UNSUPPORTED.items()
+    }
 
 
 def test_most_exchanges_are_supported() -> None:
