@@ -125,6 +125,11 @@ class Cluster:
         timers.add(task)
         task.add_done_callback(timers.discard)
 
+    async def pause(self) -> None:
+        """Long enough for the controllers to notice what was just written. Not the sleep that was passed in:
+        a test that holds the controllers does not hold requests."""
+        await asyncio.sleep(2 * self.pace.lag)
+
     async def close(self) -> None:
         """End every timer."""
         tasks = [*self._timers, *self._deadlines]

@@ -1,7 +1,8 @@
 """The eviction subresource of pods: a deletion that asks the disruption budgets first.
 
 Source: ``pkg/registry/core/pod/storage/eviction.go`` of Kubernetes. What surprises there surprises here: a
-budget is charged before the preconditions of the deletion are looked at.
+budget is charged before the preconditions of the deletion are looked at, and it takes time until the pod is
+marked: others see the one without the other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _MESSAGE = "Cannot evict pod as it would violate the pod's disruption budget."
 _WHY = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
 
 
-def evict(writer: Writer, request: Request) -> Json:
+async def evict(writer: Writer, request: Request) -> Json:
     """Evict the pod the request names; the answer is a Status. Raises ApiError 400, 404, 409, 429 or 500."""
     eviction = _parse(request)
     if eviction.get("metadata", {}).get("name") != request.asked.name:
@@ -36,7 +37,10 @@ def evict(writer: Writer, request: Request) -> Json:
         raise bad_request(str(error)) from error
     pod = writer.present(request, PODS)
     if not deleting(pod) and pod["status"].get("phase") not in _UNPROTECTED:
-        _ask_budgets(writer.cluster, pod, dry_run=options.dry_run)
+        charged = _ask_budgets(writer.cluster, pod, dry_run=options.dry_run)
+        if charged and not options.dry_run:
+            await writer.cluster.pause()
+            pod = writer.present(request, PODS)
     if not options.dry_run:
         check_preconditions(PODS, pod, options)
         pod = writer.cluster.store.put(PODS, with_disruption(writer.cluster, pod, _WHY))
@@ -60,8 +64,8 @@ def _parse(request: Request) -> Json:
     return body
 
 
-def _ask_budgets(cluster: Cluster, pod: Json, *, dry_run: bool) -> None:
-    """Charge the budget of the pod, if it has one. Raises ApiError 429, or 500 when it has several."""
+def _ask_budgets(cluster: Cluster, pod: Json, *, dry_run: bool) -> bool:
+    """Charge the budget of the pod; whether it has one. Raises ApiError 429, or 500 when it has several."""
     budgets = budgets_of(cluster, pod)
     if len(budgets) > 1:
         why = (
@@ -70,8 +74,9 @@ def _ask_budgets(cluster: Cluster, pod: Json, *, dry_run: bool) -> None:
         raise ApiError(500, "", why)
     for budget in budgets:
         if not is_ready(pod) and _lets_broken_go(budget):
-            return
+            return False
         _charge(cluster, budget, pod["metadata"]["name"], dry_run=dry_run)
+    return bool(budgets)
 
 
 def _lets_broken_go(budget: Json) -> bool:

@@ -43,4 +43,4 @@ class PodSubresources:
                 )
                 return await execution.answer(http)
             case _:
-                return json_response(evict(self.writer, request), status=201)
+                return json_response(await evict(self.writer, request), status=201)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import revisions
 from remediator.testing.apiserver.controllers.availability import count_available
@@ -63,6 +64,7 @@ class DaemonSets:
             pod["metadata"]["generateName"] = f"{owner['metadata']['name']}-"
             pod["spec"] |= {"affinity": _only_on(node), "tolerations": [*_TOLERATIONS]}
             cluster.create(PODS, pod)
+            announce(cluster, owner, "daemonset-controller", "SuccessfulCreate", f"Created pod: {name}")
 
     def _replace(self, cluster: Cluster, owner: Json, revision: str) -> None:
         strategy = owner["spec"]["updateStrategy"]
@@ -77,11 +79,12 @@ class DaemonSets:
         room = allowed - (nodes - len(up))
         old = [pod for pod in pods if not deleting(pod) and not _is_of(pod, revision)]
         for pod in old:
-            if not is_ready(pod):
-                cluster.delete(PODS, key_of(pod))
-            elif room > 0:
-                room -= 1
-                cluster.delete(PODS, key_of(pod))
+            if is_ready(pod) and room <= 0:
+                continue
+            room -= is_ready(pod)
+            cluster.delete(PODS, key_of(pod))
+            message = f"Deleted pod: {pod['metadata']['name']}"
+            announce(cluster, owner, "daemonset-controller", "SuccessfulDelete", message)
 
     def _write_status(self, cluster: Cluster, key: Key) -> None:
         owner = cluster.store.get(DAEMON_SETS, key)

@@ -96,7 +96,10 @@ class Kubelet:
         self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, fire, deadline=False)
 
     def _stopped(self, cluster: Cluster, key: Key, pod: Json) -> None:
-        cluster.store.put(PODS, _with_dead_containers(pod, cluster.timestamp()))
+        now = cluster.timestamp()
+        if any("waiting" in one["state"] for one in pod["status"].get("containerStatuses", ())):
+            cluster.store.put(PODS, pod_status.refresh(clone(pod), now, sandbox=False))
+        cluster.store.put(PODS, _with_dead_containers(pod, now))
         self._later_still(cluster, key, pod, cluster.pace.stop_after / 2, self._gone)
 
     def _gone(self, cluster: Cluster, key: Key, pod: Json) -> None:

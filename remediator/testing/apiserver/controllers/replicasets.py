@@ -60,6 +60,10 @@ class ReplicaSets:
                 break
         for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
             cluster.delete(PODS, key_of(pod))
+            self._tell(cluster, replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+
+    def _tell(self, cluster: Cluster, replica_set: Json, reason: str, message: str) -> None:
+        announce(cluster, replica_set, "replicaset-controller", reason, message)
 
     def _fail(self, cluster: Cluster, key: Key, why: str) -> None:
         """Say that pods cannot be made, and try again later."""
@@ -92,6 +96,7 @@ class ReplicaSets:
         if broken:
             return f'pods "{meta["name"]}" is forbidden: {broken}'
         cluster.store.put(PODS, pod)
+        self._tell(cluster, replica_set, "SuccessfulCreate", f"Created pod: {meta['name']}")
         return ""
 
 

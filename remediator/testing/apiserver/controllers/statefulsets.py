@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import revisions
 from remediator.testing.apiserver.controllers.availability import count_available
@@ -71,7 +72,7 @@ class StatefulSets:
         ordered = owner["spec"]["podManagementPolicy"] == "OrderedReady"
         for pod in surplus[:1] if ordered else surplus:
             if not deleting(pod):
-                cluster.delete(PODS, key_of(pod))
+                _delete(cluster, owner, pod)
         return bool(surplus)
 
     def _replace(self, cluster: Cluster, owner: Json, update: str) -> None:
@@ -84,7 +85,7 @@ class StatefulSets:
             if _ordinal(pod) < partition or deleting(pod):
                 return
             if pod["metadata"]["labels"][revisions.HASH] != update:
-                cluster.delete(PODS, key_of(pod))
+                _delete(cluster, owner, pod)
                 return
             if not is_ready(pod):
                 return
@@ -130,3 +131,14 @@ def _create(cluster: Cluster, owner: Json, number: int, revision: str) -> None:
     pod["spec"].setdefault("hostname", name)
     pod["spec"].setdefault("subdomain", owner["spec"].get("serviceName", ""))
     cluster.create(PODS, pod)
+    _tell(cluster, owner, "create", name)
+
+
+def _delete(cluster: Cluster, owner: Json, pod: Json) -> None:
+    cluster.delete(PODS, key_of(pod))
+    _tell(cluster, owner, "delete", pod["metadata"]["name"])
+
+
+def _tell(cluster: Cluster, owner: Json, verb: str, pod: str) -> None:
+    message = f"{verb} Pod {pod} in StatefulSet {owner['metadata']['name']} successful"
+    announce(cluster, owner, "statefulset-controller", f"Successful{verb.title()}", message)
