@@ -24,6 +24,7 @@ from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
 from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.paths import parse
+from remediator.testing.apiserver.plain import NOT_FOUND_PAGE, plain
 from remediator.testing.apiserver.reading import check_version, list_objects, partial, partial_list
 from remediator.testing.apiserver.scaling import handle_scale
 from remediator.testing.apiserver.statuses import (
@@ -39,8 +40,6 @@ from remediator.testing.apiserver.watching import serve_watch
 from remediator.testing.apiserver.writing import Writer
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
-_NOT_FOUND_PAGE = "404 page not found\n"
-_ONLY_REAL = ("/openapi", "/.well-known", "/metrics", "/healthz/", "/livez/", "/readyz/", "/logs")
 
 
 @dataclass(kw_only=True)
@@ -98,7 +97,7 @@ class Dispatcher:
             agent=http.headers.get("User-Agent", ""),
         )
         if not asked.resource:
-            return _plain(request, http.method, self.metrics)
+            return plain(request, http.method, self.metrics)
         if asked.group == metrics.GROUP and self.metrics.installed:
             return json_response(metrics.answer(self.metrics, self.cluster, request))
         if reviews.is_review(asked):
@@ -188,7 +187,7 @@ def find_kind(asked: Asked) -> Kind:
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
     if discovery.known_group(asked.group):
         raise no_such_resource()
-    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=NO_CACHE)
+    raise web.HTTPNotFound(text=NOT_FOUND_PAGE, headers=NO_CACHE)
 
 
 def _check_verb(kind: Kind, asked: Asked) -> None:
@@ -207,23 +206,6 @@ def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
     if discovery.find(kind.group, kind.version, asked.resource_path) is not None:
         return unsupported(f"the subresource {asked.resource_path}")
     return no_such_resource()
-
-
-def _plain(request: Request, method: str, measured: metrics.Metrics) -> web.Response:
-    found = discovery.document(request.asked.path, request.accept)
-    if measured.installed:
-        found = metrics.discovery(request.asked.path.rstrip("/")) or found
-    if found is None:
-        if request.asked.path.rstrip("/").startswith(_ONLY_REAL) or request.asked.path == "/":
-            raise unsupported(f"the path {request.asked.path}")
-        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=NO_CACHE)
-    if method not in {"GET", "HEAD"}:
-        raise method_not_allowed()
-    if "verbose" in request.query and isinstance(found, str):
-        raise unsupported("a verbose answer on health")
-    if isinstance(found, str):
-        return web.Response(text=found, headers=NO_CACHE)
-    return json_response(found)
 
 
 def status_response(error: ApiError) -> web.Response:
