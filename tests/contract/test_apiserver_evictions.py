@@ -109,6 +109,35 @@ async def ended_and_waiting(replay: Replay, recorded: Json) -> None:
     await settle(replay, recorded)
 
 
+STEPS: dict[str, Step] = {
+    "evict-dry-run": hold,
+    "evict-no-pdb": at_once,
+    "get-evicted-terminating": at_once,
+    "evict-terminating-again": at_once,
+    "evict-right-after-pdb-create-429": making(budget("podlab", "web", "web", minAvailable=3), seen=False),
+    **dict.fromkeys(("evict-name-mismatch-400", "evict-404", "evict-403"), at_once),
+    "evict-pdb-not-yet-observed-429": changing("podlab", "web", {"minAvailable": 2}, seen=False),
+    "evict-two-pdbs-500": making(budget("podlab", "web2", "web", minAvailable=1), seen=False),
+    "evict-completed-ignores-pdb": ended_and_waiting,
+    "evict-unready-if-healthy-budget-429": making(
+        budget("podlab", "nr", "not-ready", minAvailable=1), seen=True
+    ),
+    "evict-unready-always-allow": changing(
+        "podlab", "nr", {"unhealthyPodEvictionPolicy": "AlwaysAllow"}, seen=True
+    ),
+    "pdb-before-evict": budget_of_third_generation,
+    "evict-allowed-uid-ok": hold,
+    "pdb-right-after-evict": one_going,
+    "get-pod-right-after-evict": at_once,
+    "evict-second-blocked-429": at_once,
+    "evict-second-blocked-dry-run-429": at_once,
+    "pdb-recovered": recovered,
+    "evict-wrong-uid-409": hold,
+    "pdb-after-evict-wrong-uid": at_once,
+    "evict-other-pod-after-wrong-uid-blocked-429": at_once,
+}
+
+
 async def test_evictions() -> None:
     """Allowed, refused, charged although refused; what no budget protects goes."""
     gate = Gate()
@@ -122,39 +151,10 @@ async def test_evictions() -> None:
             # Its owner is not in this cluster: what is left of it would be collected with the evicted pod.
             pod["metadata"].pop("ownerReferences", None)
         put(server, pod | {"kind": "Pod", "apiVersion": "v1"})
-    before: dict[str, Step] = {
-        "evict-dry-run": hold,
-        "evict-no-pdb": at_once,
-        "get-evicted-terminating": at_once,
-        "evict-terminating-again": at_once,
-        "evict-right-after-pdb-create-429": making(
-            budget("podlab", "web", "web", minAvailable=3), seen=False
-        ),
-        **dict.fromkeys(("evict-name-mismatch-400", "evict-404", "evict-403"), at_once),
-        "evict-pdb-not-yet-observed-429": changing("podlab", "web", {"minAvailable": 2}, seen=False),
-        "evict-two-pdbs-500": making(budget("podlab", "web2", "web", minAvailable=1), seen=False),
-        "evict-completed-ignores-pdb": ended_and_waiting,
-        "evict-unready-if-healthy-budget-429": making(
-            budget("podlab", "nr", "not-ready", minAvailable=1), seen=True
-        ),
-        "evict-unready-always-allow": changing(
-            "podlab", "nr", {"unhealthyPodEvictionPolicy": "AlwaysAllow"}, seen=True
-        ),
-        "pdb-before-evict": budget_of_third_generation,
-        "evict-allowed-uid-ok": hold,
-        "pdb-right-after-evict": one_going,
-        "get-pod-right-after-evict": at_once,
-        "evict-second-blocked-429": at_once,
-        "evict-second-blocked-dry-run-429": at_once,
-        "pdb-recovered": recovered,
-        "evict-wrong-uid-409": hold,
-        "pdb-after-evict-wrong-uid": at_once,
-        "evict-other-pod-after-wrong-uid-blocked-429": at_once,
-    }
     await replay_file(
         "pods",
         server,
-        before=before,
+        before=STEPS,
         instead={},
         gate=gate,
         only=lambda name: name.startswith(("evict", "get-evicted", "get-pod-", "pdb")),
