@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from remediator.testing.apiserver import TOKEN, FakeApiServer, Pace, User
-from remediator.testing.apiserver.kinds import CLAIMS, PODS, REPLICA_SETS, VOLUMES
+from remediator.testing.apiserver import TOKEN, Behaviour, FakeApiServer, Pace, Program, User
+from remediator.testing.apiserver.kinds import CLAIMS, EVENTS, PODS, REPLICA_SETS, VOLUMES
 from remediator.testing.apiserver.objects import condition
 from tests.contract.recordings.calls import call, until
 from tests.contract.recordings.replay import Json, load
@@ -111,6 +111,33 @@ async def test_a_quota_holds_for_controllers_until_it_is_raised(server: FakeApiS
     await until(
         lambda: condition(server.cluster.store.list(REPLICA_SETS, "shop")[0], "ReplicaFailure") is None
     )
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
+async def test_a_quota_holds_for_every_controller(server: FakeApiServer, kind: str) -> None:
+    """One pod where two are wanted, and an event that says why; the other when there is room."""
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
+    path = "/api/v1/namespaces/shop/resourcequotas"
+    assert (await call(server, "POST", path, quota))[0] == 201
+    labels = {"app": "w"}
+    pod = {"containers": [{"name": "c", "image": "registry.local/w:v1"}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec: Json = {"template": template, "selector": {"matchLabels": labels}}
+    if kind == "StatefulSet":
+        spec |= {"replicas": 2, "serviceName": "w", "podManagementPolicy": "Parallel"}
+    if kind == "Job":
+        never = {**template, "spec": pod | {"restartPolicy": "Never"}}
+        spec = {"template": never, "parallelism": 2, "completions": 2}
+    version = "batch/v1" if kind == "Job" else "apps/v1"
+    meta = {"name": "w", "namespace": "shop"}
+    server.behave("shop", "w", Behaviour.runs(Program()))
+    server.create({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
+    await server.settled()
+    assert len(server.cluster.store.list(PODS, "shop")) == 1
+    reasons = {one["reason"] for one in server.cluster.store.list(EVENTS, "shop")}
+    assert "FailedCreate" in reasons
+    await call(server, "PATCH", f"{path}/few", {"spec": {"hard": {"pods": "2"}}})
+    await until(lambda: len(server.cluster.store.list(PODS, "shop")) == 2)
 
 
 async def test_a_limit_range_fills_in_what_a_pod_leaves_out(server: FakeApiServer) -> None:
