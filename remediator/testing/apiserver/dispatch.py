@@ -36,7 +36,7 @@ from remediator.testing.apiserver.statuses import (
 from remediator.testing.apiserver.striking import fail_after, fail_before
 from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources
 from remediator.testing.apiserver.tables import table
-from remediator.testing.apiserver.watching import serve_watch
+from remediator.testing.apiserver.watching import OpenWatch, serve_watch
 from remediator.testing.apiserver.writing import Writer
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
@@ -55,6 +55,7 @@ class Dispatcher:
     sleep: Sleep
     closing: asyncio.Event
     requests: list[Arrival] = field(default_factory=list)
+    watches: set[OpenWatch] = field(default_factory=set)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """The one handler."""
@@ -105,7 +106,7 @@ class Dispatcher:
         kind = find_kind(asked)
         form = preferred(request.accept, asked.verb)
         if asked.verb == "watch":
-            return await serve_watch(http, request, kind, self.cluster, self.closing)
+            return await serve_watch(http, request, kind, self.cluster, self.closing, self.watches)
         if kind is PODS and (asked.subresource, asked.verb) in SUBRESOURCES:
             return await self.pods.answer(http, request)
         return self._resource(request, kind, form)

@@ -131,6 +131,24 @@ class FakeApiServer(Stage):
         """Every request so far, in the order of arrival."""
         return self._dispatcher.requests
 
+    @property
+    def stage(self) -> Stage:
+        """The cluster behind it, as a test directs it."""
+        return self
+
+    def cut_watches(self) -> int:
+        """Break off every open watch; how many there were."""
+        watches = tuple(self._dispatcher.watches)
+        for watch in watches:
+            watch.cut()
+        return len(watches)
+
+    def silence_watches(self) -> int:
+        """Send nothing more on the watches that are open now, and leave them open; how many there are."""
+        for watch in self._dispatcher.watches:
+            watch.silent = True
+        return len(self._dispatcher.watches)
+
     def kubeconfig(self, path: Path, *, token: str | None = None, namespace: str = "default") -> Path:
         """Write a kubeconfig file for this server and one of its tokens (the first, if none is named)."""
         cluster: Json = {"server": self.url}

@@ -219,6 +219,8 @@ class Writer:
         answer = marked or obj
         if not options.dry_run:
             if marked is None:
+                if kind.graceful and deleting(obj):
+                    self.cluster.store.put(kind, self.cluster.mark_deleting(kind, obj, 0))
                 answer = self.cluster.store.remove(kind, key_of(obj)) or obj
                 self.note(request, kind, answer, None, None)
                 answer = self.cluster.mark_deleting(kind, answer, 0) if kind.graceful else answer

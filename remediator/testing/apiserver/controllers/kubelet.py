@@ -13,7 +13,7 @@ from remediator.testing.apiserver.controllers.pods import is_finished, owners, w
 from remediator.testing.apiserver.kinds import PODS
 from remediator.testing.apiserver.logs import Logs
 from remediator.testing.apiserver.machines import address_of
-from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting
+from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting, key_of
 from remediator.testing.apiserver.programs import KILLED
 from remediator.testing.apiserver.store import Event
 
@@ -128,7 +128,9 @@ class Kubelet:
         self.containers.frozen.thaw(node)
         for pod in cluster.store.list(PODS):
             if pod["spec"].get("nodeName") == node:
-                cluster.enqueue(self, (pod["metadata"]["namespace"], pod["metadata"]["name"]))
+                cluster.enqueue(self, key_of(pod))
+                if not deleting(pod):
+                    self.containers.probe_anew(pod)
 
 
 def _note_deletion(cluster: Cluster, pod: Json) -> None:
@@ -141,10 +143,7 @@ def _note_deletion(cluster: Cluster, pod: Json) -> None:
             message = f"Stopping container {one['name']}"
             host = pod["spec"]["nodeName"]
             announce(cluster, pod, "kubelet", "Killing", message, host=host, container=one["name"])
-    own = [entry for entry in noted["status"]["conditions"] if entry["type"] in pod_status.OWN]
-    others = [entry for entry in noted["status"]["conditions"] if entry["type"] not in pod_status.OWN]
-    noted["status"]["conditions"] = others + own
-    cluster.store.put(PODS, noted)
+    cluster.store.put(PODS, pod_status.in_order(noted))
 
 
 def _with_dead_containers(pod: Json, now: str) -> Json:
