@@ -65,6 +65,7 @@ async def test_jobs() -> None:
     server.behave("policylab", "retries", Behaviour.runs(Program.crashes()))
     before: dict[str, Step] = {
         **dict.fromkeys(GIVEN["jobs"], given),
+        "job-delete-foreground": hold,
         "job-get-foreground-deleting": at_once,
         "job-create-from-cronjob": hold,
         "job-create-already-exists-409": at_once,
