@@ -100,6 +100,7 @@ SCENES: dict[str, Direction] = {
     "statefulset-scale-1-to-3": requested,
 }
 ENDLESS = {"pod-crash-loop"}
+NODES = ("node-not-ready", "node-ready-again")
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -172,7 +173,7 @@ async def test_a_node_dies_and_comes_back() -> None:
     """It is unknown and tainted, some of its pods are replaced; then it confirms what it has missed."""
     server = FakeApiServer(users={TOKENS["admin"]: ADMIN}, pace=PACE)
     async with server, aiohttp.ClientSession() as session:
-        before = Scene.of("node-not-ready", server, session)
+        before = Scene.of(NODES[0], server, session)
         await before.prepare()
         await play(before, node_dies)
-        await play(Scene.of("node-ready-again", server, session), node_is_back)
+        await play(Scene.of(NODES[1], server, session), node_is_back)
