@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import ClassVar, cast
 
@@ -40,8 +39,8 @@ class LogsParams(Params):
 class Logs:
     """The last lines of up to three pods, the unready ones first, that match an expression.
 
-    Equal lines are told once, with how often they came. What is obviously a secret (credentials in headers and
-    URLs, values named password, token or key, private keys) is hidden.
+    Equal lines are told once, with how often they came. What is obviously a secret (credentials in headers
+    and URLs, values named password, token or key, private keys) is hidden.
     """
 
     name: ClassVar[str] = "logs"
@@ -55,6 +54,8 @@ class Logs:
 
     async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
         """For each pod a line that says what was read, then its newest matching lines."""
+        import asyncio  # here, because whoever only checks policies has no use for it and would wait for it
+
         wanted = cast("LogsParams", params)
         if sight.cluster is None or sight.target is None:
             return nothing(self.name)
