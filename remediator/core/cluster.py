@@ -277,7 +277,7 @@ class ClusterReader(Protocol):
     async def logs(
         self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
     ) -> tuple[str, ...]:
-        """The last ``tail`` lines of a container, oldest first; of its run before this one if ``previous``."""
+        """The last ``tail`` lines of a container, oldest first; ``previous``: of its run before this one."""
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Kubernetes Service of that name."""
