@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
+from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
 from remediator.core.plugins import CheckPlugin
 
-CHECKS: dict[str, CheckPlugin] = {check.name: check for check in (Ready(), Rollout(), AlertCheck())}
+CHECKS: dict[str, CheckPlugin] = {
+    check.name: check for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck())
+}

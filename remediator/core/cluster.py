@@ -76,7 +76,11 @@ class Workload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pod:
-    """A snapshot of a pod. ``state`` is the reason a person would look for, such as CrashLoopBackOff."""
+    """A snapshot of a pod. ``state`` is the reason a person would look for, such as CrashLoopBackOff.
+
+    ``suspect``: the container that gives this reason, an init container too; empty when all are well.
+    ``last_end``: how the last run that ended did, such as ``OOMKilled (exit 137)``; empty when none did.
+    """
 
     name: str
     phase: str
@@ -88,6 +92,8 @@ class Pod:
     containers: tuple[str, ...] = ()
     created_at: Instant = Instant(0)
     terminating: bool = False
+    suspect: str = ""
+    last_end: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -90,7 +90,8 @@ class Metrics(Protocol):
 class Sight:
     """What checks and diagnoses may look at. What is None is not configured.
 
-    ``hosts``: the ``host:port`` of every health URL in the catalog, which HTTP probes may reach.
+    ``hosts``: the ``host:port`` of every health URL in the catalog, which HTTP probes may reach. ``at``: now;
+    ``opened_at``: when the incident opened. Without them times are told as they are, not how long ago.
     """
 
     cluster: ClusterReader | None
@@ -101,6 +102,8 @@ class Sight:
     metrics: Metrics | None = None
     http: HttpProber | None = None
     hosts: frozenset[str] = frozenset()
+    at: Instant | None = None
+    opened_at: Instant | None = None
 
 
 class CheckPlugin(Protocol):

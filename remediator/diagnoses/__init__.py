@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from remediator.core.plugins import DiagnosisPlugin
+from remediator.diagnoses.events import Events
+from remediator.diagnoses.logs import Logs
 from remediator.diagnoses.pods import Pods
+from remediator.diagnoses.rollout_history import RolloutHistory
 from remediator.diagnoses.workload import WorkloadStatus
 
 DIAGNOSES: dict[str, DiagnosisPlugin] = {
-    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods())
+    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods(), Events(), Logs(), RolloutHistory())
 }

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from remediator.core.plugins import NoParams, Params, Permission, Sight
 from remediator.core.text import plain
+from remediator.diagnoses.telling import nothing
 
 
 class WorkloadStatus:
@@ -21,7 +22,7 @@ class WorkloadStatus:
     async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
         """One line of counts, one for each bad condition."""
         if sight.cluster is None or sight.target is None:
-            return ("workload: nothing to look at: no cluster, or no workload in the catalog",)
+            return nothing(self.name)
         seen = await sight.cluster.workload(sight.target)
         lines = [
             f"{seen.ref}: {seen.ready} of {seen.desired} pods ready, {seen.available} available, "

@@ -23,10 +23,8 @@ LATER_ACTIONS = frozenset(
     {"scale", "rollback", "set_image", "delete_pod", "evict_pod", "set_resources", "isolate", "hpa", "cordon"}
     | {"drain", "uncordon", "job", "exec", "http", "silence", "wait", "pause"}
 )
-LATER_CHECKS = frozenset(("endpoints", "http", "exec", "promql", "logs", "no_recurrence"))
-LATER_DIAGNOSES = frozenset(
-    ("pvcs", "logs", "events", "top", "rollout_history", "promql", "http", "exec", "traces")
-)
+LATER_CHECKS = frozenset(("http", "exec", "promql", "logs", "no_recurrence"))
+LATER_DIAGNOSES = frozenset(("pvcs", "top", "promql", "http", "exec", "traces"))
 LATER_CHANNELS = frozenset(("slack", "statuspage", "jira", "email", "webhook", "apprise"))
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from remediator.adapters.kubernetes import patches
 from remediator.adapters.kubernetes.faults import Answer, Call, parse_retry_after, refusal
 from remediator.adapters.kubernetes.patches import Shape
-from remediator.adapters.kubernetes.snapshots import label_selector, pod_of, workload_of
+from remediator.adapters.kubernetes.selectors import label_selector
+from remediator.adapters.kubernetes.snapshots import pod_of, workload_of
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION
 from remediator.core.errors import NotFound, Refused, RemediatorError, Retryable, Unknown
 from remediator.core.incident import EffectId

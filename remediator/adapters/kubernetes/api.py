@@ -29,6 +29,7 @@ class Limits:
     ``operation`` bounds one call of the reader or the executor with all that it sends; it stays below the
     lease under which changes are made. ``request`` bounds one request and its answer, ``connect`` the wait
     for a connection, the pool's included. ``probe`` is the patience of a readiness probe and of the banner.
+    ``page`` objects of a list are read at a time: parsing half a megabyte keeps others waiting for 10 ms.
     """
 
     connect: float = 3.0
@@ -39,7 +40,7 @@ class Limits:
     tries: int = 3
     claims: int = 8
     connections: int = 8
-    page: int = 200
+    page: int = 100
 
 
 class Deadline(Protocol):
@@ -92,7 +93,17 @@ class Api:
 
         Raises NotFound, Refused, Retryable, and Unknown for what is not repeatable.
         """
-        deadline = deadline or self.deadline()
+        answer = await self._tried(call, deadline or self.deadline())
+        if not isinstance(answer.body, dict):
+            raise _no_object(call, self.host)
+        return answer.body
+
+    async def text(self, call: Call, deadline: Deadline | None = None) -> str:
+        """The answer's text, where the call asks for text; empty for 204. Raises what ``call`` does."""
+        answer = await self._tried(call, deadline or self.deadline())
+        return str(answer.body)
+
+    async def _tried(self, call: Call, deadline: Deadline) -> Answer:
         tries = self.limits.tries if call.repeatable else 1
         for number in range(1, tries):
             try:
@@ -113,7 +124,7 @@ class Api:
             return named / 1000 + chance * self.limits.backoff
         return float(self.limits.backoff * 2 ** (number - 1) * (0.5 + chance))
 
-    async def _checked(self, call: Call, deadline: Deadline) -> Any:
+    async def _checked(self, call: Call, deadline: Deadline) -> Answer:
         authorization = await self._login.authorization(deadline.left())
         answer = await self._once(call, authorization, deadline)
         if answer.status == 401 and await self._login.renew(authorization, deadline.left()):
@@ -121,9 +132,7 @@ class Api:
             answer = await self._once(call, self._login.current(), deadline)
         if not 200 <= answer.status < 300:
             raise refusal(call, answer)
-        if not isinstance(answer.body, dict):
-            raise _no_object(call, self.host)
-        return answer.body
+        return answer
 
     async def _once(self, call: Call, authorization: str | None, deadline: Deadline) -> Answer:
         seconds = min(self.limits.request, deadline.left())
@@ -131,7 +140,7 @@ class Api:
             raise Retryable(f"could not {call.doing}: no time was left for it")
         connect = min(self.limits.connect, seconds)
         headers = {
-            "Accept": "application/json",
+            "Accept": "*/*" if call.text else "application/json",
             "Content-Type": call.media,
             "User-Agent": f"remediator/{__version__}",
         }
@@ -150,7 +159,7 @@ class Api:
             async with response:
                 return Answer(
                     status=response.status,
-                    body=_parsed(await _body(call, response)),
+                    body=_parsed(await _body(call, response), text=call.text and response.status < 300),
                     retry_after=parse_retry_after(response.headers.get("Retry-After")),
                 )
         except TimeoutError as error:
@@ -172,11 +181,13 @@ async def _body(call: Call, response: aiohttp.ClientResponse) -> bytes:
     return bytes(data)
 
 
-def _parsed(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:  # a proxy's page, or plain text
-        return data.decode("utf-8", "replace")
+def _parsed(data: bytes, *, text: bool) -> Any:
+    if not text:  # a log may well be valid JSON
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):  # a proxy's page, or plain text
+            pass
+    return data.decode("utf-8", "replace")
 
 
 def _no_object(call: Call, host: str) -> RemediatorError:

@@ -1,45 +1,32 @@
-"""Reading snapshots of workloads and their pods. Changes nothing."""
+"""Reading snapshots of workloads and of what belongs to them. Changes nothing.
+
+Every method is over within one deadline, repeats what failed for the moment a few times, and raises nothing
+but NotFound, Refused and Retryable.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 from remediator.adapters.kubernetes.api import Api, Deadline
-from remediator.adapters.kubernetes.faults import Call, Expired
-from remediator.adapters.kubernetes.snapshots import KINDS, label_selector, pod_of, workload_of
-from remediator.core.cluster import Pod, Workload
-from remediator.core.errors import NotFound, Refused
+from remediator.adapters.kubernetes.budgets import read_budgets
+from remediator.adapters.kubernetes.events import read_events
+from remediator.adapters.kubernetes.faults import Call, understood
+from remediator.adapters.kubernetes.listing import Listing, collect
+from remediator.adapters.kubernetes.logs import read_logs
+from remediator.adapters.kubernetes.paths import checked_name, core_path, read_call, workload_path
+from remediator.adapters.kubernetes.revisions import read_revisions
+from remediator.adapters.kubernetes.selectors import label_selector
+from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
+from remediator.core.cluster import Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
+from remediator.core.errors import NotFound
 from remediator.core.policies import WorkloadRef
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
-"""An RFC 1123 subdomain: what Kubernetes names can be, and what no path can be broken with."""
+__all__ = ["Reader", "checked_name", "read_call", "workload_path"]
 
-
-def checked_name(name: str) -> str:
-    """``name``, if it can be one. Raises Refused."""
-    if _NAME.fullmatch(name) is None or ".." in name:
-        raise Refused(f"{name[:80]!r} cannot be the name of anything in Kubernetes")
-    return name
-
-
-def workload_path(ref: WorkloadRef) -> str:
-    """The workload's path on the API server. Raises Refused for a kind or name that cannot be."""
-    if ref.kind not in KINDS:
-        raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
-    namespace, name = checked_name(ref.namespace), checked_name(ref.name)
-    return f"/apis/apps/v1/namespaces/{namespace}/{KINDS[ref.kind]}/{name}"
-
-
-def read_call(ref: WorkloadRef) -> Call:
-    """The request that reads a workload."""
-    return Call(
-        method="GET",
-        path=workload_path(ref),
-        doing=f"read {ref} in namespace {ref.namespace}",
-        needs=f"get {KINDS[ref.kind]}.apps in namespace {ref.namespace}",
-        repeatable=True,
-    )
+TOLD_REVISIONS = 2
+"""Of so many of the newest revisions a Deployment's events are read: a quota refuses pods to a ReplicaSet."""
 
 
 class Reader:
@@ -50,40 +37,86 @@ class Reader:
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name. Raises NotFound, Refused, Retryable."""
-        return workload_of(ref, await self._api.call(read_call(ref)))
+        obj = await self._api.call(read_call(ref))
+        with understood(f"{ref}"):
+            return workload_of(ref, obj)
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects, page by page. Raises NotFound, Refused, Retryable."""
         deadline = self._api.deadline()
-        obj = await self._api.call(read_call(workload.ref), deadline)
-        if obj["metadata"]["uid"] != workload.uid:
-            raise NotFound(f"{workload.ref} was deleted; another of the same name took its place")
-        selector = label_selector(obj)
-        if not selector:
-            return ()
-        try:
-            return await self._list(workload.ref.namespace, selector, deadline)
-        except Expired:  # the pages took longer than the server remembers: once more, from the start
-            return await self._list(workload.ref.namespace, selector, deadline)
+        obj = await self._same(workload, deadline)
+        with understood(f"the pods of {workload.ref}"):
+            selector = label_selector(obj)
+            if not selector:
+                return ()
+            namespace = workload.ref.namespace
+            path = core_path(namespace, "pods")
+            listing = Listing(resource="pods", namespace=namespace, path=path, labels=selector)
+            return await collect(self._api, listing, pod_of, deadline)
 
-    async def _list(self, namespace: str, selector: str, deadline: Deadline) -> tuple[Pod, ...]:
-        found: list[Pod] = []
-        following = ""
-        while True:
-            page = await self._page(namespace, selector, following, deadline)
-            found += [pod_of(item) for item in page.get("items") or ()]
-            following = (page.get("metadata") or {}).get("continue") or ""
-            if not following:
-                return tuple(found)
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """Its revisions, newest first. Raises NotFound, Refused, Retryable."""
+        deadline = self._api.deadline()
+        obj = await self._same(workload, deadline)
+        with understood(f"the revisions of {workload.ref}"):
+            return await read_revisions(self._api, workload.ref, obj, deadline)
 
-    async def _page(self, namespace: str, selector: str, following: str, deadline: Deadline) -> Any:
-        more = (("continue", following),) if following else ()
+    async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        """The disruption budgets that select its pods. Raises NotFound, Refused, Retryable."""
+        deadline = self._api.deadline()
+        obj = await self._same(workload, deadline)
+        with understood(f"the disruption budgets of {workload.ref}"):
+            return await read_budgets(self._api, workload.ref, obj, deadline)
+
+    async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
+        """Events about the workload, the ReplicaSets of its newest revisions and those pods, newest first.
+
+        Raises NotFound, Refused, Retryable.
+        """
+        deadline = self._api.deadline()
+        uids = [workload.uid, *(pod.uid for pod in pods)]
+        with understood(f"the events of {workload.ref}"):
+            if workload.ref.kind == "deployment":
+                obj = await self._same(workload, deadline)
+                revisions = await read_revisions(self._api, workload.ref, obj, deadline)
+                uids += [revision.uid for revision in revisions[:TOLD_REVISIONS]]
+            return await read_events(self._api, workload.ref.namespace, uids, deadline)
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+    ) -> tuple[str, ...]:
+        """The last ``tail`` lines of a container, oldest first; of its run before this one if ``previous``.
+
+        A log has at most a mebibyte; a pod that no node has yet has none, and no lines. Raises NotFound where
+        nothing ran, Refused, Retryable.
+        """
+        return await read_logs(
+            self._api,
+            namespace,
+            pod,
+            container,
+            tail=tail,
+            previous=previous,
+            deadline=self._api.deadline(),
+        )
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        """What stands behind the Service of that name. Raises NotFound, Refused, Retryable."""
         call = Call(
             method="GET",
-            path=f"/api/v1/namespaces/{checked_name(namespace)}/pods",
-            doing=f"list pods in namespace {namespace}",
-            needs=f"list pods in namespace {namespace}",
-            query=(("labelSelector", selector), ("limit", str(self._api.limits.page)), *more),
+            path=core_path(namespace, "endpoints", service),
+            doing=f"read the endpoints of service {service} in namespace {namespace}",
+            needs=f"get endpoints in namespace {namespace}",
             repeatable=True,
         )
-        return await self._api.call(call, deadline)
+        obj = await self._api.call(call)
+        with understood(f"the endpoints of service {service}"):
+            return endpoints_of(obj)
+
+    async def _same(self, workload: Workload, deadline: Deadline) -> Any:
+        """The object that the snapshot was made of, as it is now. Raises NotFound when it is another."""
+        obj = await self._api.call(read_call(workload.ref), deadline)
+        with understood(f"{workload.ref}"):
+            if obj["metadata"]["uid"] != workload.uid:
+                raise NotFound(f"{workload.ref} was deleted; another of the same name took its place")
+        return obj

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from remediator.core.cluster import Condition, Pod, Workload
+from remediator.adapters.kubernetes.strategies import max_unavailable
+from remediator.core.cluster import Condition, Endpoints, Pod, Workload
 from remediator.core.policies import WorkloadRef
+from remediator.core.times import Instant, parse_stamp, stamp_instant
 
 Json: TypeAlias = Mapping[str, Any]
 
 _UNTOLD = {"", "Error", "Completed"}
 """Reasons of an earlier end that tell nothing beyond "it ended"."""
 _STARTING = {"ContainerCreating", "PodInitializing"}
+
+
+def instant_of(text: str | None) -> Instant:
+    """A time as the server writes it; 0 where it tells none."""
+    try:
+        return stamp_instant(parse_stamp(text)) if text else Instant(0)
+    except ValueError:
+        return Instant(0)
 
 
 def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
@@ -29,6 +39,7 @@ def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
         updated=counts["updated"],
         ready=counts["ready"],
         available=counts["available"],
+        max_unavailable=max_unavailable(ref.kind, spec, counts["desired"]),
         paused=bool(spec.get("paused")),
         annotations=dict(meta.get("annotations") or {}),
         conditions={entry["type"]: _condition(entry) for entry in status.get("conditions") or ()},
@@ -79,35 +90,24 @@ KINDS = {kind: f"{kind}s" for kind in _COUNTS}
 """Kinds as policies name them, and their resources in the API group ``apps``."""
 
 
-def label_selector(obj: Json) -> str:
-    """The workload's selector as a query parameter; empty when it selects nothing."""
-    selector = (obj.get("spec") or {}).get("selector") or {}
-    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for rule in selector.get("matchExpressions") or ():
-        key, operator = rule["key"], rule["operator"]
-        values = ",".join(rule.get("values") or ())
-        match operator:
-            case "Exists":
-                parts.append(key)
-            case "DoesNotExist":
-                parts.append(f"!{key}")
-            case _:  # In, NotIn
-                parts.append(f"{key} {operator.lower()} ({values})")
-    return ",".join(parts)
-
-
 def pod_of(obj: Json) -> Pod:
-    """The pod, with the one reason a person would look for."""
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    """The pod, with the one reason a person would look for, and the container that gives it."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     conditions = {entry["type"]: entry for entry in status.get("conditions") or ()}
     containers, init = status.get("containerStatuses") or (), status.get("initContainerStatuses") or ()
     return Pod(
-        name=obj["metadata"]["name"],
+        name=meta["name"],
         phase=status.get("phase", "Unknown"),
         ready=conditions.get("Ready", {}).get("status") == "True",
         restarts=sum(entry.get("restartCount", 0) for entry in (*containers, *init)),
+        uid=meta["uid"],
         state=_state(obj, conditions),
         node=spec.get("nodeName", ""),
+        containers=tuple(entry["name"] for entry in spec.get("containers") or ()),
+        created_at=instant_of(meta.get("creationTimestamp")),
+        terminating=bool(meta.get("deletionTimestamp")),
+        suspect=_suspect(init, containers),
+        last_end=_newest_end((*containers, *init)),
     )
 
 
@@ -119,10 +119,10 @@ def _state(obj: Json, conditions: Mapping[str, Json]) -> str:
     if status.get("reason"):  # Evicted, NodeLost, DeadlineExceeded, ...
         return str(status["reason"])
     init = _worst(status.get("initContainerStatuses") or ())
-    if init and init not in _STARTING:
-        return f"Init:{init}"
+    if init and init[1] not in _STARTING:
+        return f"Init:{init[1]}"
     if worst := _worst(status.get("containerStatuses") or ()):
-        return worst
+        return worst[1]
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
         return str(scheduled.get("reason", "Unschedulable"))
@@ -132,18 +132,32 @@ def _state(obj: Json, conditions: Mapping[str, Json]) -> str:
     return ""
 
 
-def _worst(containers: Iterable[Json]) -> str:
-    """The reason of the container that is worst off; empty when none has one."""
-    found: list[tuple[int, str]] = []
+def _suspect(init: Sequence[Json], containers: Sequence[Json]) -> str:
+    """The container that the state speaks of, else the first that is not ready; empty when all are well."""
+    if (worst := _worst(init)) and worst[1] not in _STARTING:
+        return worst[2]
+    if worst := _worst(containers):
+        return worst[2]
+    unready = (entry for entry in containers if not entry.get("ready") and _runs(entry))
+    return next((str(entry["name"]) for entry in unready), "")
+
+
+def _runs(container: Json) -> bool:
+    return "running" in (container.get("state") or {})
+
+
+def _worst(containers: Iterable[Json]) -> tuple[int, str, str] | None:
+    """The container that is worst off: how badly (0 is worst), the reason, its name. None: all are well."""
+    found: list[tuple[int, str, str]] = []
     for container in containers:
         state = container.get("state") or {}
-        waiting, ended = state.get("waiting"), state.get("terminated")
+        waiting, ended, name = state.get("waiting"), state.get("terminated"), str(container.get("name", ""))
         if waiting:
             reason = waiting.get("reason") or "Waiting"
-            found.append((2 if reason in _STARTING else 0, reason + _last_end(container)))
+            found.append((2 if reason in _STARTING else 0, reason + _last_end(container), name))
         elif ended and (ended.get("exitCode") or ended.get("signal")):
-            found.append((1, _ended(ended)))
-    return min(found)[1] if found else ""
+            found.append((1, _ended(ended), name))
+    return min(found, default=None)
 
 
 def _ended(ended: Json) -> str:
@@ -155,3 +169,18 @@ def _last_end(container: Json) -> str:
     last = (container.get("lastState") or {}).get("terminated") or {}
     reason = last.get("reason", "")
     return "" if reason in _UNTOLD else f" ({reason})"
+
+
+def _newest_end(containers: Iterable[Json]) -> str:
+    """How the run before ended that ended last, such as ``OOMKilled (exit 137)``; empty when none did."""
+    ends = [(container.get("lastState") or {}).get("terminated") for container in containers]
+    newest = max((end for end in ends if end), key=lambda end: str(end.get("finishedAt")), default=None)
+    return "" if newest is None else f"{newest.get('reason') or 'ended'} (exit {newest.get('exitCode', 0)})"
+
+
+def endpoints_of(obj: Json) -> Endpoints:
+    """The addresses behind a Service. One that is ready for a port and not for another counts as ready."""
+    subsets = obj.get("subsets") or ()
+    ready = {one["ip"] for subset in subsets for one in subset.get("addresses") or ()}
+    waiting = {one["ip"] for subset in subsets for one in subset.get("notReadyAddresses") or ()}
+    return Endpoints(ready=len(ready), not_ready=len(waiting - ready))

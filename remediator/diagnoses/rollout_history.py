@@ -1,0 +1,78 @@
+"""``rollout_history``: which revisions there are, which runs now, and whether one came just before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from remediator.core.cluster import Revision
+from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.redact import redact
+from remediator.core.text import plain
+from remediator.core.times import MINUTE, Instant
+from remediator.diagnoses.telling import bounded, nothing, span, when
+
+SHOWN = 6
+SHORTLY = 30 * MINUTE
+"""A rollout that began so long before the incident opened may well be its cause."""
+IMAGES = 4
+
+
+class RolloutHistory:
+    """The newest revisions with their images, their age and what still runs of them.
+
+    Says whether the present one was rolled out within half an hour before the incident opened.
+    """
+
+    name: ClassVar[str] = "rollout_history"
+    params: ClassVar[type[Params]] = NoParams
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="apps", resource="{kind}s", verbs=("get",), why="know which revisions are its own"),
+        Permission(group="apps", resource="replicasets", verbs=("list",), why="read its revisions"),
+        Permission(group="apps", resource="controllerrevisions", verbs=("list",), why="read its revisions"),
+    )
+    example: ClassVar[str] = "rollout_history: {}"
+
+    async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
+        """Whether a rollout may be the cause, then at most six revisions, newest first."""
+        if sight.cluster is None or sight.target is None:
+            return nothing(self.name)
+        workload = await sight.cluster.workload(sight.target)
+        revisions = await sight.cluster.revisions(workload)
+        if not revisions:
+            return (f"{workload.ref} has no revisions that its controller keeps",)
+        lines = [_line(revision, sight.at) for revision in revisions]
+        return (*_verdict(revisions, sight.opened_at), *bounded(lines, SHOWN + 1))
+
+
+def _verdict(revisions: Sequence[Revision], opened_at: Instant | None) -> tuple[str, ...]:
+    """What the present revision's age tells, where it tells something."""
+    current = next((one for one in revisions if one.current), None)
+    if current is None:
+        return ()
+    later = [one for one in revisions if one.number < current.number and one.created_at > current.created_at]
+    if later:
+        newest = max(later, key=lambda one: one.created_at)
+        return (f"revision {current.number} is older than {newest.number}: somebody rolled back to it",)
+    if opened_at is None or len(revisions) == 1 or not current.created_at:
+        return ()
+    before = opened_at - current.created_at
+    if before < 0:
+        return (f"revision {current.number} was rolled out {span(-before)} after the incident opened",)
+    if before <= SHORTLY:
+        return (
+            f"revision {current.number} was rolled out {span(before)} before the incident opened: "
+            "it may be the cause",
+        )
+    return (f"no rollout in the {span(SHORTLY)} before the incident opened",)
+
+
+def _line(revision: Revision, now: Instant | None) -> str:
+    parts = [f"revision {revision.number}" + (" (now)" if revision.current else "")]
+    parts.append(f"made {when(revision.created_at, now)}")
+    if revision.pods:
+        parts.append(f"{revision.ready} of {revision.pods} pods ready")
+    images = ", ".join(plain(image, 120) for image in revision.images[:IMAGES])
+    more = len(revision.images) - IMAGES
+    told = f"{', '.join(parts)}: {images}" + (f" and {more} more" if more > 0 else "")
+    return told + (f" ({plain(redact(revision.cause), 120)})" if revision.cause else "")
