@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from remediator.core import escalation, paging, verification
 from remediator.core.decision import Draft
+from remediator.core.errors import Refused
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
     Attempt,
@@ -26,7 +27,8 @@ from remediator.core.journal import (
     Kind,
     Verify,
 )
-from remediator.core.policies import Mode, Policy
+from remediator.core.policies import Mode, Policy, Runbook
+from remediator.core.templated import Scope
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
 
@@ -54,22 +56,43 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
-            _start(draft, Attempt(
-                number=incident.attempt_count + 1,
-                runbook=runbook,
+            pinned, trouble = _pinned(draft, runbook, policy)
+            attempt = _start(draft, Attempt(
+                number=draft.incident.attempt_count + 1,
+                runbook=pinned,
                 rule=planned.rule,
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING if runbook.diagnose else Phase.ACTING,
                 phase_at=draft.at,
             ))  # fmt: skip
-            return
+            if not trouble:
+                _send(draft, attempt)
+                return
+            _conclude(draft, attempt, Outcome.BLOCKED, trouble)
+            missing = f"runbook {runbook.name} {Outcome.BLOCKED}: {trouble}"
+            continue
         missing = f"runbook {planned.runbook} is gone from the policy"
         draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
     if missing:
         escalation.remediation_failed(draft, policy, missing)
 
 
-def _start(draft: Draft, attempt: Attempt) -> None:
+def _pinned(draft: Draft, runbook: Runbook, policy: Policy) -> tuple[Runbook, str]:
+    """The runbook as the attempt pins it: rendered; as written, with the reason, where that cannot be."""
+    incident = draft.incident
+    scope = Scope(
+        incident=incident.id,
+        severity=incident.severity,
+        service=incident.service,
+        entry=policy.services.get(incident.service),
+    )
+    try:
+        return policy.render(runbook, scope), ""
+    except Refused as error:
+        return runbook, plain(str(error), 300)
+
+
+def _start(draft: Draft, attempt: Attempt) -> Attempt:
     # what older ones found is on the timeline: the incident's value stays small
     kept = [replace(old, findings=()) for old in draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
@@ -79,7 +102,7 @@ def _start(draft: Draft, attempt: Attempt) -> None:
         runbook=attempt.runbook.name,
         attempt=attempt.number,
     )
-    _send(draft, attempt)
+    return attempt
 
 
 def _send(draft: Draft, attempt: Attempt) -> None:
@@ -233,7 +256,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     draft.arm("poll", min(moments))
 
 
-def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+def _conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> Attempt:
     attempt = draft.change_attempt(
         replace(
             attempt,
@@ -254,6 +277,11 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
         attempt=attempt.number,
         took=draft.at - attempt.started_at,
     )
+    return attempt
+
+
+def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+    attempt = _conclude(draft, attempt, outcome, reason)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:

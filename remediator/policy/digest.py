@@ -12,8 +12,8 @@ from remediator.core.matchers import Matcher
 from remediator.core.policies import Policy
 from remediator.policy.templates import LabelTemplate
 
-_PLACES = frozenset(("where", "digest"))
-"""Fields that say where something stands: moving or commenting a file does not change what it says."""
+_PLACES = frozenset(("where", "digest", "render"))
+"""Fields that say where something stands, or how it is read: they do not change what a file says."""
 
 
 def digest_of(policy: Policy) -> str:
