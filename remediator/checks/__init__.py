@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
+from remediator.checks.http import HttpCheck
+from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
 from remediator.core.plugins import CheckPlugin
 
-CHECKS: dict[str, CheckPlugin] = {check.name: check for check in (Ready(), Rollout(), AlertCheck())}
+CHECKS: dict[str, CheckPlugin] = {
+    check.name: check for check in (Ready(), Rollout(), AlertCheck(), PromqlCheck(), HttpCheck())
+}

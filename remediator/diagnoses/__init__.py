@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from remediator.core.plugins import DiagnosisPlugin
+from remediator.diagnoses.http import HttpAnswers
 from remediator.diagnoses.pods import Pods
+from remediator.diagnoses.promql import PromqlSamples
 from remediator.diagnoses.workload import WorkloadStatus
 
 DIAGNOSES: dict[str, DiagnosisPlugin] = {
-    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods())
+    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods(), PromqlSamples(), HttpAnswers())
 }

@@ -46,7 +46,7 @@ def test_what_is_selected_is_bounded() -> None:
         ("ab{% for x in labels %}{% endfor %}", 2, "begins statements"),
         ("abc{# comment #}", 3, "begins comments"),
         ("ab{{ label.app }}", 2, "'label' is not known here"),
-        ("{{ labels }}", 0, "names no label"),
+        ("{{ labels }}", 0, "alone names nothing"),
         ("{{ labels.app.upper() }}", 0, "is not allowed"),
         ("{{ labels.app.x }}", 0, "only labels.NAME"),
         ("{{ labels[labels.app] }}", 0, "only labels.NAME"),
