@@ -48,7 +48,10 @@ class Prometheus:
     @asynccontextmanager
     async def connected(cls, url: str, *, token: str | None = None) -> AsyncIterator[Prometheus]:
         """One for the length of a block. It connects when it is first asked. Raises SettingsError."""
-        given = URL(url)
+        try:
+            given = URL(url)
+        except ValueError:  # whose text may quote a password
+            raise SettingsError("REMEDIATOR_PROMETHEUS_URL is no URL") from None
         basic = ""
         if given.user is not None or given.password is not None:
             basic = aiohttp.BasicAuth(given.user or "", given.password or "", "utf-8").encode()

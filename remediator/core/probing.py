@@ -77,6 +77,11 @@ def _last_label(host: str) -> str:
     return host.rstrip(".").rpartition(".")[2]
 
 
+def template_authority(template: str) -> str:
+    """``authority`` of a URL with templates in its path. Raises ValueError."""
+    return authority(_PLACEHOLDER.sub("x", template))
+
+
 def catalog_hosts(services: Iterable[Service]) -> frozenset[str]:
     """The ``host:port`` of every health URL."""
     return frozenset(authority(service.health) for service in services if service.health is not None)
@@ -87,7 +92,7 @@ def _url(text: str) -> str:
     if placeholder and before.partition("://")[2].count("/") == 0:
         raise objection("P016", "a template may stand in the path of a URL, never in its host")
     try:
-        authority(_PLACEHOLDER.sub("x", text))
+        template_authority(text)
     except ValueError as error:
         raise objection("P013", f"{error}; write a URL such as http://web.shop:8080/health") from None
     return text
@@ -97,7 +102,7 @@ def _path(text: str) -> str:
     try:
         if not text.startswith("/"):
             raise ValueError("a path begins with a slash")
-        authority("http://host" + _PLACEHOLDER.sub("x", text))
+        template_authority(f"http://host{text}")
     except ValueError as error:
         raise objection("P013", f"{error}; write a path such as /health/ready") from None
     return text

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from remediator.core import escalation, paging, verification
 from remediator.core.decision import Draft
-from remediator.core.errors import Refused
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
     Attempt,
@@ -27,8 +26,8 @@ from remediator.core.journal import (
     Kind,
     Verify,
 )
-from remediator.core.policies import Mode, Policy, Runbook
-from remediator.core.templated import Scope
+from remediator.core.policies import Mode, Policy
+from remediator.core.templated import pin
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
 
@@ -56,7 +55,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
-            pinned, trouble = _pinned(draft, runbook, policy)
+            pinned, trouble = pin(runbook, draft.incident, policy)
             attempt = _start(draft, Attempt(
                 number=draft.incident.attempt_count + 1,
                 runbook=pinned,
@@ -75,21 +74,6 @@ def start_next(draft: Draft, policy: Policy) -> None:
         draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
     if missing:
         escalation.remediation_failed(draft, policy, missing)
-
-
-def _pinned(draft: Draft, runbook: Runbook, policy: Policy) -> tuple[Runbook, str]:
-    """The runbook as the attempt pins it: rendered; as written, with the reason, where that cannot be."""
-    incident = draft.incident
-    scope = Scope(
-        incident=incident.id,
-        severity=incident.severity,
-        service=incident.service,
-        entry=policy.services.get(incident.service),
-    )
-    try:
-        return policy.render(runbook, scope), ""
-    except Refused as error:
-        return runbook, plain(str(error), 300)
 
 
 def _start(draft: Draft, attempt: Attempt) -> Attempt:

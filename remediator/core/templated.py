@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from remediator.core.errors import Refused
+from remediator.core.text import plain
+
 if TYPE_CHECKING:
-    from remediator.core.policies import Runbook, Service
+    from remediator.core.incident import Incident
+    from remediator.core.policies import Policy, Runbook, Service
 
 
 class Escape(StrEnum):
@@ -75,3 +79,17 @@ class Renderer(Protocol):
 
     def __call__(self, runbook: Runbook, scope: Scope) -> Runbook:
         """The runbook as it will be performed. Raises Refused, saying which template cannot be rendered."""
+
+
+def pin(runbook: Runbook, incident: Incident, policy: Policy) -> tuple[Runbook, str]:
+    """The runbook as an attempt keeps it: rendered. As written, with the reason, where that cannot be."""
+    scope = Scope(
+        incident=incident.id,
+        severity=incident.severity,
+        service=incident.service,
+        entry=policy.services.get(incident.service),
+    )
+    try:
+        return policy.render(runbook, scope), ""
+    except Refused as error:
+        return runbook, plain(str(error), 300)
