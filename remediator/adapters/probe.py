@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -29,6 +29,7 @@ LARGEST_BODY = 16 * 1024
 AT_ONCE = 32
 
 Address = IPv4Address | IPv6Address
+Objection = Callable[[Address], str | None]
 
 _METADATA = frozenset(
     map(
@@ -75,8 +76,8 @@ def _meanings(address: Address) -> Iterator[Address]:
 class _CheckedResolver(AbstractResolver):
     """Resolves names to addresses that services have. What it answers is what is connected to."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
-        self._inner = inner
+    def __init__(self, inner: AbstractResolver, objection: Objection) -> None:
+        self._inner, self._objection = inner, objection
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -85,7 +86,7 @@ class _CheckedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         for each in found:
             try:
-                trouble = objectionable(ip_address(each["host"]))
+                trouble = self._objection(ip_address(each["host"]))
             except ValueError:
                 trouble = "no address"
             if trouble is not None:
@@ -107,11 +108,15 @@ class Prober:
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, *, resolver: AbstractResolver | None = None, tls: ssl.SSLContext | None = None
+        cls,
+        *,
+        resolver: AbstractResolver | None = None,
+        objection: Objection = objectionable,
+        tls: ssl.SSLContext | None = None,
     ) -> AsyncIterator[Prober]:
         """One for the length of a block. ``tls``: whom to trust, if not the machine's authorities."""
         connector = aiohttp.TCPConnector(
-            resolver=_CheckedResolver(resolver or aiohttp.ThreadedResolver()),
+            resolver=_CheckedResolver(resolver or aiohttp.ThreadedResolver(), objection),
             use_dns_cache=False,
             force_close=True,
             limit=AT_ONCE,

@@ -40,21 +40,27 @@ REMARK = "PromQL info:"
 class Prometheus:
     """Asks one Prometheus. Make one with ``Prometheus.connected``."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: URL, secrets: Iterable[str]) -> None:
-        self._session, self._base = session, base
+    def __init__(
+        self, session: aiohttp.ClientSession, base: URL, secrets: Iterable[str], within: float
+    ) -> None:
+        self._session, self._base, self._within = session, base, within
         self._secrets = tuple(secret for secret in secrets if secret)
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str, *, token: str | None = None) -> AsyncIterator[Prometheus]:
-        """One for the length of a block. It connects when it is first asked. Raises SettingsError."""
+    async def connected(
+        cls, url: str, *, token: str | None = None, within: float = WITHIN
+    ) -> AsyncIterator[Prometheus]:
+        """One for the length of a block. It connects when it is first asked. Raises SettingsError.
+
+        ``within``: seconds for one query.
+        """
         try:
             given = URL(url)
+            named = given.user is not None or given.password is not None
+            basic = aiohttp.encode_basic_auth(given.user or "", given.password or "") if named else ""
         except ValueError:  # whose text may quote a password
-            raise SettingsError("REMEDIATOR_PROMETHEUS_URL is no URL") from None
-        basic = ""
-        if given.user is not None or given.password is not None:
-            basic = aiohttp.BasicAuth(given.user or "", given.password or "", "utf-8").encode()
+            raise SettingsError("REMEDIATOR_PROMETHEUS_URL is no URL, or its user has a colon") from None
         authorization = f"Bearer {token}" if token else basic
         if not (authorization.isascii() and authorization.isprintable()):
             raise SettingsError("REMEDIATOR_PROMETHEUS_TOKEN is not one line of printable ASCII")
@@ -64,12 +70,12 @@ class Prometheus:
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=AT_ONCE),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=WITHIN),
+            timeout=aiohttp.ClientTimeout(total=within),
             headers=headers,
             auto_decompress=False,
         ) as session:
             secrets = (token or "", given.password or "", basic.removeprefix("Basic "))
-            yield cls(session, given.with_user(None), secrets)
+            yield cls(session, given.with_user(None), secrets, within)
 
     async def query(self, promql: str) -> Samples:
         """``core.plugins.Metrics.query``. NaN and infinities are values."""
@@ -77,12 +83,12 @@ class Prometheus:
         url = self._base / "api/v1/query"
         try:
             async with (
-                asyncio.timeout(WITHIN),
+                asyncio.timeout(self._within),
                 self._session.post(url, data=form, allow_redirects=False) as response,
             ):
                 body = await read_beginning(response, LARGEST_ANSWER + 1)
         except TimeoutError:
-            raise Retryable(f"Prometheus did not answer within {WITHIN:.0f}s") from None
+            raise Retryable(f"Prometheus did not answer within {self._within:g}s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Retryable(plain(f"Prometheus cannot be reached: {error or type(error).__name__}")) from None
         if response.status != 200:

@@ -27,6 +27,7 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}\.?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_AFTER_HOST = re.compile(r"[/?#]")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
@@ -56,7 +57,7 @@ def authority(url: str) -> str:
         raise ValueError("that is no URL") from None
     if parsed.scheme not in ("http", "https") or not host or not port:
         raise ValueError("that is no http:// or https:// URL with a host")
-    if parsed.raw_user is not None or parsed.raw_password is not None:
+    if "@" in _AFTER_HOST.split(url.partition("://")[2], 1)[0]:
         raise ValueError("a URL that is asked carries no user name or password")
     if "#" in url:
         raise ValueError("a URL that is asked has no fragment")
