@@ -50,15 +50,15 @@ def authority(url: str) -> str:
         raise ValueError(f"a URL has at most {LONGEST_URL} characters")
     if _UNPRINTABLE.search(url) or "\\" in url:
         raise ValueError("a URL is printable ASCII without blanks and backslashes; percent-encode the rest")
+    if "@" in _AFTER_HOST.split(url.partition("://")[2], 1)[0]:
+        raise ValueError("a URL that is asked carries no user name or password")
     try:
         parsed = URL(url)
         host, port = parsed.raw_host, parsed.port
-    except ValueError:
+    except (ValueError, IndexError):  # the latter is what yarl forgot about empty brackets
         raise ValueError("that is no URL") from None
     if parsed.scheme not in ("http", "https") or not host or not port:
         raise ValueError("that is no http:// or https:// URL with a host")
-    if "@" in _AFTER_HOST.split(url.partition("://")[2], 1)[0]:
-        raise ValueError("a URL that is asked carries no user name or password")
     if "#" in url:
         raise ValueError("a URL that is asked has no fragment")
     if _moves(url):

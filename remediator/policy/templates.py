@@ -16,6 +16,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LONGEST_SOURCE = 500
 LONGEST_OUTPUT = 200
+DEEPEST = 30
+"""Levels of an expression: Python takes exponential time for ``not not not …``."""
 FILTERS = ("default", "lower", "trim", "upper")
 
 _ALLOWED = (
@@ -101,19 +103,21 @@ def parse_template(source: str, environment: Environment, vocabulary: Vocabulary
             )
     start = max(source.find("{{"), 0)
     try:
-        tree = environment.parse(source)
-        offsets = _offsets(source, environment)
+        return _parsed(source, environment, vocabulary)
     except TemplateSyntaxError as error:
         text = f"not a template: {error.message}; {vocabulary.example}"
         raise TemplateRefused(text, offset=start) from None
     except (RecursionError, MemoryError, OverflowError, SyntaxError) as error:
-        raise TemplateRefused(
-            f"the template is too complicated; {vocabulary.example}", offset=start
-        ) from error
+        text = f"the template is too complicated; {vocabulary.example}"
+        raise TemplateRefused(text, offset=start) from error
+
+
+def _parsed(source: str, environment: Environment, vocabulary: Vocabulary) -> Parsed:
+    tree = environment.parse(source)
+    offsets = _offsets(source, environment)
     outputs = [output for output in tree.body if isinstance(output, nodes.Output)]
-    written = [
-        node for output in outputs for node in output.nodes if not isinstance(node, nodes.TemplateData)
-    ]
+    every = [node for output in outputs for node in output.nodes]
+    written = [node for node in every if not isinstance(node, nodes.TemplateData)]
     pieces = [_inspect(node, at, vocabulary) for node, at in zip(written, offsets, strict=True)]
     return Parsed(tree=tree, outputs=outputs, pieces=tuple(pieces))
 
@@ -130,6 +134,9 @@ def _offsets(source: str, environment: Environment) -> list[int]:
 
 def _inspect(expression: nodes.Expr, offset: int, vocabulary: Vocabulary) -> Piece:
     """What the expression looks at. Raises TemplateRefused for anything that is not allowed."""
+    if _too_deep(expression):
+        text = f"an expression of more than {DEEPEST} levels is not allowed; {vocabulary.example}"
+        raise TemplateRefused(text, offset=offset)
     every = [expression, *expression.find_all(nodes.Node)]
     lookups = [node for node in every if isinstance(node, nodes.Getattr | nodes.Getitem)]
     looked_into = {id(lookup.node) for lookup in lookups}
@@ -151,6 +158,13 @@ def _inspect(expression: nodes.Expr, offset: int, vocabulary: Vocabulary) -> Pie
             text = f"{name} has no '{own}'; write one of: {', '.join(f'{name}.{k}' for k in sorted(known))}"
             raise TemplateRefused(text, offset=offset)
     return Piece(expression=expression, offset=offset, reads=frozenset(reads))
+
+
+def _too_deep(expression: nodes.Expr) -> bool:
+    level: list[nodes.Node] = [expression]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return bool(level)
 
 
 def _objection(node: nodes.Node, looked_into: set[int], vocabulary: Vocabulary) -> str:

@@ -58,6 +58,7 @@ def test_what_is_selected_is_bounded() -> None:
         ("{{ labels.app", 0, "not a template"),
         ("a}} {{ b", 4, "not a template"),
         ("{{ labels.app }}" * 40, 0, "at most 500"),
+        ("x{{ " + "not " * 100 + "labels.app }}", 1, "more than 30 levels"),
     ],
 )
 def test_what_a_template_cannot_do(source: str, offset: int, said: str) -> None:

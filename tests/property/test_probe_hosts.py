@@ -95,6 +95,9 @@ CATALOG = frozenset(("web.shop:80", "web.shop:8080", "10.1.2.3:80"))
     HOSTS,
     st.text("a/.?#%2eE@\\", max_size=8),
 )
+@example("http://", "[]@", "")
+@example("http://", "@A", "")
+@example("http://", "[]", "")
 def test_what_passes_names_a_host_of_the_catalog_to_every_parser(scheme: str, host: str, path: str) -> None:
     """Python's own parser, which has other weaknesses than the client's, reads the same host from it."""
     url = f"{scheme}{host}/{path}"
