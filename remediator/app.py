@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ import structlog
 
 from remediator.adapters.probe import Prober
 from remediator.adapters.prometheus import Prometheus
+from remediator.adapters.redis.address import Address as StoreAddress
 from remediator.adapters.redis.batch import IntakeBatcher
 from remediator.adapters.redis.embedded import EmbeddedServer
 from remediator.adapters.redis.store import RedisStore
+from remediator.adapters.redis.tls import Tls
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.channels.pagerduty import PagerDuty
 from remediator.core.alerts import Notification
@@ -172,19 +174,30 @@ class App:
         return store, cluster
 
     async def _open_store(self, stack: AsyncExitStack) -> RedisStore:
-        settings, url = self.settings, self.settings.secret("redis_url")
-        if url is None:
+        settings = self.settings
+        where: str | Callable[[], StoreAddress] = self._store_address
+        if settings.secret("redis_url") is None:
             server = await EmbeddedServer.start(settings.data_dir)
             stack.push_async_callback(server.stop)
-            url, self.embedded = server.url, True
+            where, self.embedded = server.url, True
         store = await RedisStore.connect(
-            url,
+            where,
             prefix=settings.redis_prefix,
             durability=settings.redis_durability,
             retention=settings.retention,
         )
         stack.push_async_callback(store.close)
         return store
+
+    def _store_address(self) -> StoreAddress:
+        """Read anew for each connection, so that a rotated password is found. Raises SettingsError."""
+        settings = self.settings
+        return StoreAddress.parse(
+            settings.secret("redis_url") or "",
+            username=settings.redis_username,
+            password=settings.secret("redis_password"),
+            tls=Tls(ca=settings.redis_ca, cert=settings.redis_cert, key=settings.redis_key),
+        )
 
     async def _open_cluster(self, stack: AsyncExitStack) -> Kubernetes | None:
         kubeconfig = self.settings.kubeconfig

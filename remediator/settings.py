@@ -21,7 +21,12 @@ from remediator.core.text import plain
 from remediator.core.times import DAY, MINUTE, Millis, parse_duration
 
 PREFIX = "REMEDIATOR_"
-SECRETS = ("webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "prometheus_token")
+SECRETS = (
+    "webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "redis_password", "prometheus_token"
+)  # fmt: skip
+BESIDE_REDIS_URL = (
+    "redis_username", "redis_password", "redis_password_file", "redis_ca", "redis_cert", "redis_key"
+)  # fmt: skip
 LARGEST_SECRET = 64 * 1024
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -93,6 +98,13 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(None, description="redis://, rediss:// or unix:// URL of the store. "
                                         "Without it the daemon runs a small one of its own.")  # fmt: skip
     redis_url_file: Path | None = Field(None, description="File that holds the URL of the store.")
+    redis_username: str | None = Field(None, description="ACL user of the store, where the URL names none.")
+    redis_password: SecretStr | None = Field(None, description="Its password, as it is: not percent-encoded.")
+    redis_password_file: Path | None = Field(None, description="File that holds the password of the store.")
+    redis_ca: Path | None = Field(None, description="The authority to trust with a rediss:// URL, PEM. "
+                                  "Default: those of the system.")  # fmt: skip
+    redis_cert: Path | None = Field(None, description="Certificate chain to show to the store, PEM.")
+    redis_key: Path | None = Field(None, description="Its key, PEM.")
     redis_prefix: Prefix = Field("remediator", description="What all keys of this deployment begin with.")
     redis_durability: Annotated[Literal["strict", "weak"], Lower] = Field(
         "strict", description="weak accepts a store that may lose acknowledged alerts."
@@ -131,9 +143,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if (self.tls_cert is None) is not (self.tls_key is None):
-            lacking = "TLS_KEY" if self.tls_key is None else "TLS_CERT"
-            raise ValueError(f"{PREFIX}{lacking} is not set: a certificate and its key go together")
+        for cert, key in (("tls_cert", "tls_key"), ("redis_cert", "redis_key")):
+            lacking = [name for name in (cert, key) if getattr(self, name) is None]
+            if len(lacking) == 1:
+                name = lacking[0].upper()
+                raise ValueError(f"{PREFIX}{name} is not set: a certificate and its key go together")
+        if self.redis_url is None and self.redis_url_file is None:
+            beside = [name for name in BESIDE_REDIS_URL if getattr(self, name) is not None]
+            if beside:
+                raise ValueError(f"{PREFIX}{beside[0].upper()} needs {PREFIX}REDIS_URL, which says where")
         if self.client_ca is not None and self.tls_cert is None:
             raise ValueError(f"{PREFIX}CLIENT_CA needs {PREFIX}TLS_CERT and {PREFIX}TLS_KEY: client "
                              "certificates are shown within TLS")  # fmt: skip

@@ -199,8 +199,10 @@ class RollBackWorkload:
 
     target: WorkloadRef
     uid: str
+    generation: int
+    """Of the specification it was planned from; when it is another by then, nothing is changed."""
     seen: int
-    """The revision that runs now; when another does by then, nothing is changed."""
+    """The revision that ran then."""
     revision: int
     source: str
     source_uid: str
@@ -271,15 +273,14 @@ class ClusterReader(Protocol):
     async def logs(
         self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
     ) -> tuple[str, ...]:
-        """The last ``tail`` lines of a container, oldest first; of its run before this one if ``previous``."""
+        """The last ``tail`` lines of a container, oldest first; ``previous``: of the run before this one."""
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Kubernetes Service of that name."""
 
 
-async def read_snapshot(reader: ClusterReader, ref: WorkloadRef, needs: frozenset[Need]) -> Snapshot:
-    """The workload and what else is needed of it. Raises what the reader raises."""
-    workload = await reader.workload(ref)
+async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozenset[Need]) -> Snapshot:
+    """The workload as seen, and what else is needed of it. Raises what the reader raises."""
     return Snapshot(
         workload=workload,
         pods=await reader.pods(workload) if Need.PODS in needs else (),

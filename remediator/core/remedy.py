@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from remediator.core import escalation, paging, verification
 from remediator.core.decision import Draft
@@ -39,6 +40,8 @@ ACT_WITHIN = 5 * MINUTE
 """How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
 ACT_AGAIN = 2 * SECOND
 KEPT_FINDINGS = 20
+ASKING = (Phase.WAITING, Phase.VERIFYING)
+"""Phases that ask checks again and again until they hold."""
 
 
 def start_next(draft: Draft, policy: Policy) -> None:
@@ -61,11 +64,11 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 runbook=pinned,
                 rule=planned.rule,
                 started_at=draft.at,
-                phase=Phase.DIAGNOSING if runbook.diagnose else Phase.ACTING,
+                phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
             ))  # fmt: skip
             if not trouble:
-                _send(draft, attempt)
+                _set_out(draft, attempt)
                 return
             _conclude(draft, attempt, Outcome.BLOCKED, trouble)
             missing = f"runbook {runbook.name} {Outcome.BLOCKED}: {trouble}"
@@ -89,25 +92,46 @@ def _start(draft: Draft, attempt: Attempt) -> Attempt:
     return attempt
 
 
+def _set_out(draft: Draft, attempt: Attempt) -> None:
+    if attempt.runbook.diagnose:
+        _send(draft, attempt)
+    else:
+        _enter_step(draft, attempt, 0)
+
+
 def _send(draft: Draft, attempt: Attempt) -> None:
     """Send out the effect that the attempt's phase asks for."""
     incident = draft.incident
     effect = EffectId(f"{incident.id}/{attempt.number}/{attempt.phase}/{attempt.step}.{attempt.rounds}")
     attempt = draft.change_attempt(replace(attempt, pending=effect, rounds=attempt.rounds + 1))
-    if attempt.phase is Phase.DIAGNOSING:
-        draft.effects.append(Diagnose(id=effect, incident=incident.id, attempt=attempt.number))
-    elif attempt.phase is Phase.ACTING:
-        act = Act(
-            id=effect, incident=incident.id, attempt=attempt.number, step=attempt.step, at=attempt.phase_at
-        )
-        draft.effects.append(act)
+    match attempt.phase:
+        case Phase.DIAGNOSING:
+            draft.effects.append(Diagnose(id=effect, incident=incident.id, attempt=attempt.number))
+        case Phase.ACTING:
+            step, at = attempt.step, attempt.phase_at
+            act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
+            draft.effects.append(act)
+        case Phase.WAITING | Phase.VERIFYING:
+            draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
+        case Phase.ENDED:
+            return
+        case _:
+            assert_never(attempt.phase)
+
+
+def _enter_step(draft: Draft, attempt: Attempt, step: int) -> None:
+    """The step of that number, or the verification after the last one."""
+    steps = attempt.runbook.steps
+    if step >= len(steps):
+        _enter(draft, attempt, Phase.VERIFYING)
     else:
-        draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
+        _enter(draft, attempt, Phase.ACTING if steps[step].wait is None else Phase.WAITING, step)
 
 
 def _enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
-    checks = tuple(CheckProgress() for _ in attempt.runbook.verify) if phase is Phase.VERIFYING else ()
-    attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=checks)
+    attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=())
+    if phase in ASKING:
+        attempt = replace(attempt, checks=tuple(CheckProgress() for _ in attempt.awaited))
     draft.change_attempt(attempt)
     draft.change(status=Status.VERIFYING if phase is Phase.VERIFYING else Status.REMEDIATING)
     _send(draft, attempt)
@@ -116,8 +140,8 @@ def _enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
 def proceed(draft: Draft, timer: str) -> None:
     """A poll or a put-off step is due."""
     attempt = draft.incident.active
-    waits_for = Phase.VERIFYING if timer == "poll" else Phase.ACTING
-    if attempt is not None and attempt.pending is None and attempt.phase is waits_for:
+    waits_in = ASKING if timer == "poll" else (Phase.ACTING,)
+    if attempt is not None and attempt.pending is None and attempt.phase in waits_in:
         _send(draft, attempt)
 
 
@@ -143,7 +167,7 @@ def diagnosed(draft: Draft, event: Diagnosed, policy: Policy) -> None:
     for line in findings:
         draft.say(Kind.DIAGNOSED, line, attempt=attempt.number)
     attempt = draft.change_attempt(replace(attempt, findings=findings))
-    _enter(draft, attempt, Phase.ACTING)
+    _enter_step(draft, attempt, 0)
 
 
 def acted(draft: Draft, event: Acted, policy: Policy) -> None:
@@ -163,7 +187,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
     draft.change_attempt(attempt)
     match event.result:
         case ActResult.DONE:
-            _step_done(draft, attempt)
+            _enter_step(draft, attempt, attempt.step + 1)
         case ActResult.RETRY if draft.at - attempt.phase_at < ACT_WITHIN:
             draft.arm("act", draft.at + max(event.retry_after or 0, ACT_AGAIN))
         case ActResult.RETRY if event.in_doubt:
@@ -184,13 +208,6 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             )
 
 
-def _step_done(draft: Draft, attempt: Attempt) -> None:
-    if attempt.step + 1 < len(attempt.runbook.steps):
-        _enter(draft, attempt, Phase.ACTING, attempt.step + 1)
-    else:
-        _enter(draft, attempt, Phase.VERIFYING)
-
-
 def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
     if draft.firing > 0:
         _end(draft, attempt, Outcome.BLOCKED, reason, policy)
@@ -207,12 +224,12 @@ def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
         return
     reason = f"{attempt.phase} could not be performed: {plain(event.reason)}"
     attempt = draft.change_attempt(replace(attempt, pending=None))
-    outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.VERIFYING: Outcome.FAILED}
+    outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.WAITING: Outcome.FAILED, Phase.VERIFYING: Outcome.FAILED}
     _end(draft, attempt, outcomes.get(attempt.phase, Outcome.BLOCKED), reason, policy)
 
 
 def checked(draft: Draft, event: Checked, policy: Policy) -> None:
-    """A round of the verification came back: done, look again, or too late."""
+    """A round of checks came back, of a waiting step or the verification: done, again, or too late."""
     attempt = _awaited(draft, event.effect)
     if attempt is None:
         return
@@ -221,13 +238,18 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         for before, result in zip(attempt.checks, event.results, strict=True)
     )
     attempt = draft.change_attempt(replace(attempt, pending=None, checks=checks))
-    wanted = attempt.runbook.verify
+    wanted = attempt.awaited
     stable_at = [
         None if progress.since is None else progress.since + check.stable
         for check, progress in zip(wanted, checks, strict=True)
     ]
     if all(moment is not None and moment <= draft.at for moment in stable_at):
-        _end(draft, attempt, Outcome.VERIFIED, "; ".join(p.observed for p in checks), policy)
+        observed = "; ".join(p.observed for p in checks)
+        if attempt.phase is Phase.VERIFYING:
+            _end(draft, attempt, Outcome.VERIFIED, observed, policy)
+            return
+        draft.say(Kind.STEP, f"wait: done: {plain(observed, 300)}", action="wait", result=ActResult.DONE)
+        _enter_step(draft, attempt, attempt.step + 1)
         return
     ends_at = attempt.phase_at + max(check.within for check in wanted)
     if draft.at >= ends_at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from remediator.core.incident import Attempt, CheckProgress
+from remediator.core.incident import Attempt, CheckProgress, Phase
 from remediator.core.journal import CheckResult
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Instant, format_duration
@@ -24,10 +24,11 @@ def progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckPr
 def unmet(attempt: Attempt, at: Instant) -> str:
     """Which checks did not come true, in words. Unknown counts as not true (P14)."""
     lines = []
-    for check, progress in zip(attempt.runbook.verify, attempt.checks, strict=True):
+    for check, progress in zip(attempt.awaited, attempt.checks, strict=True):
         if progress.since is None:
             lines.append(f"{check.check}: {progress.observed}")
         elif at - progress.since < check.stable:
             held = format_duration(at - progress.since)
             lines.append(f"{check.check}: held for {held} only, not {format_duration(check.stable)}")
-    return f"not verified in {format_duration(at - attempt.phase_at)}: " + "; ".join(lines)
+    what = "waited in vain for" if attempt.phase is Phase.WAITING else "not verified in"
+    return f"{what} {format_duration(at - attempt.phase_at)}: " + "; ".join(lines)

@@ -9,11 +9,13 @@ from remediator.core.errors import RemediatorError, Retryable, StoreUnavailable
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Verdict
 from remediator.guards.clock import ClockGuard
+from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.lease import LeaseGuard
 from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
+from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
 from remediator.guards.target import Target
 
@@ -23,8 +25,10 @@ GUARDS: tuple[Guard, ...] = (
     ModeGuard(),
     StillFiring(),
     Target(),
+    Population(),
     LeaseGuard(),
     Limits(),
+    DisruptionBudget(),
     DryRun(),
 )
 LAST_LOOK: tuple[Guard, ...] = tuple(guard for guard in GUARDS if guard.again)

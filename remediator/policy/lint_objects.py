@@ -12,7 +12,7 @@ from remediator.policy.findings import Level
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import scalars
 
-OWN_SIGNALS = frozenset(("ready", "rollout"))
+OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
 """Checks that say how the change itself went, not whether the trouble is over."""
 
 _SECRETS = (

@@ -52,6 +52,9 @@ def _probes(runbook: Runbook) -> Iterator[Probe]:
     for number, check in enumerate(runbook.verify):
         if check.check == "http":
             yield ("verify", str(number), "http"), check.params
+    for number, step in enumerate(runbook.steps):
+        if step.wait is not None and step.wait.check == "http":
+            yield ("steps", str(number), "wait", "for", "http"), step.wait.params
     for number, look in enumerate(runbook.diagnose):
         if look.diagnosis == "http":
             yield ("diagnose", str(number), "http"), look.params

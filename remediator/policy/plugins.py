@@ -6,6 +6,7 @@ The models follow from the registries: a new plugin is known here without a chan
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
@@ -14,7 +15,7 @@ from remediator.actions import ACTIONS
 from remediator.channels.settings import CHANNEL_SETTINGS
 from remediator.checks import CHECKS
 from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
-from remediator.core.times import MINUTE
+from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.values import Duration, PositiveDuration, refusal
 
@@ -94,13 +95,41 @@ def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
     return made
 
 
-StepModel = one_of("Step", "action", {n: a.params for n, a in ACTIONS.items()}, LATER_ACTIONS, "restart: {}")
 CheckModel = one_of(
     "Check",
     "check",
     {n: _with_times(n, c.params) for n, c in CHECKS.items()},
     LATER_CHECKS,
     "ready: {for: 30s}",
+)
+
+
+def _word_is_check(value: object) -> object:
+    return {value: None} if isinstance(value, str) else value
+
+
+_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check)]  # type: ignore[valid-type]
+
+
+class WaitModel(Model):
+    """Go on when a check holds; when it does not in time, the attempt has failed.
+
+    It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
+    """
+
+    what: _AwaitedCheck = Field(
+        alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
+    )
+    timeout: PositiveDuration = Field(default=5 * MINUTE, description="How long to wait for it.")
+
+
+WAIT = "wait"
+StepModel = one_of(
+    "Step",
+    "action",
+    {**{n: a.params for n, a in ACTIONS.items()}, WAIT: WaitModel},
+    LATER_ACTIONS,
+    "restart: {}",
 )
 DiagnosisModel = one_of(
     "Diagnosis", "diagnosis", {n: d.params for n, d in DIAGNOSES.items()}, LATER_DIAGNOSES, "pods: {}"
@@ -121,6 +150,9 @@ def _dumped(params: BaseModel) -> dict[str, Any]:
 def to_step(model: OneOf) -> Step:
     """The core value of a step. Parameters are JSON-like."""
     name, params = model.chosen
+    if isinstance(params, WaitModel):
+        check = replace(to_check(params.what), within=Millis(params.timeout))
+        return Step(action=name, params={"for": check.check, **check.params}, wait=check)
     return Step(action=name, params=_dumped(params))
 
 

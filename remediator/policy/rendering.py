@@ -77,8 +77,10 @@ class _Rendering:
         return text
 
     def step(self, step: Step) -> Step:
-        wait = None if step.wait is None else self.check(step.wait)
-        return replace(step, params=self._params(ACTIONS, step.action, step.params), wait=wait)
+        if step.wait is None:
+            return replace(step, params=self._params(ACTIONS, step.action, step.params))
+        wait = self.check(step.wait)
+        return replace(step, params={"for": wait.check, **wait.params}, wait=wait)
 
     def check(self, check: Check) -> Check:
         return replace(check, params=self._params(CHECKS, check.check, check.params))

@@ -46,6 +46,7 @@ from remediator.policy.values import (
     ProtectedText,
     RateText,
     SelectorText,
+    ShareText,
     WorkloadText,
     refusal,
 )
@@ -200,12 +201,13 @@ class GuardsModel(Model):
     """``guards``."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        ["max_unavailable", "storm", "flapping", "breaker", "freeze", "error_budget", "pages"]
+        ["storm", "flapping", "breaker", "freeze", "error_budget", "pages"]
     )
     accept: list[MatcherText] = Field(default_factory=list)
     namespaces: list[Namespace] = Field(default_factory=list)
     protect: list[ProtectedText] = Field(default_factory=list)
     rate: RatesModel = RatesModel()
+    max_unavailable: ShareText | None = None
 
     def build(self) -> GuardPolicy:
         """The core value. Rates that are not given keep their defaults."""
@@ -215,6 +217,7 @@ class GuardsModel(Model):
             namespaces=tuple(dict.fromkeys(self.namespaces)),
             protect=tuple(dict.fromkeys(self.protect)),
             rate=RateLimits(**{scope: rate for scope, rate in given.items() if rate is not None}),
+            max_unavailable=self.max_unavailable,
         )
 
 

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from remediator.core.matchers import Matcher, MatcherSyntaxError, parse_matcher
-from remediator.core.policies import Rate
+from remediator.core.policies import Rate, Share
 from remediator.core.probing import authority
 from remediator.core.templated import Escape
 from remediator.core.text import plain
@@ -28,6 +28,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
 )
+_SHARE = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
 
 
@@ -120,6 +121,18 @@ def _rate(value: object) -> Rate:
     return Rate(count=count, per=per)
 
 
+def _share(value: object) -> Share:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000:
+        return Share(value=value, percent=False)
+    text = _text(value, "P013", "40% or 2")
+    found = _SHARE.fullmatch(text)
+    if found is None or int(found[1]) > 100:
+        raise refusal(
+            "P013", f"'{plain(text, 60)}' is no share of pods; write a percentage or a number: 40% or 2"
+        )
+    return Share(value=int(found[1]), percent=True)
+
+
 def _workload(value: object) -> tuple[str, str]:
     text = _text(value, "P013", "deployment/auth-service")
     kind, slash, name = text.partition("/")
@@ -162,6 +175,7 @@ SelectorText = Annotated[LabelTemplate, PlainValidator(_selector), WithJsonSchem
 ModeText = Annotated[Literal["observe", "suggest", "auto"], BeforeValidator(_mode)]
 HealthText = Annotated[str, BeforeValidator(_health)]
 RateText = Annotated[Rate, PlainValidator(_rate), WithJsonSchema(_STRING)]
+ShareText = Annotated[Share, PlainValidator(_share), WithJsonSchema({"type": ["string", "integer"]})]
 WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), WithJsonSchema(_STRING)]
 ProtectedText = Annotated[str, BeforeValidator(_protected)]
 Name = Annotated[str, BeforeValidator(_named(NAME, "1 to 63 of A-Z a-z 0-9 . _ -"))]

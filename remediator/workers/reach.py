@@ -10,13 +10,13 @@ from remediator.core.cluster import (
     Budget,
     Change,
     ClusterReader,
-    DeletePod,
-    EvictPod,
     Executor,
+    Need,
     Pod,
     Workload,
     read_snapshot,
 )
+from remediator.core.disruption import pod_changes
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
@@ -38,6 +38,7 @@ class Reach:
         self._lease: Lease | None = None
         self._limits: Sequence[Limit] = ()
         self._withheld = False
+        self._pods: Sequence[Pod] | None = None
         self._plan: tuple[Change, ...] | None = None
         self._meant: frozenset[str] = frozenset()
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
@@ -58,8 +59,9 @@ class Reach:
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
 
     async def workload(self, target: WorkloadRef) -> Workload:
-        """The target as it is now."""
-        self._seen = await self._reader.workload(target)
+        """The target as this performance first saw it: every guard, and the plan, speak of one state."""
+        if self._seen is None:
+            self._seen = await self._reader.workload(target)
         return self._seen
 
     async def plan(self) -> Sequence[Change]:
@@ -73,23 +75,21 @@ class Reach:
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
         params = action.params.model_validate(dict(self._request.step.params))
-        seen = await read_snapshot(self._reader, target, action.needs)
-        self._seen = seen.workload
+        seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
+        self._pods = seen.pods if Need.PODS in action.needs else None
         if not self._meant:
             return action.plan(params, seen, at=self._request.at)
         try:
             planned = action.plan(params, seen, at=self._request.at)
         except Refused:
             return ()  # nothing is left to do: that is how it was meant to end
-        return tuple(
-            change
-            for change in planned
-            if isinstance(change, DeletePod | EvictPod) and change.pod_uid in self._meant
-        )
+        return tuple(change for change in pod_changes(planned) if change.pod_uid in self._meant)
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""
-        return () if self._seen is None else await self._reader.pods(self._seen)
+        if self._pods is None:
+            self._pods = () if self._seen is None else await self._reader.pods(self._seen)
+        return self._pods
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""

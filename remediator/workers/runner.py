@@ -68,7 +68,7 @@ class Runner:
 
     async def _verify(self, effect: Verify, incident: Incident, attempt: Attempt, firing: int) -> Checked:
         sight = self._sight(incident, firing)
-        answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.runbook.verify))
+        answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.awaited))
         return Checked(effect=effect.id, results=tuple(answers))
 
 

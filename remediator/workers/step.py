@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remediator.core.cluster import EFFECT_ANNOTATION, Change, DeletePod, EvictPod, Fence
+from remediator.core.cluster import EFFECT_ANNOTATION, Change, Fence
+from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
@@ -122,7 +123,7 @@ class _Work(Reach):
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None
         planned = tuple(await self.plan())
-        pods = frozenset(change.pod_uid for change in planned if isinstance(change, DeletePod | EvictPod))
+        pods = frozenset(change.pod_uid for change in pod_changes(planned))
         if not await self._store.intend(self._request.effect, self._lease, self._mark, pods):
             return _acted(
                 self._effect, ActResult.RETRY, "the lease was lost before the change", verdicts=verdicts
@@ -158,8 +159,7 @@ class _Work(Reach):
         if (objection := await self._last_look()) is not None:
             return objection
         claimed = await self._executor.claim(change.target, change.uid, fence)
-        marks = not isinstance(change, DeletePod | EvictPod)
-        if marks and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
+        if not pod_changes([change]) and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
             return None
         if (objection := await self._last_look()) is not None:
             return objection
@@ -222,7 +222,7 @@ class _Work(Reach):
             return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         fence = Fence(epoch=lease.epoch, effect=self._request.effect)
         try:
-            seen = await self.workload(target)
+            seen = await self._reader.workload(target)
             claimed = await self._executor.claim(target, seen.uid, fence)
         except NotFound:
             return _acted(self._effect, ActResult.FAILED, f"{target} no longer exists")

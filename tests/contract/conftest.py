@@ -20,6 +20,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Store]:
-    """An empty store: in memory, on Redis 6.2, on Redis 7.0, on Valkey 9."""
+    """An empty store: in memory, on Redis 6.2, on Redis 7.0, on Valkey 9, over TLS with an ACL."""
     async with open_store(request.param, servers) as opened:
         yield opened

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from remediator.adapters.redis.address import Address
 from remediator.adapters.redis.store import RedisStore
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Lane
 from remediator.core.decision import Decision, Facts
@@ -17,9 +18,12 @@ from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.store import Arrival, Commit, CommitResult, Delivered, IncidentFilter, Queue, Store
 from remediator.core.times import Instant, Millis, Stamp, parse_stamp
 from remediator.testing.memory import MemoryStore
+from tests.secured import Secured, secured_server
 from tests.servers import KINDS, RedisServer, redis_server
 
-STORES = ("memory", *KINDS)
+SECURED = "redis-7.0-tls-acl"
+"""Over TLS, as a user that may do no more than docs/redis.md grants."""
+STORES = ("memory", *KINDS, SECURED)
 LANES = (Queue.URGENT, Queue.NORMAL)
 NOW = Millis(0)
 _prefixes = (f"test-{number}" for number in count(1))
@@ -32,12 +36,19 @@ class Servers:
         self._folder = folder
         self._stack = ExitStack()
         self._running: dict[str, RedisServer] = {}
+        self._secured: Secured | None = None
 
     def get(self, kind: str) -> RedisServer:
         """The running server of that kind."""
         if kind not in self._running:
             self._running[kind] = self._stack.enter_context(redis_server(kind, self._folder / kind))
         return self._running[kind]
+
+    def secured(self) -> Secured:
+        """The running server of the kind ``SECURED``."""
+        if self._secured is None:
+            self._secured = self._stack.enter_context(secured_server(self._folder / SECURED))
+        return self._secured
 
     def stop(self) -> None:
         """End them all."""
@@ -62,8 +73,14 @@ async def open_store(
     if kind == "memory":
         yield MemoryStore(system_clock, max_queue=max_queue)
         return
-    url = servers.get(kind).url
-    store = await RedisStore.connect(url, prefix=prefix or fresh_prefix(), max_queue=max_queue)
+    prefix = prefix or fresh_prefix()
+    where: str | Callable[[], Address]
+    if kind == SECURED:
+        address = servers.secured().address(prefix)
+        where = lambda: address  # noqa: E731 - the shape that connect takes
+    else:
+        where = servers.get(kind).url
+    store = await RedisStore.connect(where, prefix=prefix, max_queue=max_queue)
     try:
         yield store
     finally:

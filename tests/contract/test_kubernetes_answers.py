@@ -170,11 +170,17 @@ def test_a_claim_and_a_restart_add_three_annotations_and_nothing_else(
     before = _workload(annotations, template)
     claimed = json_patch(before, patches.claim("u1", before["metadata"].get("annotations"), 7))
     assert claimed == _workload(annotations | {EPOCH_ANNOTATION: "7"}, template)
-    change = (Instant(1_790_000_000_999), EffectId("inc-1/step-1"))
-    after = json_patch(claimed, patches.restart("u1", *change, Shape.of(claimed), epoch=7))
+    effect = EffectId("inc-1/step-1")
+
+    def restart(obj: dict[str, Any]) -> dict[str, Any]:
+        shape = Shape.of(obj)
+        operations = patches.restart(Instant(1_790_000_000_999), shape)
+        return json_patch(obj, patches.fenced("u1", effect, shape, operations, epoch=7))
+
+    after = restart(claimed)
     restarted = template | {patches.RESTARTED_AT: "2026-09-21T14:13:20Z"}
-    assert after == _workload(annotations | {EPOCH_ANNOTATION: "7", EFFECT_ANNOTATION: change[1]}, restarted)
-    assert json_patch(after, patches.restart("u1", *change, Shape.of(after), epoch=7)) == after
+    assert after == _workload(annotations | {EPOCH_ANNOTATION: "7", EFFECT_ANNOTATION: effect}, restarted)
+    assert restart(after) == after
 
 
 @pytest.mark.parametrize("seen", [None, {}, {EPOCH_ANNOTATION: "3"}], ids=["no map", "no epoch", "epoch 3"])
@@ -191,6 +197,7 @@ def test_a_claim_applies_only_to_the_epoch_that_was_seen(seen: dict[str, str] | 
 def test_a_restart_applies_only_under_our_epoch(uid: str, epoch: str | None) -> None:
     """P8: another object, a newer epoch or no epoch at all, and nothing of the patch applies."""
     present = _workload({"x": "y"} | ({EPOCH_ANNOTATION: epoch} if epoch else {}), {})
-    patch = patches.restart(uid, Instant(0), EffectId("e"), Shape.of(present), epoch=7)
+    operations = patches.restart(Instant(0), Shape.of(present))
+    patch = patches.fenced(uid, EffectId("e"), Shape.of(present), operations, epoch=7)
     with pytest.raises(ApiError, match="rejected our request"):
         json_patch(present, patch)

@@ -16,6 +16,7 @@ from remediator.core.codec import alert_from, alert_json
 from remediator.core.errors import QueueFull
 from remediator.core.store import CHUNK, Arrival, Queue, Store
 from tests.contract.stores import STORES, Servers, admit, alert, arrival, fresh_prefix, open_store, take
+from tests.servers import KINDS
 
 NEW, DUPLICATE, RESOLVED, STALE = (
     Disposition.NEW,
@@ -196,7 +197,7 @@ def _json(labels: dict[str, str]) -> str:
     return json.dumps({"x-" + name: value for name, value in labels.items()})[1:-1]
 
 
-@pytest.mark.parametrize("kind", STORES[1:])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_known_alert_that_the_store_has_lost_is_taken_in_whole(kind: str, servers: Servers) -> None:
     """P1: the text of a duplicate is not sent; a store that was emptied since asks for it."""
     prefix = fresh_prefix()

@@ -249,10 +249,10 @@ def spot(text: str, needle: str) -> str:
         ("steps: [restart: {}]", "steps: [restart: {now: true}]", "now: true", "P010", "unknown key 'now'"),
         (
             "steps: [restart: {}]",
-            "steps: [scale: {to: 1}]",
-            "scale",
+            "steps: [drain: {}]",
+            "drain",
             "P011",
-            "'scale' is not supported in this",
+            "'drain' is not supported in this",
         ),
         ("steps: [restart: {}]", "steps: [restrt: {}]", "restrt", "P010", "did you mean 'restart'?"),
         ("steps: [restart: {}]", "steps: [restart]", "restart]\n    verify", "P013", "such as {restart: {}}"),

@@ -7,8 +7,9 @@ import pytest
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.errors import Refused
-from remediator.core.policies import Check, Policy, Runbook, Service, Step, WorkloadRef
+from remediator.core.policies import Check, Policy, Service, Step, WorkloadRef
 from remediator.core.templated import Escape, Scope
+from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.findings import Level
 from remediator.policy.load import load_policy, read_policies
@@ -71,11 +72,15 @@ def test_rendering_what_was_rendered_changes_nothing() -> None:
 
 
 def test_what_a_step_waits_for_is_rendered() -> None:
-    wait = Check(check="promql", params={"query": 'up{a="{{ incident.id }}"}', "above": 0})
-    book = Runbook(name="b", steps=(Step(action="wait", wait=wait),))
-    (step,) = render_runbook(book, SCOPE).steps
-    assert step.wait is not None
-    assert step.wait.params == {"query": 'up{a="2026-11-23-0424-web"}', "above": 0}
+    wait = "wait: {for: {promql: {query: 'up{a=\"{{ incident.id }}\"}', above: 0}}, timeout: 2m}"
+    rules = load_policy({"p.yaml": FILES.replace("[restart: {}]", f"[restart: {{}}, {wait}]")})
+    book = rules.render(rules.runbooks["fix"], SCOPE)
+    assert book.steps[0] == Step(action="restart")
+    params = {"query": 'up{a="2026-11-23-0424-web"}', "above": 0}
+    check = Check(check="promql", params=params, within=Millis(2 * MINUTE))
+    assert book.steps[1] == Step(action="wait", params={"for": "promql", **params}, wait=check)
+    strange = FILES.replace("[restart: {}]", "[wait: {for: {http: {url: 'http://a/'}}}]")
+    assert [each.code for each in read_policies({"p.yaml": strange}).findings] == ["B205"]
 
 
 def test_what_the_catalog_does_not_say_cannot_be_rendered() -> None:

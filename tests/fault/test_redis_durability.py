@@ -99,7 +99,8 @@ async def test_everysec_waits_for_the_disk(tmp_path: Path) -> None:
         await store.acquire("t", "o", Millis(1000))
         with server.client() as client:
             calls = {name: stats["calls"] for name, stats in client.info("commandstats").items()}
-            assert calls["cmdstat_waitaof"] == calls["cmdstat_evalsha"] + calls["cmdstat_eval"]
+            scripts = calls["cmdstat_evalsha"] + calls["cmdstat_eval"] - 1  # one is the examination's
+            assert calls["cmdstat_waitaof"] == scripts
             assert client.exists("{remediator}:touch")
         await store.close()
         admitted = await admit_until_killed(server, 100)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from tests.e2e.peers import ROUTING_KEY, STARTS_WITHIN, Pager, fetch, until
 from tests.e2e.stage import write_certificates
 from tests.e2e.test_hostile import Json, Serve, alert, notification, start_cluster, workload
+from tests.secured import Authority, add_user, tls_settings, tls_url
 from tests.servers import RedisServer
 
 WEBHOOK_TOKEN = "Wq7-webhook-4f1c9ab2d8e6"
@@ -72,11 +73,17 @@ def forms(secret: str) -> set[str]:
     return raw | {base64.b64encode(f"{user}{secret}".encode()).decode() for user in ("", ":", "u:")}
 
 
-def leaks(places: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Where which secret is to be found, with what stands around it."""
+def key_lines(key: Path) -> tuple[str, ...]:
+    """What a PEM file of a key holds, but for what all such keys begin with."""
+    lines = [line for line in key.read_text().splitlines() if not line.startswith("-----")]
+    return (lines[0][24:], *(line for line in lines[1:] if len(line) > 12))
+
+
+def leaks(places: dict[str, str], *more: str) -> list[tuple[str, str, str]]:
+    """Where which secret, or which of ``more``, is to be found, with what stands around it."""
     found = []
     for place, text in places.items():
-        for secret in SECRETS:
+        for secret in (*SECRETS, *more):
             for form in forms(secret):
                 if (at := text.find(form)) >= 0:
                     found.append((place, secret, text[max(at - 120, 0) : at + 60]))
@@ -114,10 +121,19 @@ class World:
         self.policies, self._kubeconfig = folder / "policies" / "all.yaml", folder / "kubeconfig"
         for name in ("redis", "policies"):
             (folder / name).mkdir()
+        (folder / "users.acl").touch()
         self.policies.write_text(POLICIES)
-        acl = {"user": f"daemon on >{REDIS_PASSWORD} ~* &* +@all"}
-        self.redis = RedisServer("redis-7.0", folder / "redis", acl)
+        authority = Authority(folder / "certificates", "redis")
+        self.ca, self.ours = authority.ca, authority.issue("client")
+        self.redis = RedisServer(
+            "redis-7.0",
+            folder / "redis",
+            {**tls_settings(authority, authority.issue("127.0.0.1")), "aclfile": str(folder / "users.acl")},
+        )
         stack.callback(self.redis.stop)
+        add_user(self.redis, "daemon", "remediator", password=REDIS_PASSWORD)
+        with self.redis.client() as client:
+            client.execute_command("ACL", "SAVE")  # it is started again
         manifests = [workload("shop", "web"), workload("shop", "api")]
         cluster, self.api, _ = start_cluster(folder, manifests, "--token", KUBE_TOKEN)
         stack.callback(cluster.stop)
@@ -128,10 +144,12 @@ class World:
         """A daemon with these credentials; stopped at the end whatever happens."""
         kubeconfig = self._folder / f"kubeconfig-{name}"
         kubeconfig.write_text(self._kubeconfig.read_text().replace(KUBE_TOKEN, token))
-        quoted = quote(password, safe="")
         env = {
             "REMEDIATOR_POLICIES": str(self.policies.parent),
-            "REMEDIATOR_REDIS_URL": f"redis://daemon:{quoted}@127.0.0.1:{self.redis.port}/0",
+            **self.redis_login(password),
+            "REMEDIATOR_REDIS_CA": str(self.ca),
+            "REMEDIATOR_REDIS_CERT": str(self.ours.cert),
+            "REMEDIATOR_REDIS_KEY": str(self.ours.key),
             "REMEDIATOR_KUBECONFIG": str(kubeconfig),
             "REMEDIATOR_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
             "REMEDIATOR_API_TOKEN": f"ada admin {ADMIN_TOKEN}\nvera viewer {VIEWER_TOKEN}",
@@ -143,6 +161,13 @@ class World:
         daemon = Serve(self._folder, env, name)
         self._stack.callback(daemon.stop)
         return daemon
+
+    def redis_login(self, password: str) -> dict[str, str]:
+        """The right password beside the URL, a wrong one in it: either place is watched."""
+        if password == REDIS_PASSWORD:
+            beside = {"REMEDIATOR_REDIS_USERNAME": "daemon", "REMEDIATOR_REDIS_PASSWORD": password}
+            return {"REMEDIATOR_REDIS_URL": tls_url(self.redis), **beside}
+        return {"REMEDIATOR_REDIS_URL": tls_url(self.redis, f"daemon:{quote(password, safe='')}@")}
 
     def end(self, daemon: Serve) -> None:
         """Stop it; what it said and answered is kept."""
@@ -294,7 +319,7 @@ def test_no_secret_appears_anywhere(tmp_path: Path) -> None:
     assert "PagerDuty answered 400" in world.places["timeline of api"]
     assert "REDIS_URL" in world.places["guessing: stderr"]
     assert '"outcome": "verified"' in world.places["timeline of web"]
-    assert leaks(world.places) == []
+    assert leaks(world.places, *key_lines(world.ours.key)) == []
 
 
 def test_a_leak_would_be_found() -> None:
@@ -303,6 +328,16 @@ def test_a_leak_would_be_found() -> None:
         assert leaks({"log": f"so {secret} it is"})[0][:2] == ("log", secret)
         assert leaks({"log": json.dumps({"url": f"redis://x:{quote(secret, safe='')}@y"})})
     assert leaks({"log": "nothing"}) == []
+
+
+def test_a_leaked_key_would_be_found(tmp_path: Path) -> None:
+    """In whole or one line of it; a certificate is no secret."""
+    pair = Authority(tmp_path).issue("client")
+    lines = key_lines(pair.key)
+    assert len(lines) > 1
+    for text in (pair.key.read_text(), repr(pair.key.read_bytes()), *lines):
+        assert leaks({"log": text}, *lines)
+    assert leaks({"log": pair.cert.read_text()}, *lines) == []
 
 
 async def refusal(env: dict[str, str]) -> tuple[int | None, str]:
@@ -323,9 +358,14 @@ async def test_wrong_settings_are_refused_without_repeating_a_secret(tmp_path: P
     (policies / "all.yaml").write_text(POLICIES)
     kubeconfig.write_text(f"users:\n- name: x\n  user: {{token: {KUBE_TOKEN}}}\ncurrent-context: [\n")
     token.write_text(f"{WEBHOOK_TOKEN}\n")
+    pair = Authority(tmp_path / "certificates").issue("client")
     wrong = (
         {"API_TOKEN": f"ada boss {ADMIN_TOKEN}"},
         {"REDIS_URL": f"redis://:{REDIS_PASSWORD}@127.0.0.1:port/0"},
+        {"REDIS_PASSWORD": REDIS_PASSWORD},
+        {"REDIS_URL": "rediss://127.0.0.1:1", "REDIS_CA": str(pair.key)},
+        {"REDIS_URL": "rediss://127.0.0.1:1", "REDIS_CERT": str(pair.key), "REDIS_KEY": str(pair.key)},
+        {"REDIS_URL_FILE": str(pair.key), "REDIS_URL": ""},
         {"WEBHOOK_TOKEN": WEBHOOK_TOKEN, "WEBHOOK_TOKEN_FILE": str(token)},
         {"PAGERDUTY_URL": f"https://x:{WRONG}@events.example"},
         {"KUBECONFIG": str(kubeconfig)},
@@ -344,4 +384,5 @@ async def test_wrong_settings_are_refused_without_repeating_a_secret(tmp_path: P
             or "WEBHOOK_TOKEN" in said
             or "kubeconfig" in said
         )
-    assert leaks({str(number): said for number, (_, said) in enumerate(ends)}) == []
+    said_by = {str(number): said for number, (_, said) in enumerate(ends)}
+    assert leaks(said_by, *key_lines(pair.key)) == []

@@ -1,7 +1,8 @@
 """The only thing in the program that can change a cluster.
 
-A change is one patch that tests the object's identity and our epoch; see ``docs/decisions``, 0003. It is sent
-once. When it is not known whether it happened, that is what is said.
+A change of a workload is one patch that tests the object's identity and our epoch; see ``docs/decisions``,
+0003. It is sent once. When it is not known whether it happened, that is what is said. Pods are removed by
+their identity (``pod_removal``).
 """
 
 from __future__ import annotations
@@ -12,9 +13,22 @@ from remediator.adapters.kubernetes import patches
 from remediator.adapters.kubernetes.api import JSON_PATCH, Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict, Rejected
 from remediator.adapters.kubernetes.patches import Patch, Shape
+from remediator.adapters.kubernetes.pod_removal import PodRemoval
 from remediator.adapters.kubernetes.reader import read_call, workload_path
-from remediator.adapters.kubernetes.snapshots import KINDS, workload_of
-from remediator.core.cluster import EPOCH_ANNOTATION, Change, Fence, RestartWorkload, Workload
+from remediator.adapters.kubernetes.snapshots import KINDS, Json, workload_of
+from remediator.adapters.kubernetes.templates import revision_call, template_of
+from remediator.core.cluster import (
+    EPOCH_ANNOTATION,
+    Change,
+    DeletePod,
+    EvictPod,
+    Fence,
+    RestartWorkload,
+    RollBackWorkload,
+    ScaleWorkload,
+    Workload,
+    WorkloadChange,
+)
 from remediator.core.errors import Fenced, NotFound, Refused, RemediatorError, Retryable, Unknown
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
@@ -29,6 +43,7 @@ class ClusterExecutor:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._pods = PodRemoval(api)
         self._shapes: dict[str, Shape] = {}
 
     async def dry_run(self, change: Change) -> None:
@@ -37,8 +52,10 @@ class ClusterExecutor:
         Raises NotFound, Refused, Retryable.
         """
         match change:
-            case RestartWorkload():
-                await self._dry_restart(change)
+            case DeletePod() | EvictPod():
+                await self._pods.dry_run(change)
+            case RestartWorkload() | ScaleWorkload() | RollBackWorkload():
+                await self._dry_run(change)
             case _:
                 assert_never(change)
 
@@ -58,7 +75,7 @@ class ClusterExecutor:
                 return seen
             patch = patches.claim(uid, obj["metadata"].get("annotations") or None, fence.epoch)
             try:
-                answer = await self._api.call(_patch(target, patch, "claim"), deadline)
+                answer = await self._api.call(_patch(target, patch, f"claim {target}"), deadline)
                 return self._present(target, uid, answer)
             except (Conflict, Rejected, Unknown):
                 continue  # somebody else wrote first, or the answer is lost: look again
@@ -70,49 +87,71 @@ class ClusterExecutor:
         Raises NotFound, Refused, Fenced, Retryable (it surely did not happen) and Unknown (it may have).
         """
         match change:
-            case RestartWorkload():
-                await self._restart(change, fence)
+            case DeletePod() | EvictPod():
+                await self._pods.remove(change)
+            case RestartWorkload() | ScaleWorkload() | RollBackWorkload():
+                await self._apply(change, fence)
             case _:
                 assert_never(change)
 
-    async def _restart(self, change: RestartWorkload, fence: Fence) -> None:
-        target, deadline = change.target, self._api.deadline()
-        shape = self._shapes.get(change.uid, Shape())
-        patch = patches.restart(change.uid, change.at, fence.effect, shape, epoch=fence.epoch)
+    async def _apply(self, change: WorkloadChange, fence: Fence) -> None:
+        deadline, shape = self._api.deadline(), self._shapes.get(change.uid, Shape())
+        operations = await self._operations(change, shape, deadline)
+        patch = patches.fenced(change.uid, fence.effect, shape, operations, epoch=fence.epoch)
         try:
-            self._remember(await self._api.call(_patch(target, patch, "restart"), deadline))
+            self._remember(await self._api.call(_patch(change.target, patch, str(change)), deadline))
         except Rejected as error:
-            raise await self._why(change, fence, shape, error, deadline) from error
+            raise await self._why(change, fence, error, deadline) from error
+
+    async def _operations(self, change: WorkloadChange, shape: Shape, deadline: Deadline) -> Patch:
+        """What the change itself does to the object. Raises NotFound, Refused, Retryable."""
+        match change:
+            case RestartWorkload(at=at):
+                return patches.restart(at, shape)
+            case ScaleWorkload(seen=seen, replicas=replicas):
+                return patches.scale(seen, replicas)
+            case RollBackWorkload():
+                return patches.roll_back(await self._template(change, deadline), change.generation)
+            case _:
+                assert_never(change)
+
+    async def _template(self, change: RollBackWorkload, deadline: Deadline) -> Json:
+        """The pod template that an earlier revision kept."""
+        kept = await self._api.call(revision_call(change.target, change.source), deadline)
+        if kept["metadata"]["uid"] != change.source_uid:
+            raise NotFound(f"revision {change.revision} of {change.target} is gone")
+        return template_of(kept)
 
     async def _why(
-        self, change: RestartWorkload, fence: Fence, shape: Shape, error: Rejected, deadline: Deadline
+        self, change: WorkloadChange, fence: Fence, error: Rejected, deadline: Deadline
     ) -> RemediatorError:
         """Which test failed. The server does not tell, so look. Raises NotFound, Refused, Retryable."""
-        target = change.target
+        target, shape = change.target, self._shapes.get(change.uid, Shape())
         obj = await self._api.call(read_call(target), deadline)
         seen = self._present(target, change.uid, obj)
         if seen.epoch > fence.epoch:
             return Fenced(f"{target} was claimed under epoch {seen.epoch}, newer than our {fence.epoch}")
         if seen.epoch != fence.epoch:
             return Retryable(f"somebody took our epoch {fence.epoch} off {target}: it must be claimed again")
-        if Shape.of(obj) != shape:
-            return Retryable(f"the annotations of {target} changed meanwhile: read it again")
+        if Shape.of(obj) != shape or not _as_planned(change, obj):
+            return Retryable(f"{target} changed meanwhile: read it again")
         return error
 
-    async def _dry_restart(self, change: RestartWorkload) -> None:
+    async def _dry_run(self, change: WorkloadChange) -> None:
         target, deadline = change.target, self._api.deadline()
         obj = await self._api.call(read_call(target), deadline)
         self._present(target, change.uid, obj)
-        effect = EffectId("dry-run")
-        patch = patches.restart(change.uid, change.at, effect, Shape.of(obj), epoch=None)
+        shape = Shape.of(obj)
+        operations = await self._operations(change, shape, deadline)
+        patch = patches.fenced(change.uid, EffectId("dry-run"), shape, operations, epoch=None)
         try:
-            after = await self._api.call(_patch(target, patch, "restart", dry_run=True), deadline)
+            after = await self._api.call(_patch(target, patch, str(change), dry_run=True), deadline)
         except Rejected as error:
             raise Retryable(f"{target} changed while it was looked at: read it again") from error
         strategy = (after["spec"].get("updateStrategy") or {}).get("type")
-        if strategy == "OnDelete":
+        if strategy == "OnDelete" and not isinstance(change, ScaleWorkload):
             raise Refused(
-                f"{target} has updateStrategy OnDelete: a restart would replace no pod until it is deleted"
+                f"{target} has updateStrategy OnDelete: this would replace no pod until it is deleted"
             )
 
     def _present(self, target: WorkloadRef, uid: str, obj: Any) -> Workload:
@@ -133,12 +172,25 @@ class ClusterExecutor:
             del self._shapes[next(iter(self._shapes))]
 
 
-def _patch(target: WorkloadRef, patch: Patch, verb: str, *, dry_run: bool = False) -> Call:
+def _as_planned(change: WorkloadChange, obj: Json) -> bool:
+    """Whether what the change was planned from is still so."""
+    match change:
+        case ScaleWorkload(seen=seen):
+            return bool(obj["spec"].get("replicas") == seen)
+        case RollBackWorkload(generation=generation):
+            return bool(obj["metadata"].get("generation") == generation)
+        case RestartWorkload():
+            return True
+        case _:
+            assert_never(change)
+
+
+def _patch(target: WorkloadRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:
     dry = (("dryRun", "All"),) if dry_run else ()
     return Call(
         method="PATCH",
         path=workload_path(target),
-        doing=f"{verb} {target} in namespace {target.namespace}" + (" (dry run)" if dry_run else ""),
+        doing=f"{doing} in namespace {target.namespace}" + (" (dry run)" if dry_run else ""),
         needs=f"patch {KINDS[target.kind]}.apps in namespace {target.namespace}",
         query=(("fieldManager", FIELD_MANAGER), *dry),
         body=patch,

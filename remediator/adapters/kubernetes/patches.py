@@ -57,16 +57,36 @@ def claim(uid: str, seen: Mapping[str, str] | None, epoch: int) -> Patch:
     ]
 
 
-def restart(uid: str, at: Instant, effect: EffectId, shape: Shape, *, epoch: int | None) -> Patch:
-    """Restart a workload under ``epoch``; without one (a dry run), whoever owns it."""
+def fenced(uid: str, effect: EffectId, shape: Shape, operations: Patch, *, epoch: int | None) -> Patch:
+    """``operations`` under ``epoch``, leaving the effect's mark; without one (a dry run), whoever owns it."""
     fence = [] if epoch is None else [_test(pointer(_OBJECT, EPOCH_ANNOTATION), str(epoch))]
     return [
         _test("/metadata/uid", uid),
         *fence,
         *_absent(_OBJECT, has_map=shape.annotations),
         *_annotate(_OBJECT, EFFECT_ANNOTATION, effect, has_map=shape.annotations),
+        *operations,
+    ]
+
+
+def restart(at: Instant, shape: Shape) -> Patch:
+    """Make every pod a new one, as ``kubectl rollout restart`` does."""
+    return [
         *_absent(_TEMPLATE, has_map=shape.template_annotations),
         *_annotate(_TEMPLATE, RESTARTED_AT, rfc3339_seconds(at), has_map=shape.template_annotations),
+    ]
+
+
+def scale(seen: int, replicas: int) -> Patch:
+    """Ask for so many pods, if so many were asked for until now."""
+    return [_test("/spec/replicas", seen), {"op": "replace", "path": "/spec/replicas", "value": replicas}]
+
+
+def roll_back(template: Mapping[str, Any], generation: int) -> Patch:
+    """Run an earlier template, if the specification is still the one of that generation."""
+    return [
+        _test("/metadata/generation", generation),
+        {"op": "replace", "path": "/spec/template", "value": template},
     ]
 
 
@@ -80,7 +100,7 @@ def rfc3339_seconds(at: Instant) -> str:
     return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _test(path: str, value: str | None) -> Operation:
+def _test(path: str, value: str | int | None) -> Operation:
     return {"op": "test", "path": path, "value": value}
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
-from remediator.adapters.redis.faults import unavailable
+from remediator.adapters.redis.faults import forbidden, unavailable
 from remediator.adapters.redis.link import Command, Link
+from remediator.adapters.redis.lua import script
+from remediator.adapters.redis.permissions import ALWAYS, WAITING
 from remediator.core.errors import StoreUnavailable
 
 Durability = Literal["strict", "weak"]
@@ -43,15 +45,22 @@ class Assurance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerFacts:
-    """What the server says about itself."""
+    """What the server says about itself. ``denied``: commands of ours that our user may not run.
 
-    settings: Mapping[str, str]
-    info: Mapping[str, str]
-    has_waitaof: bool
+    ``withheld``: questions it refuses; with any of them, the other answers are empty.
+    """
+
+    denied: Sequence[str] = ()
+    withheld: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, str] = field(default_factory=dict)
+    has_waitaof: bool = False
 
 
 def assess(facts: ServerFacts) -> Assurance:
     """What to wait for after a write, or why no waiting makes it safe."""
+    if facts.withheld:
+        return Assurance(trouble=_withheld(facts.withheld))
     settings, info = facts.settings, facts.info
     replicas = int(info.get("connected_slaves", "0"))
     trouble = _trouble(facts, replicas)
@@ -63,6 +72,14 @@ def assess(facts: ServerFacts) -> Assurance:
     if replicas:
         waits.append(("WAIT", 1, WAIT_MS))
     return Assurance(trouble=None, waits=tuple(waits))
+
+
+def _withheld(questions: Sequence[str]) -> str:
+    return (
+        f"Redis refuses {', '.join(questions)}, so nobody can tell whether it keeps what it acknowledges; "
+        f"grant our user {' '.join('+' + question.lower().replace(' ', '|') for question in questions)}, or "
+        "accept it with REDIS_DURABILITY=weak"
+    )
 
 
 def _trouble(facts: ServerFacts, replicas: int) -> str | None:
@@ -90,8 +107,10 @@ def _trouble(facts: ServerFacts, replicas: int) -> str | None:
 class Examiner:
     """Examines the server when it may have changed: after a reconnect, and every ten seconds."""
 
-    def __init__(self, link: Link, durability: Durability) -> None:
+    def __init__(self, link: Link, durability: Durability, key: str) -> None:
+        """``key``: any of ours, to ask whether we may touch it."""
         self._link = link
+        self._key = key
         self._weak = durability == "weak"
         self._found: Assurance | None = None
         self._found_at = 0.0
@@ -122,42 +141,50 @@ class Examiner:
 
     async def _examine(self) -> Assurance:
         started = time.monotonic()
-        found = assess_safely(await self._ask())
+        facts = await self._ask()
+        found = assess(facts)
         if self._weak and found.trouble is not None:
             if not self._warned:
                 self._warned = True
                 _log.warning("redis may lose acknowledged alerts, as REDIS_DURABILITY=weak allows",
                              trouble=found.trouble)  # fmt: skip
             found = Assurance(trouble=None)
+        needed = {*ALWAYS, *(str(command[0]).lower() for command in found.waits)}
+        denied = [command for command in facts.denied if command in needed]
+        if denied:
+            found = Assurance(trouble=forbidden(denied))
         self._found, self._found_at, self._connects = found, started, self._link.connects
         return found
 
-    async def _ask(self) -> ServerFacts | None:
-        """None: the server does not tell."""
-        commands: list[Command] = [("CONFIG", "GET", name) for name in _SETTINGS]
-        commands += [("INFO",), ("COMMAND", "INFO", "WAITAOF")]
-        try:
-            *settings, info, waitaof = await self._link.run(*commands, within=EXAMINE_WITHIN)
-        except ResponseError as error:
-            refused = unavailable(error)
-            if "unknown" in str(error).lower() or "NOPERM" in str(error) or "refuses us" in str(refused):
-                return None
-            raise refused from None
+    async def _ask(self) -> ServerFacts:
+        """Raises StoreUnavailable when our user may not even ask, or nobody could just now."""
+        allowed = ("EVAL", script("allowed").text, 1, self._key, *ALWAYS, *WAITING)
+        questions: list[Command] = [("CONFIG", "GET", name) for name in _SETTINGS]
+        questions += [("INFO",), ("COMMAND", "INFO", "WAITAOF")]
+        denied, *answers = await self._link.ask(allowed, *questions, within=EXAMINE_WITHIN)
+        withheld: dict[str, None] = {}
+        for question, answer in zip(questions, answers, strict=True):
+            if isinstance(answer, ResponseError):
+                if not _is_withheld(answer):
+                    raise unavailable(answer) from None
+                withheld[" ".join(map(str, question[:2]))] = None
+        if isinstance(denied, ResponseError):
+            raise unavailable(denied) from None
+        denied = [command.decode() for command in denied]
+        if withheld:
+            return ServerFacts(denied=denied, withheld=tuple(withheld))
+        *settings, info, waitaof = answers
         return ServerFacts(
+            denied=denied,
             settings={k.decode(): v.decode() for pair in settings for k, v in [pair] if pair},
             info=_read_info(info),
             has_waitaof=bool(waitaof and waitaof[0]),
         )
 
 
-def assess_safely(facts: ServerFacts | None) -> Assurance:
-    """``assess``, for a server that may refuse to say."""
-    if facts is None:
-        return Assurance(
-            trouble="Redis refuses CONFIG GET, so nobody can tell whether it keeps what it acknowledges; "
-            "allow CONFIG GET, INFO and COMMAND INFO to our user, or accept it with REDIS_DURABILITY=weak"
-        )
-    return assess(facts)
+def _is_withheld(answer: ResponseError) -> bool:
+    """Refused to our user, or to everybody, as managed servers do."""
+    return isinstance(answer, NoPermissionError) or "unknown" in str(answer).lower()
 
 
 def _read_info(text: bytes) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from remediator.adapters.redis.address import Address
+from remediator.adapters.redis.dial import Dialer
 from remediator.adapters.redis.link import Link
 from remediator.core.errors import RemediatorError, SettingsError, StoreUnavailable
 
@@ -179,7 +179,7 @@ class EmbeddedServer:
 
     async def _end_adopted(self, running: _Running) -> None:
         """No child of ours, so it is asked over its own socket: the process id could be another's by now."""
-        link = Link(Address.parse(f"unix://{quote(str(running.socket))}"), size=1)
+        link = Link(Dialer.to(f"unix://{quote(str(running.socket))}"), size=1)
         with contextlib.suppress(RemediatorError):
             await link.run(("SHUTDOWN", "NOSAVE"))  # answers by closing the connection
         deadline = asyncio.get_running_loop().time() + ENDS_WITHIN
@@ -221,7 +221,7 @@ def _lock(folder: Path) -> int:
 
 async def _who_serves(socket: Path) -> tuple[int, str] | None:
     """Process id and data directory of the server behind ``socket``; None when nobody answers."""
-    link = Link(Address.parse(f"unix://{quote(str(socket))}"), size=1)
+    link = Link(Dialer.to(f"unix://{quote(str(socket))}"), size=1)
     try:
         info, (_, folder) = await link.run(("INFO", "server"), ("CONFIG", "GET", "dir"), within=1.0)
     except RemediatorError:

@@ -12,31 +12,27 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError, RedisError, ResponseError
 
-from remediator.adapters.redis.address import Address
-from remediator.adapters.redis.faults import unavailable
+from remediator.adapters.redis.dial import AnyConnection, Dialer
+from remediator.adapters.redis.faults import unavailable, unopened
 from remediator.adapters.redis.lua import Arg, Call, Script
+from remediator.core.errors import StoreUnavailable
 
-CONNECT_WITHIN = 1.0
-"""Seconds."""
 TRIP_WITHIN = 3.0
 """Seconds from asking for a connection to the last reply."""
 
 Command = tuple[Arg, ...]
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # typed as if it took one word
 """A tenth of the time of the client's own."""
-AnyConnection = Connection | UnixDomainSocketConnection
 
 
 class Link:
-    """At most ``size`` connections to ``address``, opened when they are needed."""
+    """At most ``size`` connections, dialled when they are needed. The server knows them as ``name``."""
 
-    def __init__(self, address: Address, *, size: int = 16, name: str = "remediator") -> None:
-        self._seed = self._address = address
+    def __init__(self, dialer: Dialer, *, size: int = 16, name: str = "remediator") -> None:
+        self._dialer = dialer
+        self._address = dialer.address
         self._name = name
         self._idle: asyncio.LifoQueue[AnyConnection | None] = asyncio.LifoQueue()
         for _ in range(size):
@@ -50,17 +46,24 @@ class Link:
         ``within``: seconds. Raises StoreUnavailable when the server cannot be reached or is too slow, and
         redis.ResponseError for answers that only the caller can understand.
         """
+        replies = await self.ask(*commands, within=within)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    async def ask(self, *commands: Command, within: float = TRIP_WITHIN) -> list[Any]:
+        """As ``run``, but a ``redis.ResponseError`` among the replies is a value."""
         try:
             async with asyncio.timeout(within):
-                try:
-                    return await self._trip(commands)
-                except MovedError as error:
-                    await self._follow(error)
-                    return await self._trip(commands)
-        except ResponseError:
-            raise
-        except (RedisError, OSError, TimeoutError) as error:
-            self._address = self._seed
+                replies = await self._trip(commands)
+                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
+                if moved is not None:
+                    await self._follow(moved)
+                    replies = await self._trip(commands)
+                return replies
+        except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
+            self._address = self._dialer.address
             raise unavailable(error) from None
 
     async def _trip(self, commands: Sequence[Command]) -> list[Any]:
@@ -76,9 +79,6 @@ class Link:
             if not clean and connection is not None:
                 await connection.disconnect(nowait=True)
             self._idle.put_nowait(connection if clean else None)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
         return replies
 
     async def _ready(self, connection: AnyConnection | None) -> AnyConnection:
@@ -87,30 +87,17 @@ class Link:
             if not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)
-        fresh = self._build()
+        fresh = self._dialer.dial(self._address, self._name)
         try:
             await fresh.connect()  # type: ignore[no-untyped-call]  # the library leaves it bare
+        except (RedisError, OSError) as error:
+            await fresh.disconnect(nowait=True)
+            raise unopened(error, tls=self._address.scheme == "rediss") from None
         except BaseException:
             await fresh.disconnect(nowait=True)
             raise
         self.connects += 1
         return fresh
-
-    def _build(self) -> AnyConnection:
-        classes: dict[str, type[AnyConnection]] = {
-            "unix": UnixDomainSocketConnection,
-            "rediss": SSLConnection,
-            "redis": Connection,
-        }
-        return classes[self._address.scheme](
-            **self._address.options,
-            socket_connect_timeout=CONNECT_WITHIN,
-            socket_timeout=None,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            driver_info=None,
-            client_name=self._name,
-        )
 
     async def _follow(self, moved: MovedError) -> None:
         """Our slot, and with it every key of ours, lives on another node of the cluster."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from remediator.adapters.redis.address import Address
 from remediator.adapters.redis.base import Bounds
 from remediator.adapters.redis.commits import CommitPart
+from remediator.adapters.redis.dial import Dialer
 from remediator.adapters.redis.durability import Durability, Examiner
 from remediator.adapters.redis.guards import GuardPart
 from remediator.adapters.redis.health import HealthPart
@@ -24,24 +27,25 @@ class RedisStore(IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, Hea
     @classmethod
     async def connect(
         cls,
-        url: str,
+        where: str | Callable[[], Address],
         *,
         prefix: str = "remediator",
         durability: Durability = "strict",
         retention: Millis = Millis(30 * DAY),
         max_queue: int = 100_000,
     ) -> RedisStore:
-        """A store at ``url``. Connects lazily: Redis may be down now and come up later.
+        """A store at a URL, or at an address that is told anew for each connection; see ``Dialer``.
 
+        Connects lazily: Redis may be down now and come up later.
         ``retention``: milliseconds that resolved incidents, ended episodes and the journal are kept.
-        ``max_queue``: alerts that may wait before the intake refuses more. Raises SettingsError for a URL
-        that cannot be read.
+        ``max_queue``: alerts that may wait before the intake refuses more. Raises SettingsError for an
+        address, or a file of TLS, that cannot be used.
         """
-        address = Address.parse(url)
-        link = Link(address)
-        blocking = Link(address, size=BLOCKING_READERS, name="remediator-take")
-        bounds = Bounds(retention=retention, max_queue=max_queue)
-        return cls(link, blocking, Examiner(link, durability), Keys(prefix), bounds)
+        dialer = Dialer.to(where) if isinstance(where, str) else Dialer(where)
+        link = Link(dialer)
+        blocking = Link(dialer, size=BLOCKING_READERS, name="remediator-take")
+        keys, bounds = Keys(prefix), Bounds(retention=retention, max_queue=max_queue)
+        return cls(link, blocking, Examiner(link, durability, keys.unused), keys, bounds)
 
     async def close(self) -> None:
         """Close every connection."""

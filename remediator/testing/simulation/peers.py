@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Change, Fence, Pod, Workload
-from remediator.core.errors import Fenced, NotFound, Retryable, Unknown
+from remediator.core.cluster import (
+    EFFECT_ANNOTATION,
+    EPOCH_ANNOTATION,
+    Budget,
+    Change,
+    ClusterEvent,
+    Endpoints,
+    Fence,
+    Pod,
+    RestartWorkload,
+    Revision,
+    Workload,
+)
+from remediator.core.errors import Fenced, NotFound, Refused, Retryable, Unknown
 from remediator.core.journal import PageKind
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import WorkloadRef
@@ -90,6 +102,8 @@ class SimCluster:
 
     def apply(self, change: Change, fence: Fence, asked_at: float, frozen_for: float) -> None:
         """Restart, if the epoch still is the caller's."""
+        if not isinstance(change, RestartWorkload):
+            raise Refused(f"the simulated cluster cannot {change}")
         machine, seen = self._machine(change.target), self.snapshot(change.target)
         if self._fences and seen.epoch != fence.epoch:
             raise Fenced(f"{change.target} carries epoch {seen.epoch}, ours is {fence.epoch}")
@@ -131,6 +145,28 @@ class SimPorts:
         return tuple(
             Pod(name=f"{workload.ref.name}-{n}", phase="Running", ready=ready, restarts=0) for n in range(2)
         )
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """Nothing was ever rolled out."""
+        return ()
+
+    async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        """There are none."""
+        return ()
+
+    async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
+        """Nobody tells any."""
+        return ()
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+    ) -> tuple[str, ...]:
+        """Nothing was written."""
+        return ()
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        """None stand behind anything."""
+        return Endpoints(ready=0, not_ready=0)
 
     async def dry_run(self, change: Change) -> None:
         """As the Protocol says."""

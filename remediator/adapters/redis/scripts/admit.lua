@@ -72,6 +72,17 @@ for _, told in ipairs({ strangers, events }) do
   end
 end
 
+-- Registers come last: they are what makes an alert a duplicate. Redis may refuse our user a command halfway,
+-- and what was enqueued without its register is enqueued again, but a register alone would lose the alert.
+for _, stranger in ipairs(strangers) do list_unmatched(unmatched, stranger.name, stranger.data) end
+for _, alert in ipairs(events) do enqueue(alert.lane, '', 'Alert', alert.data) end
+if #rejected > 0 then
+  local at = now()
+  for _, one in ipairs(rejected) do
+    bury(dead, at, { 'queue', 'intake', 'reason', one.reason, 'payload', one.raw, 'tries', 0 })
+  end
+end
+
 for _, name in ipairs(order) do
   local episode = known[name]
   if episode.firing then
@@ -80,14 +91,7 @@ for _, name in ipairs(order) do
     redis.call('SET', name, episode_text(episode), 'PX', retention)
   end
 end
-for _, stranger in ipairs(strangers) do list_unmatched(unmatched, stranger.name, stranger.data) end
-for _, alert in ipairs(events) do enqueue(alert.lane, '', 'Alert', alert.data) end
-if #rejected > 0 then
-  local at = now()
-  for _, one in ipairs(rejected) do
-    bury(dead, at, { 'queue', 'intake', 'reason', one.reason, 'payload', one.raw, 'tries', 0 })
-  end
-elseif touching and #order == 0 then
+if touching and #rejected == 0 and #order == 0 then
   redis.call('SET', touch, '1') -- WAIT and WAITAOF wait for this connection's own last write
 end
 return table.concat(letters)

@@ -24,7 +24,6 @@ end
 if opens and redis.call('EXISTS', new.doc) == 1 then return 'id_taken' end
 
 local at, retention = now(), number()
-for _, entry in ipairs(settles) do settle(entry.from.stream, entry.from.tries, entry.id) end
 each(function()
   bury(dead, at, { 'queue', arg(), 'reason', arg(), 'payload', arg(), 'tries', arg() })
 end)
@@ -113,4 +112,6 @@ else
   write_rest(timeline_max)
   set_expiry(resolved)
 end
+-- Last, so that nothing is settled whose consequences our user was not allowed to write.
+for _, entry in ipairs(settles) do settle(entry.from.stream, entry.from.tries, entry.id) end
 return 'committed'

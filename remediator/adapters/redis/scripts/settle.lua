@@ -2,7 +2,7 @@
 -- Answers 0 when it was settled before.
 local stream, tries, urgent, normal, dead, outbox = key(), key(), key(), key(), key(), key()
 local id = arg()
-if not settle(stream, tries, id) then return 0 end
+if not is_pending(stream, id) then return 0 end
 each(function()
   local lane = arg() == 'urgent' and urgent or normal
   enqueue(lane, arg(), arg(), arg())
@@ -11,4 +11,5 @@ each(function() enqueue(outbox, '', arg(), arg()) end)
 each(function()
   bury(dead, now(), { 'queue', arg(), 'reason', arg(), 'payload', arg(), 'tries', arg(), 'i', arg(), 'k', arg() })
 end)
+settle(stream, tries, id)
 return 1

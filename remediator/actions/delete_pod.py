@@ -1,0 +1,35 @@
+"""``delete_pod``: delete single pods, chosen by their state."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.actions.picking import PickParams, pick
+from remediator.core.cluster import Change, DeletePod, Need, Snapshot
+from remediator.core.plugins import EffectClass, Params, Permission
+from remediator.core.times import Instant
+
+
+class DeletePods:
+    """Delete pods that are in a bad way, as ``kubectl delete pod``; their controller makes new ones.
+
+    Idempotent: a pod is named by its UID, and a step never takes any but those it first meant.
+    Budgets do not bind a deletion; the guard ``disruption_budget`` holds it to them all the same.
+    """
+
+    name: ClassVar[str] = "delete_pod"
+    params: ClassVar[type[Params]] = PickParams
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="", resource="pods", verbs=("get", "list", "delete"), why="delete a pod"),
+    )
+    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.PODS})
+    example: ClassVar[str] = "delete_pod: {which: crash_looping}"
+
+    def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
+        """One change for each pod. Raises Refused when no pod is in that state."""
+        target = seen.workload
+        return tuple(
+            DeletePod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid)
+            for pod in pick(params, seen)
+        )

@@ -1,0 +1,36 @@
+"""``evict_pod``: evict single pods, chosen by their state."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.actions.picking import PickParams, pick
+from remediator.core.cluster import Change, EvictPod, Need, Snapshot
+from remediator.core.plugins import EffectClass, Params, Permission
+from remediator.core.times import Instant
+
+
+class EvictPods:
+    """Evict pods that are in a bad way, as ``kubectl drain`` does; their controller makes new ones.
+
+    Idempotent: a pod is named by its UID, and a step never takes any but those it first meant.
+    While a disruption budget forbids it, it waits and asks again; it never deletes instead.
+    """
+
+    name: ClassVar[str] = "evict_pod"
+    params: ClassVar[type[Params]] = PickParams
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="", resource="pods", verbs=("get", "list"), why="find the pod"),
+        Permission(group="", resource="pods/eviction", verbs=("create",), why="evict a pod"),
+    )
+    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.PODS})
+    example: ClassVar[str] = "evict_pod: {which: crash_looping}"
+
+    def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
+        """One change for each pod. Raises Refused when no pod is in that state."""
+        target = seen.workload
+        return tuple(
+            EvictPod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid)
+            for pod in pick(params, seen)
+        )

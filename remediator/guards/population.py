@@ -1,0 +1,39 @@
+"""Guard 8, ``population``: enough healthy pods are left."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.times import SECOND, Millis
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+
+
+class Population:
+    """Blocks a change that would leave more than ``guards.max_unavailable`` of the target's pods unavailable.
+
+    Only healthy pods that would be taken away count against it: acting on what is down already, and scaling
+    up, cost nothing. Whoever else is at work there, such as a rollout, counts too.
+    """
+
+    name: ClassVar[str] = "population"
+    asks: ClassVar[str] = "that enough healthy pods are left"
+    again: ClassVar[bool] = False
+
+    async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        """Plans the step and counts. While a rollout is under way it may be otherwise in a moment."""
+        bound, target = request.policy.guards.max_unavailable, request.target
+        if bound is None or target is None:
+            return Verdict(guard=self.name, allowed=True, text="guards.max_unavailable is not set")
+        changes = await ports.plan()
+        seen = await ports.workload(target)
+        pods = await ports.pods() if pod_changes(changes) else ()
+        taken = healthy_taken(changes, seen, pods)
+        if not taken:
+            return Verdict(guard=self.name, allowed=True, text="no healthy pod is taken away")
+        down, allowed = max(seen.desired - seen.ready, 0) + taken, bound.of(seen.desired)
+        text = f"{down} of {seen.desired} unavailable, at most {allowed} allowed"
+        if down <= allowed:
+            return Verdict(guard=self.name, allowed=True, text=text)
+        again = None if seen.rolled_out else Millis(10 * SECOND)
+        return Verdict(guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again)
