@@ -21,7 +21,7 @@ from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.verdicts import ChangeRequest
+from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 
 
@@ -77,12 +77,14 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
         self._pods = seen.pods if Need.PODS in action.needs else None
-        if not self._meant:
-            return action.plan(params, seen, at=self._request.at)
         try:
             planned = action.plan(params, seen, at=self._request.at)
-        except Refused:
-            return ()  # nothing is left to do: that is how it was meant to end
+        except Refused as error:
+            if self._meant:
+                return ()  # nothing is left to do: that is how it was meant to end
+            raise Pointless(str(error)) from error
+        if not self._meant:
+            return planned
         return tuple(change for change in pod_changes(planned) if change.pod_uid in self._meant)
 
     async def pods(self) -> Sequence[Pod]:

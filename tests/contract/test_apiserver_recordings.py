@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable
-from typing import Any
+from datetime import datetime, timedelta
 
-from remediator.testing.apiserver import ADMIN, Behaviour, FakeApiServer, Pace, Rule, User
-from remediator.testing.apiserver.kinds import DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, Kind
-from tests.contract.recordings.replay import TOKENS, Gate, Json, Replay, Step, load, replay_file, settle
+from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
+from remediator.testing.apiserver.admission import Policy, Webhook
+from remediator.testing.apiserver.kinds import DAEMON_SETS, STATEFUL_SETS
+from remediator.testing.apiserver.objects import utc_now
+from tests.contract.recordings.replay import (
+    GIVEN,
+    TOKENS,
+    Gate,
+    Json,
+    Replay,
+    Step,
+    load,
+    replay_file,
+    settle,
+)
+from tests.contract.recordings.steps import (
+    USERS,
+    at_once,
+    deployment,
+    hold,
+    present,
+    until,
+    wrote,
+)
 
-NO_RIGHTS = User(name="alice", rules=())
-USERS = {TOKENS["admin"]: ADMIN, TOKENS["alice"]: NO_RIGHTS}
 WEB = {"app": "web"}
 SERVICE = {
     "apiVersion": "v1",
@@ -22,45 +38,9 @@ SERVICE = {
 }
 
 
-def recorded_body(file: str, name: str) -> Json:
-    """The body of a recorded request."""
-    body: Json = next(entry for entry in load(file) if entry["name"] == name)["request"]["body"]
-    return body
-
-
-async def at_once(_: Replay, __: Json) -> None:
-    """No time for the controllers."""
-
-
-async def hold(replay: Replay, recorded: Json) -> None:
-    """The controllers finish, and then do not see what comes next."""
-    await settle(replay, recorded)
-    replay.gate.opened.clear()
-
-
 async def pods_made(replay: Replay, _: Json) -> None:
     """The controllers have made the pods, none of which is ready."""
     await until(replay, "web", lambda status: status.get("updatedReplicas") == 3)
-
-
-async def skip(_: Replay, __: Json) -> None:
-    """Without effect in the recording."""
-
-
-def like(path: str, body: Json) -> Step:
-    """The same effect as a server-side apply, by a merge patch."""
-
-    async def step(replay: Replay, recorded: Json) -> None:
-        media = "application/merge-patch+json"
-        request = {"method": "PATCH", "path": path, "content_type": media, "body": body}
-        assert (await replay.send(request))[0] == 200
-
-    return step
-
-
-async def create_applied(replay: Replay, recorded: Json) -> None:
-    """What a server-side apply of something new creates."""
-    replay.learn(recorded["response"]["body"], replay.server.create(recorded["request"]["body"]))
 
 
 async def bad_image_next(replay: Replay, recorded: Json) -> None:
@@ -79,22 +59,6 @@ def _reason(status: Json) -> str:
     return next(str(one["reason"]) for one in status["conditions"] if one["type"] == "Progressing")
 
 
-async def until(replay: Replay, name: str, holds: Callable[[Json], bool], kind: Kind = DEPLOYMENTS) -> None:
-    """Let the controllers go on up to a status in namespace shop, and no further."""
-    seen = asyncio.Event()
-
-    def look(_: object = None) -> None:
-        if holds((replay.server.get(kind, "shop", name) or {})["status"]):
-            replay.gate.opened.clear()
-            seen.set()
-
-    stop = replay.server.cluster.store.subscribe(look)
-    replay.gate.opened.set()
-    look()
-    await asyncio.wait_for(seen.wait(), 5)
-    stop()
-
-
 async def one_stopping(replay: Replay, _: Json) -> None:
     """The first pod of the StatefulSet is being replaced and still runs."""
     await until(replay, "db", lambda status: status["observedGeneration"] == 4, STATEFUL_SETS)
@@ -105,12 +69,37 @@ async def one_replaced(replay: Replay, _: Json) -> None:
     await until(replay, "agent", lambda status: status.get("numberUnavailable") == 1, DAEMON_SETS)
 
 
+async def seen_deleting(replay: Replay, _: Json) -> None:
+    """The controller has seen that the Deployment is being deleted."""
+    await until(replay, "web", lambda status: status["observedGeneration"] == 18)
+
+
 async def headless(replay: Replay, recorded: Json) -> None:
     """The Service of the StatefulSet."""
     spec = {"clusterIP": "None", "selector": {"app": "db"}, "ports": [{"name": "http", "port": 8080}]}
     meta = {"name": "db", "namespace": "shop", "labels": {"app": "db"}}
     replay.server.create({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
     await settle(replay, recorded)
+
+
+async def guarded(replay: Replay, _: Json) -> None:
+    """A namespace whose policy refuses Deployments of more than five replicas."""
+    replay.server.create(deployment("guarded", "web", replicas=1))
+    await settle(replay, _)
+    refused = Policy(
+        name="max-replicas",
+        resource="deployments",
+        message="at most 5 replicas",
+        denies=lambda obj: obj["spec"]["replicas"] > 5,
+        namespace="guarded",
+    )
+    replay.server.admission.policies.append(refused)
+
+
+async def unguarded(replay: Replay, _: Json) -> None:
+    """A webhook that has to be asked about Deployments, on a host that does not exist."""
+    webhook = Webhook(name="down.example.com", resource="deployments", host="webhook.invalid")
+    replay.server.admission.webhooks.append(webhook)
 
 
 async def namespace_with_content(replay: Replay, recorded: Json) -> None:
@@ -120,21 +109,11 @@ async def namespace_with_content(replay: Replay, recorded: Json) -> None:
     await hold(replay, recorded)
 
 
-def deployment(namespace: str, name: str, **spec: Any) -> Json:
-    """The recorded Deployment under another name."""
-    text = json.dumps(recorded_body("workloads", "deployment-create"))
-    body: Json = json.loads(text.replace('"app": "web"', f'"app": "{name}"'))
-    body["metadata"] |= {"name": name, "namespace": namespace}
-    body["spec"] |= spec
-    return body
-
-
 async def test_workloads() -> None:
     """Deployments and their scale, all patches but apply, rollouts, StatefulSets, DaemonSets, deletes."""
     gate = Gate()
     server = FakeApiServer(users=USERS, pace=Pace(second=0.01), sleep=gate.sleep)
     server.create(SERVICE)
-    web = "/apis/apps/v1/namespaces/shop/deployments/web"
     seen_late = "patch-strategic-env-by-container-name"
     held = ("deployment-create", seen_late, "rollout-restart", "statefulset-rollout-restart")
     quick = ("deployment-create-already-exists-409", "deployment-create-unknown-namespace-404")
@@ -158,45 +137,58 @@ async def test_workloads() -> None:
             "daemonset-get-mid-rollout": one_replaced,
             "endpoints-list": headless,
             "namespace-delete": namespace_with_content,
+            "patch-denied-by-admission-policy-422": guarded,
+            "patch-webhook-unreachable-500": unguarded,
+            "delete-foreground": hold,
+            "deployment-get-foreground-deleting": seen_deleting,
         },
-        instead={
-            "scale-patch-apply": like(f"{web}/scale", {"spec": {"replicas": 3}}),
-            "apply-no-field-manager-422": skip,
-            "apply-conflict-409": skip,
-            "apply-same-value-shared-ownership": skip,
-            "apply-force": like(web, {"spec": {"replicas": 2}}),
-            "apply-with-managed-fields-400": skip,
-            "apply-creates": create_applied,
-        },
+        instead={},
     )
 
 
 async def test_meta() -> None:
     """Version, health, discovery, and what the API machinery refuses before it looks at an object."""
-    await replay_file("meta", FakeApiServer(users=USERS), before={}, instead={})
+    server = FakeApiServer(users=USERS)
+    meta = {"name": "openshift-service-ca.crt", "namespace": "default"}
+    noted = {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}
+    body = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta | noted}
+    server.create(body | {"data": {"service-ca.crt": ""}})
+    await replay_file("meta", server, before={}, instead={})
 
 
-async def grant(replay: Replay, recorded: Json) -> None:
-    """The recorded role, given to alice."""
-    role = recorded_body("access", "role-create")
-    rules = [
-        Rule(
-            verbs=frozenset(rule["verbs"]),
-            groups=frozenset(rule["apiGroups"]),
-            resources=frozenset(rule["resources"]),
-            namespaces=frozenset({"policylab"}),
-            names=frozenset(rule.get("resourceNames", ["*"])),
-        )
-        for rule in role["rules"]
-    ]
-    replay.server.users[TOKENS["alice"]] = User(name="alice", rules=tuple(rules))
+async def scaled_twice(replay: Replay, recorded: Json) -> None:
+    """The Deployment has been scaled up and down since it was made."""
+    for replicas in (6, 3):
+        request = {
+            "method": "PATCH",
+            "path": "/apis/apps/v1/namespaces/policylab/deployments/web",
+            "content_type": "application/merge-patch+json",
+            "body": {"spec": {"replicas": replicas}},
+        }
+        assert (await replay.send(request))[0] == 200
+        await settle(replay, recorded)
+
+
+async def token_of_alice(replay: Replay, _: Json) -> None:
+    """The token in the recording, which shows none, is hers."""
+    replay.names["<token>"] = TOKENS["alice"]
+
+
+async def token_of_nobody(replay: Replay, _: Json) -> None:
+    """The token in the recording is nobody's."""
+    replay.names["<token>"] = TOKENS["bad-token"]
 
 
 async def test_access() -> None:
-    """Access reviews, and what a user with few rights is refused."""
+    """Access reviews, and what a user with few rights is refused; rights come from a role that is bound."""
     server = FakeApiServer(users=USERS)
     server.create(deployment("policylab", "web", replicas=3))
-    await replay_file("access", server, before={}, instead={"role-create": skip, "rolebinding-create": grant})
+    before = {
+        "ssar-admin-allowed": scaled_twice,
+        "tokenreview-ok": token_of_alice,
+        "tokenreview-bad": token_of_nobody,
+    }
+    await replay_file("access", server, before=before, instead={})
 
 
 def as_recorded(server: FakeApiServer, name: str) -> None:
@@ -217,6 +209,29 @@ def appearing(*logs: tuple[str, bool]) -> Step:
     return step
 
 
+class Clock:
+    """The wall clock of a server, which a test can put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time."""
+        return utc_now() + self.ahead
+
+    async def put_forward(self, _: Replay, __: Json) -> None:
+        """A minute later."""
+        self.ahead += timedelta(minutes=1)
+
+
+async def two_containers(replay: Replay, _: Json) -> None:
+    """A pod of which nobody says which container is meant."""
+    containers = [{"name": name, "image": "registry.local/web:v1"} for name in ("a", "b")]
+    meta = {"name": "multi", "namespace": "policylab"}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {"containers": containers}}
+    replay.server.create(pod)
+
+
 async def compacted(replay: Replay, _: Json) -> None:
     """The history is forgotten."""
     replay.server.cluster.store.compact()
@@ -224,7 +239,8 @@ async def compacted(replay: Replay, _: Json) -> None:
 
 async def test_pods() -> None:
     """Lists, selectors, pages, logs and deletes of pods in every state, as they were recorded."""
-    server = FakeApiServer(users=USERS, pace=Pace(ready_after=3600, stop_after=3600))
+    clock = Clock()
+    server = FakeApiServer(users=USERS, pace=Pace(ready_after=3600, stop_after=3600), wall=clock.now)
     listed = next(entry for entry in load("pods") if entry["name"] == "list")["response"]["body"]
     for pod in listed["items"]:
         server.restore(pod | {"apiVersion": "v1", "kind": "Pod"})
@@ -240,10 +256,14 @@ async def test_pods() -> None:
         server,
         before={
             **dict.fromkeys(names, at_once),
+            **dict.fromkeys(GIVEN["pods"], present),
+            **dict.fromkeys(("log-accept-any", "log-unknown-query-parameter"), wrote),
+            "log-since-seconds": clock.put_forward,
+            "log-all-default-container-annotation-missing-400": two_containers,
             "list-continue-expired-410": compacted,
             "get-crash-once-restarted": appearing(("first run\nfatal\n", True)),
             "get-crash-for-previous-log": appearing(("starting\n", True), ("starting\n", False)),
-            "get-missing-volume": appearing(),
         },
-        instead=dict.fromkeys((name for name in names if name.startswith(("exec", "evict", "pdb"))), skip),
+        instead={},
+        only=lambda name: not name.startswith(("evict", "get-evicted", "get-pod-", "exec", "pdb")),
     )

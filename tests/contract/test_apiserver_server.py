@@ -109,23 +109,16 @@ async def test_rights_are_those_of_the_token() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/v1/nodes"),
-        ("GET", "/apis/batch/v1/namespaces/shop/jobs"),
-        ("GET", "/api/v1/namespaces/shop/pods/x/exec"),
-        ("POST", "/api/v1/namespaces/shop/pods/x/eviction"),
+        ("GET", "/api/v1/namespaces/shop/serviceaccounts"),
+        ("GET", "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"),
+        ("GET", "/api/v1/namespaces/shop/pods/x/attach"),
+        ("POST", "/api/v1/namespaces/shop/pods/x/portforward"),
     ],
 )
 async def test_what_it_cannot_do_it_says(server: FakeApiServer, method: str, path: str) -> None:
     status, body = await call(server, method, path)
     assert (status, body["code"]) == (501, 501)
     assert "not supported by this fake" in body["message"]
-
-
-async def test_server_side_apply_is_501(server: FakeApiServer) -> None:
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/apply-patch+yaml"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        answer = await session.patch(server.url + WEB, data="{}", params={"fieldManager": "me"})
-        assert answer.status == 501
 
 
 async def test_a_real_client_over_tls(tmp_path: Path) -> None:

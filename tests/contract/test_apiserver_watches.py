@@ -1,192 +1,178 @@
-"""What a watch sees while a workload changes: the same states in the same order as on a real cluster."""
+"""What watches see while pods and workloads change: the states of a real cluster, in their order."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import aiohttp
 import pytest
 
-from remediator.testing.apiserver import ADMIN, Behaviour, FakeApiServer, Pace
-from tests.contract.recordings.replay import TOKENS, Json, Replay, load
+from remediator.testing.apiserver import ADMIN, Behaviour, FakeApiServer, Pace, Program, Run
+from remediator.testing.apiserver.kinds import EVENTS, PODS
+from remediator.testing.apiserver.objects import deleting
+from tests.contract.recordings.replay import TOKENS
+from tests.contract.recordings.scenes import Scene
+from tests.contract.recordings.watched import Seen, State, told
 
-State: TypeAlias = tuple[Any, ...]
-
-_COUNTS = (
-    "replicas",
-    "updatedReplicas",
-    "readyReplicas",
-    "availableReplicas",
-    "unavailableReplicas",
-    "currentReplicas",
-    "currentNumberScheduled",
-    "desiredNumberScheduled",
-    "updatedNumberScheduled",
-    "numberReady",
-    "numberAvailable",
-    "numberUnavailable",
-)
+Direction: TypeAlias = Callable[[Scene], Awaitable[None]]
+PACE = Pace(stop_after=0.1, second=0.02, spread=0.05)
 
 
-def state(obj: Json, base: int) -> State:
-    """What a rollout is judged by; generations count from the start of the recording."""
-    status = obj["status"]
-    observed = status.get("observedGeneration", base) - base
-    counts = tuple(status.get(name, 0) for name in _COUNTS)
-    conditions = {one["type"]: (one["status"], one["reason"]) for one in status.get("conditions", ())}
-    one_revision = status.get("currentRevision") == status.get("updateRevision")
-    return (
-        obj["metadata"]["generation"] - base,
-        observed,
-        *counts,
-        *sorted(conditions.items()),
-        one_revision,
-    )
+def comes_to(live: Seen, wanted: Seen, *, endless: bool) -> bool:
+    """Whether the live objects went through the recorded states; ``endless``: and maybe more since.
+
+    A real kubelet writes the newest status it knows of a pod, so between two recorded states of a pod there
+    may be one that only another pod of the recording was seen in.
+    """
+    left = list(live.sequences)
+    known = [state for states in wanted.sequences for state in states]
+    for states in wanted.sequences:
+        for found in left:
+            begun = found[: len(states)] if endless else found
+            skips = wanted.watch == "pods" and not endless
+            if begun == states or (skips and all(one in known for one in found) and within(states, found)):
+                left.remove(found)
+                break
+        else:
+            return False
+    return not left
 
 
-def distinct(states: Iterator[State]) -> list[State]:
-    """Without repeats."""
-    found: list[State] = []
-    for one in states:
-        if not found or found[-1] != one:
-            found.append(one)
-    return found
+def within(few: list[State], many: list[State]) -> bool:
+    """Whether the first is the second without some of its members."""
+    rest = iter(many)
+    return all(one in rest for one in few)
 
 
-def manifest(recorded: Json, kind: str) -> Json:
-    """A manifest that makes the object of a recorded list."""
-    meta = {name: recorded["metadata"][name] for name in ("name", "namespace", "labels")}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": recorded["spec"]}
+async def requested(scene: Scene) -> None:
+    """The recorded requests."""
+    await scene.send_requests()
 
 
-async def watch(replay: Replay, path: str, version: str, count: int) -> list[Json]:
-    """The first so many objects of a watch that differ in state from the one before."""
-    headers = {"Authorization": f"Bearer {TOKENS['admin']}"}
-    query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "8"}
-    seen: list[Json] = []
-    async with replay.session.get(replay.server.url + path, params=query, headers=headers) as answer:
-        assert answer.status == 200
-        async for line in answer.content:
-            seen.append(json.loads(line)["object"])
-            if len(distinct(state(one, 0) for one in seen)) == count:
-                return seen
-    return seen
+async def guarded(scene: Scene) -> None:
+    """The same with a budget that was there already, in no list of the recording."""
+    meta = {"name": "web", "namespace": scene.namespace}
+    spec = {"minAvailable": "50%", "selector": {"matchLabels": {"app": "web"}}}
+    head = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}
+    scene.server.create({**head, "metadata": meta, "spec": spec})
+    await scene.server.settled()
+    await scene.send_requests()
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "behaviour"),
-    [
-        ("deployment-rollout-restart", "Deployment", None),
-        ("deployment-rollout-image-pull-failure", "Deployment", Behaviour.bad_rollout()),
-        ("deployment-rollout-never-ready", "Deployment", Behaviour.bad_rollout()),
-        ("deployment-scale-3-to-0", "Deployment", None),
-        ("deployment-delete-one-pod", "Deployment", None),
-        ("statefulset-rollout-restart", "StatefulSet", None),
-        ("daemonset-rollout-restart", "DaemonSet", None),
-    ],
-)
-async def test_the_states_of_a_workload(name: str, kind: str, behaviour: Behaviour | None) -> None:
-    recording = load(f"watch-{name}")
-    start = next(entry for entry in recording if entry["kind"] == "list")["body"]["items"][0]
-    request = next(entry for entry in recording if entry["kind"] == "request")["request"]
-    objects = [entry["object"] for entry in recording if entry["kind"] == "event"]
-    wanted = distinct(state(one, start["metadata"]["generation"]) for one in objects)
-    server = FakeApiServer(users={TOKENS["admin"]: ADMIN}, pace=Pace(stop_after=0.1, second=0.02))
+def behaving(name: str, behaviour: Behaviour) -> Direction:
+    """The same of a workload that behaves so."""
+
+    async def direct(scene: Scene) -> None:
+        scene.server.behave(scene.namespace, name, behaviour)
+        await scene.send_requests()
+
+    return direct
+
+
+def running(name: str, *runs: Run) -> Direction:
+    """The same of a workload with this program."""
+    return behaving(name, Behaviour.runs(Program(runs=runs)))
+
+
+CRASH = Run(ends_after=1, exit_code=7)
+MEMORY = Run(ends_after=4, exit_code=137, reason="OOMKilled")
+SCENES: dict[str, Direction] = {
+    "daemonset-rollout-restart": requested,
+    "deployment-create-3-replicas": requested,
+    "deployment-delete-background": guarded,
+    "deployment-delete-one-pod": requested,
+    "deployment-rollback-from-image-pull-failure": requested,
+    "deployment-rollout-image-pull-failure": requested,
+    "deployment-rollout-never-ready": behaving("web", Behaviour.bad_rollout()),
+    "deployment-rollout-restart": requested,
+    "deployment-scale-0-to-3": requested,
+    "deployment-scale-3-to-0": requested,
+    "eviction": requested,
+    "job-failure": running("j-failure", Run(ends_after=0, exit_code=3)),
+    "job-success": running("j-success", Run(ends_after=1)),
+    "pod-crash-loop": running("web", CRASH),
+    "pod-liveness-restart": running("web", Run(hangs_after=6), Run()),
+    "pod-oom-kill": running("web", MEMORY, Run()),
+    "statefulset-rollout-restart": requested,
+    "statefulset-scale-0-to-1": requested,
+    "statefulset-scale-1-to-3": requested,
+}
+ENDLESS = {"pod-crash-loop"}
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_the_states_of_every_object(name: str) -> None:
+    """Workloads, their ReplicaSets and pods, Jobs and budgets; and Events tell of it for the same reasons."""
+    server = FakeApiServer(users={TOKENS["admin"]: ADMIN}, pace=PACE)
     async with server, aiohttp.ClientSession() as session:
-        replay = Replay(server=server, session=session)
-        server.create(manifest(start, kind))
+        scene = Scene.of(name, server, session)
+        await scene.prepare()
+        before = server.cluster.store.revision
+        await play(scene, SCENES[name], endless=name in ENDLESS)
         await server.settled()
-        path = f"/apis/apps/v1/namespaces/{start['metadata']['namespace']}/{kind.lower()}s"
-        _, live, _ = await replay.send({"method": "GET", "path": path})
-        if behaviour is not None:
-            server.behave(start["metadata"]["namespace"], start["metadata"]["name"], behaviour)
-        watching = asyncio.create_task(watch(replay, path, live["metadata"]["resourceVersion"], len(wanted)))
-        await send(replay, request)
-        seen = await asyncio.wait_for(watching, 15)
-    base = live["items"][0]["metadata"]["generation"]
-    assert distinct(state(one, base) for one in seen) == wanted
+        events = [
+            one
+            for one in server.cluster.store.list(EVENTS)
+            if int(one["metadata"]["resourceVersion"]) > before
+        ]
+    recorded = (entry for entry in scene.recording if entry["kind"] == "event")
+    assert told(entry["object"] for entry in recorded if entry["watch"] == "events") <= told(events)
 
 
-async def send(replay: Replay, request: Json) -> None:
-    """The recorded request; where it names a pod, one of the fake's."""
-    if request["method"] == "DELETE":
-        parent = request["path"].rpartition("/")[0]
-        _, pods, _ = await replay.send({"method": "GET", "path": parent})
-        path = f"{parent}/{pods['items'][0]['metadata']['name']}"
-        request = {"method": "DELETE", "path": path}
-    status, body, _ = await replay.send(request)
-    assert status == 200, body
+async def play(scene: Scene, direct: Direction, *, endless: bool = False) -> None:
+    """Watch, do what was done, and wait until the watches have seen it all."""
+    opened = {watch: asyncio.Event() for watch in scene.wanted}
+    watches = [asyncio.create_task(scene.watch(watch, event)) for watch, event in opened.items()]
+    try:
+        await asyncio.gather(*(event.wait() for event in opened.values()))
+        await direct(scene)
+
+        def missing() -> list[str]:
+            return [
+                watch
+                for watch, wanted in scene.wanted.items()
+                if not comes_to(scene.live[watch], wanted, endless=endless)
+            ]
+
+        try:
+            await scene.until(lambda: not missing())
+        except TimeoutError:
+            for watch in missing():
+                assert scene.live[watch].sequences == scene.wanted[watch].sequences, watch
+            raise
+    finally:
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
 
 
-async def lines(server: FakeApiServer, path: str, **query: str) -> list[Json]:
-    """Every line of a watch until the server ends it."""
-    headers = {"Authorization": f"Bearer {TOKENS['admin']}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as session,
-        session.get(server.url + path, params={"watch": "true", "timeoutSeconds": "1", **query}) as answer,
-    ):
-        return [json.loads(line) async for line in answer.content]
+async def node_dies(scene: Scene) -> None:
+    """Its kubelet is killed; later a pod that it still runs is deleted, in vain, and then by force."""
+    scene.server.kill_kubelet("node2")
+    live, wanted = scene.live["deployments"], scene.wanted["deployments"]
+    quick, web = sorted(wanted.sequences, key=len)
+    await scene.until(lambda: quick in live.sequences)
+    pods = scene.server.cluster.store.list(PODS, scene.namespace)
+    lost = next(pod for pod in pods if pod["spec"]["nodeName"] == "node2" and not deleting(pod))
+    path = f"/api/v1/namespaces/{scene.namespace}/pods/{lost['metadata']['name']}"
+    assert (await scene.replay.send({"method": "DELETE", "path": path}))[0] == 200
+    await scene.until(lambda: web in live.sequences)
+    force = {"method": "DELETE", "path": path, "query": {"gracePeriodSeconds": "0"}}
+    assert (await scene.replay.send(force))[0] == 200
 
 
-@pytest.fixture
-def server() -> FakeApiServer:
-    made = FakeApiServer(users={TOKENS["admin"]: ADMIN})
-    for name in ("a", "b"):
-        meta = {"name": name, "namespace": "shop", "labels": {"app": name}}
-        made.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"k": "1"}})
-    return made
+async def node_is_back(scene: Scene) -> None:
+    """Its kubelet is started again."""
+    scene.server.start_kubelet("node2")
 
 
-MAPS = "/api/v1/namespaces/shop/configmaps"
-
-
-async def test_without_a_version_existing_objects_come_as_added(server: FakeApiServer) -> None:
-    async with server:
-        seen = await lines(server, MAPS, fieldSelector="metadata.name=b")
-    assert [(line["type"], line["object"]["metadata"]["name"]) for line in seen] == [("ADDED", "b")]
-
-
-async def test_a_version_that_is_forgotten_is_410_in_a_200(server: FakeApiServer) -> None:
-    async with server:
-        server.cluster.store.compact()
-        seen = await lines(server, MAPS, resourceVersion="1")
-    assert [(line["type"], line["object"]["code"], line["object"]["reason"]) for line in seen] == [
-        ("ERROR", 410, "Expired")
-    ]
-
-
-async def test_an_object_that_leaves_the_selection_is_deleted_for_the_watch(server: FakeApiServer) -> None:
-    """It comes as DELETED with its old content and the new version, and as ADDED when it returns."""
+async def test_a_node_dies_and_comes_back() -> None:
+    """It is unknown and tainted, some of its pods are replaced; then it confirms what it has missed."""
+    server = FakeApiServer(users={TOKENS["admin"]: ADMIN}, pace=PACE)
     async with server, aiohttp.ClientSession() as session:
-        replay = Replay(server=server, session=session)
-        version = str(server.cluster.store.revision)
-        watching = asyncio.create_task(lines(server, MAPS, resourceVersion=version, labelSelector="app=a"))
-        media = "application/merge-patch+json"
-        for label in ("z", "a"):
-            body = {"metadata": {"labels": {"app": label}}}
-            request = {"method": "PATCH", "path": f"{MAPS}/a", "content_type": media, "body": body}
-            assert (await replay.send(request))[0] == 200
-        seen = await watching
-    assert [(line["type"], line["object"]["metadata"]["labels"]["app"]) for line in seen] == [
-        ("DELETED", "a"),
-        ("ADDED", "a"),
-    ]
-    assert [int(line["object"]["metadata"]["resourceVersion"]) for line in seen] == [
-        int(version) + 1,
-        int(version) + 2,
-    ]
-
-
-async def test_initial_events_end_with_a_bookmark(server: FakeApiServer) -> None:
-    query = {
-        "sendInitialEvents": "true",
-        "resourceVersionMatch": "NotOlderThan",
-        "allowWatchBookmarks": "true",
-    }
-    async with server:
-        seen = await lines(server, MAPS, **query)
-    assert [line["type"] for line in seen] == ["ADDED", "ADDED", "BOOKMARK"]
-    assert seen[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+        before = Scene.of("node-not-ready", server, session)
+        await before.prepare()
+        await play(before, node_dies)
+        await play(Scene.of("node-ready-again", server, session), node_is_back)

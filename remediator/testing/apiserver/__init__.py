@@ -1,8 +1,9 @@
 """A fake Kubernetes API server, held to recordings of a real one (v1.32).
 
-It serves namespaces, pods (with logs), services and their endpoints, ConfigMaps, Deployments,
-ReplicaSets, StatefulSets, DaemonSets and access reviews, with the controllers behind them. What it does not
-do it answers with 501 and says so. ``python -m remediator.testing.apiserver`` runs it as a process.
+It serves namespaces, nodes, pods (with logs), services and their endpoints, ConfigMaps, the workloads, jobs,
+autoscalers, disruption budgets, quotas, limit ranges, volumes and claims, events, leases, roles and access
+reviews, with the controllers behind most of them. What it does not do it answers with 501 and says so.
+``python -m remediator.testing.apiserver`` runs it as a process.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from remediator.testing.apiserver.access import Rule, User
 from remediator.testing.apiserver.behaviour import Behaviour, Health
 from remediator.testing.apiserver.cluster import Pace
+from remediator.testing.apiserver.executing import Command, Output
 from remediator.testing.apiserver.faults import Fault, FaultKind, Faults
 from remediator.testing.apiserver.ledger import Arrival, Effect, Ledger
+from remediator.testing.apiserver.programs import Program, Run
 from remediator.testing.apiserver.server import ADMIN, TOKEN, FakeApiServer
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "TOKEN",
     "Arrival",
     "Behaviour",
+    "Command",
     "Effect",
     "FakeApiServer",
     "Fault",
@@ -26,7 +30,10 @@ __all__ = [
     "Faults",
     "Health",
     "Ledger",
+    "Output",
     "Pace",
+    "Program",
     "Rule",
+    "Run",
     "User",
 ]

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remediator.testing.apiserver.objects import Json
-from remediator.testing.apiserver.statuses import ApiError, Cause, forbidden, invalid, unauthorized
+from remediator.testing.apiserver.roles import grants
+from remediator.testing.apiserver.statuses import ApiError, forbidden, unauthorized
+from remediator.testing.apiserver.store import Store
 
 _EVERYTHING = frozenset({"*"})
-_OPEN_PATHS = {"/version", "/healthz", "/livez", "/readyz"}
-_SELF_REVIEWS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+_PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_APIS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*")
+OPEN_PATHS = (
+    ("system:discovery", (*_APIS, *_PUBLIC)),
+    ("system:public-info-viewer", _PUBLIC),
+    ("system:service-account-issuer-discovery", ("/.well-known", "/.well-known/*")),
+)
+"""Paths everybody with a token may read, by the role (bound under the same name) that says so."""
+_SELF_REVIEWS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
+AUTHENTICATED = "system:authenticated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +38,13 @@ class Rule:
         pairs = (
             (self.verbs, asked.verb),
             (self.groups, asked.group),
-            (self.resources, asked.resource_path),
             (self.namespaces, asked.namespace),
             (self.names, asked.name),
         )
-        return all("*" in allowed or value in allowed for allowed, value in pairs)
+        if not all("*" in allowed or value in allowed for allowed, value in pairs):
+            return False
+        anywhere = {"*", asked.resource_path} | ({f"*/{asked.subresource}"} if asked.subresource else set())
+        return bool(anywhere & self.resources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,13 @@ class User:
 
     name: str
     rules: tuple[Rule, ...] = (Rule(),)
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+
+    @property
+    def all_groups(self) -> tuple[str, ...]:
+        """Its groups, and the one of everybody with a token."""
+        return (*self.groups, "system:unauthenticated" if self.anonymous else AUTHENTICATED)
 
     @property
     def anonymous(self) -> bool:
@@ -83,51 +102,76 @@ def authenticate(users: Mapping[str, User], authorization: str | None) -> User:
     return user
 
 
-def allowed(user: User, asked: Asked) -> bool:
-    """Whether the user's rules allow it. Secrets are nobody's: what the daemon never needs, it never gets."""
-    if not asked.resource:
-        return not user.anonymous or asked.path.rstrip("/") in _OPEN_PATHS
-    if asked.resource == "secrets" and not asked.group:
-        return False
-    if asked.resource in _SELF_REVIEWS and not user.anonymous:
-        return True
-    return any(rule.allows(asked) for rule in user.rules)
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether something is allowed, and the binding that allows it (empty for the user's own rules)."""
+
+    allowed: bool
+    reason: str = ""
 
 
-def authorize(user: User, asked: Asked) -> None:
-    """Raises ApiError 403, in the words of RBAC, when the user may not."""
-    if allowed(user, asked):
-        return
-    if not asked.resource:
-        why = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"'
-        raise ApiError(403, "Forbidden", why, details={})
-    scope = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    what = f'resource "{asked.resource_path}" in API group "{asked.group}"'
-    why = f'User "{user.name}" cannot {asked.verb} {what} {scope}'
-    raise forbidden(asked.resource, asked.group, asked.name, why)
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may do what: by the rules a user came with, and by the roles that are bound in the cluster."""
+
+    users: Mapping[str, User]
+    store: Store
+
+    def verdict(self, user: User, asked: Asked) -> Verdict:
+        """Secrets are nobody's: what the daemon never needs, it never gets."""
+        if not asked.resource:
+            return _verdict_on_path(user, asked)
+        if asked.resource == "secrets" and not asked.group:
+            return Verdict(allowed=False)
+        if asked.resource in _SELF_REVIEWS and not user.anonymous:
+            return Verdict(allowed=True)
+        if any(rule.allows(asked) for rule in user.rules):
+            return Verdict(allowed=True)
+        for grant in grants(self.store, user.name, user.all_groups, asked.namespace):
+            if as_rule(grant.rule).allows(asked):
+                return Verdict(allowed=True, reason=grant.reason)
+        return Verdict(allowed=False)
+
+    def authorize(self, user: User, asked: Asked) -> None:
+        """Raises ApiError 403, in the words of RBAC, when the user may not."""
+        if self.verdict(user, asked).allowed:
+            return
+        if not asked.resource:
+            why = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+            raise ApiError(403, "Forbidden", why, details={})
+        scope = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+        what = f'resource "{asked.resource_path}" in API group "{asked.group}"'
+        why = f'User "{user.name}" cannot {asked.verb} {what} {scope}'
+        raise forbidden(asked.resource, asked.group, asked.name, why)
+
+    def named(self, name: str) -> User:
+        """The user of that name; somebody without own rules where nobody has it."""
+        found = [user for user in self.users.values() if user.name == name]
+        return found[0] if found else User(name=name, rules=())
 
 
-def _without_empty(attributes: Json) -> Json:
-    return {name: value for name, value in attributes.items() if value != ""}
+def _verdict_on_path(user: User, asked: Asked) -> Verdict:
+    if Rule() in user.rules:
+        return Verdict(allowed=True)
+    for role, paths in OPEN_PATHS:
+        if user.anonymous and paths != _PUBLIC:
+            continue
+        if asked.verb == "get" and any(_on_path(path, asked.path) for path in paths):
+            group = "system:unauthenticated" if user.anonymous else AUTHENTICATED
+            by = f'ClusterRoleBinding "{role}" of ClusterRole "{role}" to Group "{group}"'
+            return Verdict(allowed=True, reason=f"RBAC: allowed by {by}")
+    return Verdict(allowed=False)
 
 
-def review(user: User, body: Json) -> Json:
-    """The answer to a SelfSubjectAccessReview. Raises ApiError 422 when it asks for nothing."""
-    spec = body.get("spec", {})
-    attributes, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if (attributes is None) == (path is None):
-        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        cause = Cause.invalid("spec.resourceAttributes", '"null"', why)
-        raise invalid("", "authorization.k8s.io", "", [cause])
-    if attributes is not None:
-        names = ("verb", "group", "resource", "subresource", "namespace", "name")
-        asked = Asked(**{name: attributes.get(name, "") for name in names})
-    else:
-        asked = Asked(verb=path.get("verb", ""), path=path.get("path", ""))
-    return {
-        "kind": "SelfSubjectAccessReview",
-        "apiVersion": "authorization.k8s.io/v1",
-        "metadata": {"creationTimestamp": None},
-        "spec": {name: _without_empty(inner) for name, inner in spec.items()},
-        "status": {"allowed": allowed(user, asked)},
-    }
+def _on_path(allowed: str, path: str) -> bool:
+    return path.startswith(allowed[:-1]) if allowed.endswith("*") else path == allowed
+
+
+def as_rule(rule: Json) -> Rule:
+    """A rule of a role; where it holds is known by its binding."""
+    return Rule(
+        verbs=frozenset(rule.get("verbs", ())),
+        groups=frozenset(rule.get("apiGroups", ())),
+        resources=frozenset(rule.get("resources", ())),
+        names=frozenset(rule.get("resourceNames") or ["*"]),
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from remediator.testing.apiserver.objects import Json, Key
+from remediator.testing.apiserver.programs import Program
 
 
 class Health(StrEnum):
@@ -16,12 +18,17 @@ class Health(StrEnum):
     UNREADY = "unready"
     """Running, but the readiness probe fails."""
     CRASHING = "crashing"
-    """Waiting in CrashLoopBackOff."""
+    """Waiting in CrashLoopBackOff, for so long that it hardly ever runs. A crash loop from its first crash on
+    is a ``Program``."""
+
+
+Fate: TypeAlias = Health | Program
+"""What becomes of a pod's containers: a state that lasts, or a program with runs that may end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """The health of a workload's pods, by when they were made.
+    """The fate of a workload's pods, by when they were made.
 
     ``present``: the pods that are there now turn to this (None: they stay as they are).
     ``replaced``: new pods of the present template, such as after a pod was deleted (None: as ``present``).
@@ -29,9 +36,9 @@ class Behaviour:
     ``ready_after``: seconds from creation to readiness (None: as the server's default).
     """
 
-    present: Health | None = None
-    replaced: Health | None = None
-    rolled_out: Health = Health.HEALTHY
+    present: Fate | None = None
+    replaced: Fate | None = None
+    rolled_out: Fate = Health.HEALTHY
     ready_after: float | None = None
 
     @classmethod
@@ -65,6 +72,11 @@ class Behaviour:
         return cls(rolled_out=Health.UNREADY)
 
     @classmethod
+    def runs(cls, program: Program) -> Behaviour:
+        """Its pods run this program, now and after any rollout."""
+        return cls(present=program, rolled_out=program)
+
+    @classmethod
     def named(cls, name: str) -> Behaviour:
         """One of the above by its name. Raises ValueError for another."""
         presets = {
@@ -81,19 +93,23 @@ class Behaviour:
 
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Behaviour:
-        """From JSON: ``{"behaviour": NAME}`` or the fields. Raises ValueError."""
+        """From JSON: ``{"behaviour": NAME}``, ``{"program": PROGRAM}``, or the fields. Raises ValueError."""
         if "behaviour" in document:
             return cls.named(str(document["behaviour"]))
+        if isinstance(program := document.get("program"), dict):
+            return cls.runs(Program.parse(program))
 
-        def health(name: str) -> Health | None:
+        def fate(name: str) -> Fate | None:
             value = document.get(name)
+            if isinstance(value, dict):
+                return Program.parse(value)
             return None if value is None else Health(str(value))
 
         after = document.get("ready_after")
         return cls(
-            present=health("present"),
-            replaced=health("replaced"),
-            rolled_out=health("rolled_out") or Health.HEALTHY,
+            present=fate("present"),
+            replaced=fate("replaced"),
+            rolled_out=fate("rolled_out") or Health.HEALTHY,
             ready_after=None if after is None else float(str(after)),
         )
 
@@ -107,19 +123,25 @@ class _Assigned:
 
 @dataclass(kw_only=True)
 class Behaviours:
-    """Who behaves how. A workload that nobody spoke of is healthy."""
+    """Who behaves how, and which images cannot be pulled. A workload that nobody spoke of is healthy."""
 
     _by_workload: dict[Key, _Assigned] = field(default_factory=dict)
+    broken_images: dict[str, str] = field(default_factory=dict)
+    """Images that cannot be pulled, and what the registry answers."""
 
     def assign(self, key: Key, behaviour: Behaviour, revision: str | None) -> None:
         """From now on, this workload (or bare pod) behaves so."""
         self._by_workload[key] = _Assigned(behaviour=behaviour, revision=revision)
 
-    def health_of(self, key: Key, revision: str) -> Health:
-        """What a new pod of that workload and template becomes."""
-        assigned = self._by_workload.get(key)
+    def _assigned(self, keys: Sequence[Key]) -> _Assigned | None:
+        """What was said of the nearest of these owners."""
+        return next((self._by_workload[key] for key in keys if key in self._by_workload), None)
+
+    def fate_of(self, keys: Sequence[Key], revision: str) -> Fate | None:
+        """What becomes of a new pod of these owners (nearest first) and this template; None: nobody said."""
+        assigned = self._assigned(keys)
         if assigned is None:
-            return Health.HEALTHY
+            return None
         behaviour = assigned.behaviour
         if assigned.revision is None and behaviour.present is not None:
             assigned.revision = revision
@@ -127,9 +149,9 @@ class Behaviours:
             return behaviour.replaced or behaviour.present or Health.HEALTHY
         return behaviour.rolled_out
 
-    def ready_after(self, key: Key, default: float) -> float:
-        """Seconds until a new pod of that workload reaches its state."""
-        assigned = self._by_workload.get(key)
+    def ready_after(self, keys: Sequence[Key], default: float) -> float:
+        """Seconds until a new pod with these owners reaches its state."""
+        assigned = self._assigned(keys)
         after = None if assigned is None else assigned.behaviour.ready_after
         return default if after is None else after
 

@@ -14,6 +14,7 @@ from remediator.testing.apiserver.shapes import Mismatch, decode
 from remediator.testing.apiserver.statuses import ApiError, Cause, bad_request, invalid_options, json_quote
 
 _MEDIA = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+_APPLY = "application/apply-patch+yaml"
 _OPTIONS = {
     "create": "CreateOptions",
     "update": "UpdateOptions",
@@ -33,7 +34,24 @@ class Request:
     content_type: str
     accept: str
     body: bytes
+    agent: str = ""
+    """The User-Agent; its first word names the owner of what is written, unless ``fieldManager`` does."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def media(self) -> str:
+        """The content type without its parameters."""
+        return self.content_type.partition(";")[0].strip()
+
+    @property
+    def is_apply(self) -> bool:
+        """Whether this is a server-side apply."""
+        return self.asked.verb == "patch" and self.media == _APPLY
+
+    @property
+    def manager(self) -> str:
+        """Who owns what this request writes."""
+        return self.query.get("fieldManager") or self.agent.partition("/")[0]
 
     @property
     def dry_run(self) -> bool:
@@ -54,21 +72,22 @@ class Request:
         return self.query.get("fieldValidation") == "Strict"
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, encoding: str = "utf-8") -> Any:
     """The value. Raises ValueError with the text of Go's parser, where that is simple."""
-    text = body.decode("utf-8", "replace")
+    text = body.decode(encoding, "replace")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
             raise ValueError("unexpected end of JSON input") from error
-        raise ValueError(f"invalid character '{text[error.pos]}' looking for beginning of value") from error
+        found = text[error.pos]
+        shown = found if found.isprintable() else f"\\u{ord(found):04x}"
+        raise ValueError(f"invalid character '{shown}' looking for beginning of value") from error
 
 
 def parse_object(request: Request, kind: Kind) -> Json:
     """The object in a create or update. Raises ApiError 415 or 400."""
-    media = request.content_type.partition(";")[0].strip()
-    if media not in {"", "application/json"}:
+    if request.media not in {"", "application/json"}:
         why = f"the body of the request was in an unknown format - accepted media types include: {_MEDIA}"
         raise ApiError(415, "UnsupportedMediaType", why)
     try:
@@ -105,7 +124,7 @@ def check_kind(obj: Json, name: str, api_version: str) -> None:
 def decode_object(request: Request, kind: Kind, obj: Json) -> Json:
     """The object with the right types and without unknown fields. Raises ApiError 400."""
     try:
-        decoded = decode(obj, kind.name)
+        decoded = decode(obj, kind.type_name)
     except Mismatch as mismatch:
         version = kind.version
         subject = f'{kind.name} in version "{version}" cannot be handled as a {kind.name}'
@@ -133,23 +152,29 @@ class DeleteOptions:
     dry_run: bool
     grace: int | None
     propagation: str
+    unsaid: bool
+    """Whether the propagation is the default."""
     uid: str | None
     resource_version: str | None
 
     @classmethod
-    def of(cls, request: Request) -> DeleteOptions:
-        """Raises ApiError 400 or 422."""
+    def of(cls, request: Request, *, default: str = "Background") -> DeleteOptions:
+        """``default``: the propagation when the request names none. Raises ApiError 400 or 422."""
         body: Json = parse_json(request.body) if request.body.strip() else {}
         if (kind := body.get("kind", "DeleteOptions")) != "DeleteOptions":
             scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
             version = body.get("apiVersion", "")
             why = f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme}"'
             raise ApiError(500, "", why)
+        return cls.made(request, body, default=default)
+
+    @classmethod
+    def made(cls, request: Request, body: Json, *, default: str = "Background") -> DeleteOptions:
+        """The options that stand in a body, or else in the query. Raises ApiError 422 or ValueError."""
         preconditions = body.get("preconditions") or {}
         grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
-        propagation = str(
-            body.get("propagationPolicy") or request.query.get("propagationPolicy", "Background")
-        )
+        said = body.get("propagationPolicy") or request.query.get("propagationPolicy")
+        propagation = str(said or default)
         if propagation not in {"Foreground", "Background", "Orphan"}:
             known = '"Foreground", "Background", "Orphan", "nil"'
             raise invalid_options(
@@ -159,6 +184,7 @@ class DeleteOptions:
             dry_run=request.dry_run or request.check_dry_run(body.get("dryRun") or []),
             grace=None if grace is None else max(0, int(grace)),
             propagation=propagation,
+            unsaid=not said,
             uid=preconditions.get("uid"),
             resource_version=preconditions.get("resourceVersion"),
         )

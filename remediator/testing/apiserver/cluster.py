@@ -29,13 +29,15 @@ class Pace:
 
     ``ready_after``: from a pod's creation until it is ready. ``stop_after``: from its deletion until it is
     gone. ``lag``: until controllers notice a change, so that a status is seen to trail its spec. ``second``:
-    one second of the cluster's own deadlines (progressDeadlineSeconds).
+    one second of the cluster's own times: deadlines, back-offs, probes, what programs do. ``spread``: by how
+    much each of several pods that start at the same time is later than the one before.
     """
 
     ready_after: float = 0.05
     stop_after: float = 0.02
     lag: float = 0.005
     second: float = 1.0
+    spread: float = 0.0
 
 
 class Controller(Protocol):
@@ -58,7 +60,6 @@ class Cluster:
         controllers: Sequence[Controller],
         *,
         pace: Pace,
-        nodes: Sequence[str],
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         wall: Wall = utc_now,
@@ -66,7 +67,9 @@ class Cluster:
         self.store = Store()
         self.behaviours = Behaviours()
         self.moments: dict[str, float] = {}
-        self.pace, self.nodes, self.clock = pace, tuple(nodes), clock
+        self.announced: dict[tuple[str, ...], str] = {}
+        self.dead_nodes: set[str] = set()
+        self.pace, self.clock = pace, clock
         self._sleep, self._wall = sleep, wall
         self._controllers = controllers
         self._queue: dict[tuple[int, Key], None] = {}
@@ -122,6 +125,11 @@ class Cluster:
         timers.add(task)
         task.add_done_callback(timers.discard)
 
+    async def pause(self) -> None:
+        """Long enough for the controllers to notice what was just written. Not the sleep that was passed in:
+        a test that holds the controllers does not hold requests."""
+        await asyncio.sleep(2 * self.pace.lag)
+
     async def close(self) -> None:
         """End every timer."""
         tasks = [*self._timers, *self._deadlines]
@@ -138,7 +146,7 @@ class Cluster:
         obj = clone(manifest)
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.name
         meta = obj["metadata"]
-        for key in ("resourceVersion", "uid", "generation", "selfLink", "deletionTimestamp", "managedFields"):
+        for key in ("resourceVersion", "uid", "generation", "selfLink", "deletionTimestamp"):
             meta.pop(key, None)
         if "name" not in meta and "generateName" in meta:
             meta["name"] = f"{meta['generateName']}{uuid.uuid4().hex[:5]}"
@@ -167,8 +175,9 @@ class Cluster:
             meta.pop(key, None)
             if key in was:
                 meta[key] = was[key]
-        for key in ("managedFields", "selfLink"):
-            meta.pop(key, None)
+        meta.pop("selfLink", None)
+        if "managedFields" in was:
+            meta.setdefault("managedFields", was["managedFields"])
         for key in [
             key for key in ("labels", "annotations", "finalizers", "ownerReferences") if not meta.get(key, 1)
         ]:
@@ -221,13 +230,12 @@ class Cluster:
         obj = self.store.get(kind, key)
         if obj is None:
             return
-        if obj["metadata"].get("finalizers"):
-            self.store.put(kind, self.mark_deleting(kind, obj, 0))
-            return
         seconds = (
             obj["spec"].get("terminationGracePeriodSeconds", 30) if grace is None and kind.graceful else grace
         )
         if kind.graceful and seconds and obj["spec"].get("nodeName"):
             self.store.put(kind, self.mark_deleting(kind, obj, seconds))
+        elif obj["metadata"].get("finalizers"):
+            self.store.put(kind, self.mark_deleting(kind, obj, 0))
         else:
             self.store.remove(kind, key)

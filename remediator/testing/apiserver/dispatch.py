@@ -6,42 +6,40 @@ Known, faulty, authenticated, authorised, routed: a wrong token is 401 before a 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from remediator.testing.apiserver import discovery
-from remediator.testing.apiserver.access import Asked, User, authenticate, authorize, review
-from remediator.testing.apiserver.bodies import Request, parse_json
+from remediator.testing.apiserver import discovery, metrics, reviews
+from remediator.testing.apiserver.access import Access, Asked, authenticate
+from remediator.testing.apiserver.answers import NO_CACHE, json_response
+from remediator.testing.apiserver.applying import apply
+from remediator.testing.apiserver.bodies import Request
 from remediator.testing.apiserver.cluster import Cluster, Sleep
 from remediator.testing.apiserver.faults import Fault, Faults
-from remediator.testing.apiserver.kinds import GROUPS, KINDS, PODS, Kind
+from remediator.testing.apiserver.forms import Form, preferred
+from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
-from remediator.testing.apiserver.logs import Logs
+from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.paths import parse
-from remediator.testing.apiserver.reading import check_version, list_objects, partial
+from remediator.testing.apiserver.plain import NOT_FOUND_PAGE, plain
+from remediator.testing.apiserver.reading import check_version, list_objects, partial, partial_list
 from remediator.testing.apiserver.scaling import handle_scale
 from remediator.testing.apiserver.statuses import (
     ApiError,
-    bad_request,
     method_not_allowed,
     no_such_resource,
     unsupported,
 )
 from remediator.testing.apiserver.striking import fail_after, fail_before
-from remediator.testing.apiserver.watching import serve_watch
+from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources
+from remediator.testing.apiserver.tables import table
+from remediator.testing.apiserver.watching import OpenWatch, serve_watch
 from remediator.testing.apiserver.writing import Writer
 
-_BY_RESOURCE = {kind.resource: kind for kind in KINDS}
-_NO_CACHE = {"Cache-Control": "no-cache, private"}
-_NOT_FOUND_PAGE = "404 page not found\n"
-_AVAILABLE = (
-    "application/json, application/yaml, application/vnd.kubernetes.protobuf, "
-    "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
-)
+_BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
 
 
 @dataclass(kw_only=True)
@@ -50,12 +48,14 @@ class Dispatcher:
 
     cluster: Cluster
     writer: Writer
-    users: dict[str, User]
+    access: Access
     faults: Faults
-    logs: Logs
+    pods: PodSubresources
+    metrics: metrics.Metrics
     sleep: Sleep
+    closing: asyncio.Event
     requests: list[Arrival] = field(default_factory=list)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    watches: set[OpenWatch] = field(default_factory=set)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """The one handler."""
@@ -85,9 +85,9 @@ class Dispatcher:
         )
 
     async def _answer(self, http: web.Request, body: bytes) -> web.StreamResponse:
-        user = authenticate(self.users, http.headers.get("Authorization"))
+        user = authenticate(self.access.users, http.headers.get("Authorization"))
         asked = parse(http.method, http.path, http.query)
-        authorize(user, asked)
+        self.access.authorize(user, asked)
         request = Request(
             user=user,
             asked=asked,
@@ -95,58 +95,61 @@ class Dispatcher:
             content_type=http.headers.get("Content-Type", ""),
             accept=http.headers.get("Accept", ""),
             body=body,
+            agent=http.headers.get("User-Agent", ""),
         )
         if not asked.resource:
-            return _plain(request, http.method)
-        if (asked.group, asked.resource) == ("authorization.k8s.io", "selfsubjectaccessreviews"):
+            return plain(request, http.method, self.metrics)
+        if asked.group == metrics.GROUP and self.metrics.installed:
+            return json_response(metrics.answer(self.metrics, self.cluster, request))
+        if reviews.is_review(asked):
             return self._review(request)
         kind = find_kind(asked)
-        _check_accept(request)
+        form = preferred(request.accept, asked.verb)
         if asked.verb == "watch":
-            return await serve_watch(http, request, kind, self.cluster, self.closing)
-        return self._resource(request, kind)
+            return await serve_watch(http, request, kind, self.cluster, self.closing, self.watches)
+        if kind is PODS and (asked.subresource, asked.verb) in SUBRESOURCES:
+            return await self.pods.answer(http, request)
+        return self._resource(request, kind, form)
 
     def _review(self, request: Request) -> web.Response:
         if request.asked.verb != "create":
             raise method_not_allowed()
-        try:
-            body = parse_json(request.body)
-        except ValueError as error:
-            raise bad_request(str(error)) from error
-        return json_response(review(request.user, body), status=201)
+        now = self.cluster.timestamp()
+        return json_response(reviews.answer(self.access, request, now), status=201)
 
-    def _resource(self, request: Request, kind: Kind) -> web.Response:
+    def _resource(self, request: Request, kind: Kind, form: Form) -> web.Response:
         asked = request.asked
-        if kind is PODS and asked.subresource == "log" and asked.verb == "get":
-            return self._log(request)
         if asked.subresource == "scale" and kind.scalable:
             return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
+        if asked.resource_path == "pods/ephemeralcontainers" and asked.verb == "get":
+            return json_response(self.writer.present(request, kind))
         if asked.subresource not in {"", "status"}:
             raise _no_subresource(kind, asked)
         if asked.subresource == "status" and not kind.status_subresource:
             raise no_such_resource()
-        return self._object(request, kind)
+        return self._object(request, kind, form)
 
-    def _object(self, request: Request, kind: Kind) -> web.Response:
+    def _object(self, request: Request, kind: Kind, form: Form) -> web.Response:
         verb, status = request.asked.verb, 200
-        if verb not in kind.verbs or (verb == "create" and request.asked.name):
-            raise method_not_allowed()
-        if verb in {"update", "patch"} and not request.asked.name:
-            raise method_not_allowed()
+        _check_verb(kind, request.asked)
         answer: Any
         match verb:
             case "get":
                 check_version(request, self.cluster.store)
-                answer = self.writer.present(request, kind)
-                answer = partial(answer) if "as=PartialObjectMetadata" in request.accept else answer
+                answer = kind.outward(self.writer.present(request, kind))
+                answer = self._shaped(kind, answer, form)
             case "list":
                 answer = list_objects(request, kind, self.cluster.store)
+                answer = self._shaped(kind, answer, form)
             case "create":
-                answer, status = self.writer.create(request, kind), 201
+                answer, status = kind.outward(self.writer.create(request, kind)), 201
             case "update":
-                answer = self.writer.update(request, kind)
+                answer = kind.outward(self.writer.update(request, kind))
+            case "patch" if request.is_apply:
+                answer, status = apply(self.writer, self.access, request, kind)
+                answer = kind.outward(answer)
             case "patch":
-                answer = self.writer.patch(request, kind)
+                answer = kind.outward(self.writer.patch(request, kind))
             case "delete":
                 answer = self.writer.delete(request, kind)
             case "deletecollection":
@@ -154,6 +157,18 @@ class Dispatcher:
             case _:
                 raise method_not_allowed()
         return json_response(answer, status=status, warnings=request.warnings)
+
+    def _shaped(self, kind: Kind, answer: Json, form: Form) -> Json:
+        """An object or a list in the form the client prefers."""
+        match form:
+            case Form.WHOLE:
+                return answer
+            case Form.PARTIAL:
+                return partial_list(answer) if "items" in answer else partial(answer)
+            case Form.TABLE:
+                alone = {"resourceVersion": answer["metadata"]["resourceVersion"]}
+                meta = answer["metadata"] if "items" in answer else alone
+                return table(kind, answer.get("items", [answer]), meta, self.cluster.timestamp())
 
     def _delete_collection(self, request: Request, kind: Kind) -> Any:
         names = {
@@ -163,71 +178,35 @@ class Dispatcher:
         found = [one for one in self.cluster.store.list(kind, namespace) if one["metadata"]["name"] in names]
         return self.writer.delete_all(request, kind, found)
 
-    def _log(self, request: Request) -> web.Response:
-        text = self.logs.read(request, self.writer.present(request, PODS))
-        if text is None:
-            return web.Response(status=204, headers=_NO_CACHE)
-        return web.Response(text=text, headers=_NO_CACHE)
-
 
 def find_kind(asked: Asked) -> Kind:
     """The kind behind a path. Raises ApiError 404, or 501 for what only a real server has."""
-    kind = _BY_RESOURCE.get((asked.group, asked.resource))
-    if kind is not None and kind.version == asked.version:
+    kind = _BY_RESOURCE.get((asked.group, asked.version, asked.resource))
+    if kind is not None:
         return kind
-    if asked.group in discovery.ELSEWHERE or (not asked.group and asked.resource in discovery.CORE_ELSEWHERE):
+    if discovery.find(asked.group, asked.version, asked.resource) is not None:
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
-    if (asked.group, asked.resource) in discovery.RESOURCES_ELSEWHERE:
-        raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
-    if any(asked.group == group for group, _ in GROUPS):
+    if discovery.known_group(asked.group):
         raise no_such_resource()
-    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
+    raise web.HTTPNotFound(text=NOT_FOUND_PAGE, headers=NO_CACHE)
+
+
+def _check_verb(kind: Kind, asked: Asked) -> None:
+    """Raises ApiError 405 for a verb the resource has not, 501 for one that only a real server knows."""
+    misplaced = (asked.verb == "create" and asked.name) or (
+        asked.verb in {"update", "patch"} and not asked.name
+    )
+    real = discovery.find(kind.group, kind.version, kind.plural)
+    if misplaced or (real is not None and asked.verb not in real.verbs):
+        raise method_not_allowed()
+    if asked.verb not in kind.verbs:
+        raise unsupported(f"to {asked.verb} {kind.plural}")
 
 
 def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
-    real = {"pods": {"exec", "attach", "portforward", "proxy", "eviction", "binding", "ephemeralcontainers"}}
-    if asked.subresource in real.get(kind.plural, set()):
+    if discovery.find(kind.group, kind.version, asked.resource_path) is not None:
         return unsupported(f"the subresource {asked.resource_path}")
     return no_such_resource()
-
-
-def _plain(request: Request, method: str) -> web.Response:
-    found = discovery.document(request.asked.path)
-    if found is None:
-        parts = request.asked.path.strip("/").split("/")
-        if parts[0] == "apis" and len(parts) > 1 and parts[1] in discovery.ELSEWHERE:
-            raise unsupported(f"the API group {parts[1]}")
-        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=_NO_CACHE)
-    if method not in {"GET", "HEAD"}:
-        raise method_not_allowed()
-    if isinstance(found, str):
-        return web.Response(text=found, headers=_NO_CACHE)
-    return json_response(found)
-
-
-def _check_accept(request: Request) -> None:
-    """Raises ApiError 406 when no form this server has is acceptable."""
-    wanted = [part.strip() for part in request.accept.split(",") if part.strip()]
-    if not wanted:
-        return
-    for part in wanted:
-        media, _, parameters = part.partition(";")
-        if media in {"*/*", "application/*", "application/json"} and "as=Table" not in parameters:
-            return
-    if any("as=Table" in part for part in wanted):
-        raise unsupported("the Table form")
-    message = f"406: Not Acceptable\n\nAvailable representations: {_AVAILABLE}"
-    raise ApiError(406, "NotAcceptable", message, details={})
-
-
-def json_response(body: Any, *, status: int = 200, warnings: list[str] | None = None) -> web.Response:
-    """An answer in JSON."""
-    text = json.dumps(body, separators=(",", ":"))
-    response = web.Response(status=status, text=text, content_type="application/json", headers=_NO_CACHE)
-    response.charset = None
-    for warning in warnings or ():
-        response.headers.add("Warning", warning)
-    return response
 
 
 def status_response(error: ApiError) -> web.Response:

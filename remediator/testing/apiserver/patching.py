@@ -22,14 +22,14 @@ from remediator.testing.apiserver.statuses import (
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-_APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+_CBOR = "application/apply-patch+cbor"
 
 
 def patched_object(request: Request, old: Json, type_name: str) -> tuple[Json, Any]:
     """The patched object, decoded, and the patch. Raises ApiError 400, 415, 422 or 501."""
-    media = request.content_type.partition(";")[0].strip()
-    if media in _APPLY:
-        raise unsupported("server-side apply")
+    media = request.media
+    if media == _CBOR:
+        raise unsupported("server-side apply in CBOR")
     if media not in {JSON_PATCH, MERGE_PATCH, STRATEGIC}:
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
     if "force" in request.query:
@@ -53,7 +53,7 @@ def _decoded(request: Request, new: Json, patch: Any, type_name: str, *, strateg
     try:
         decoded = decode(new, type_name)
     except Mismatch as mismatch:
-        why = f"unrecognized type: {mismatch.wanted}" if strategic else str(mismatch)
+        why = f"unrecognized type: {mismatch.wanted}" if strategic and mismatch.wanted else str(mismatch)
         raise invalid_patch(shown, why) from mismatch
     if decoded.unknown and request.strict:
         listed = ", ".join(f'unknown field "{path}"' for path in decoded.unknown)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from remediator.testing.apiserver.bodies import Request
+from remediator.testing.apiserver.bodies import Request, parse_json
 from remediator.testing.apiserver.kinds import Kind
 from remediator.testing.apiserver.objects import Json, key_of
 from remediator.testing.apiserver.selectors import parse_fields, parse_labels
@@ -18,11 +18,9 @@ from remediator.testing.apiserver.statuses import (
     bad_request,
     expired,
     invalid_options,
-    unsupported,
 )
 from remediator.testing.apiserver.store import Store
 
-_PARTIAL = "as=PartialObjectMetadata"
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new "
     "list without the continue parameter, or use the continue token in this response to retrieve the "
@@ -35,7 +33,7 @@ _EXPIRED = (
 def selection(request: Request, kind: Kind) -> Callable[[Json], bool]:
     """Which objects the selectors of the request let through. Raises ApiError 400."""
     labels = parse_labels(request.query.get("labelSelector", ""))
-    fields = parse_fields(request.query.get("fieldSelector", ""), kind.fields, core=not kind.group)
+    fields = parse_fields(request.query.get("fieldSelector", ""), kind)
     name = request.asked.name
     return lambda obj: (
         labels.matches(obj["metadata"].get("labels", {}))
@@ -55,8 +53,8 @@ def check_version(request: Request, store: Store) -> None:
     if not text.isdecimal():
         why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
         raise ApiError(500, "", f'resourceVersion: Invalid value: "{text}": {why}')
-    if request.query.get("resourceVersionMatch") == "Exact" and int(text) != store.revision:
-        raise unsupported("a list at an exact resourceVersion of the past")
+    if request.query.get("resourceVersionMatch") == "Exact" and int(text) < store.oldest:
+        raise expired("The resourceVersion for the provided list is too old.")
     if int(text) > store.revision:
         large = "Too large resource version"
         causes = [{"reason": "ResourceVersionTooLarge", "message": large}]
@@ -81,12 +79,14 @@ def _page(request: Request, store: Store, namespace: str) -> Page:
     except ValueError as error:
         raise bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax') from error
     if not token:
-        ignored = request.query.get("resourceVersion") == "0"
-        return Page(limit=0 if ignored else size, start="", revision=store.revision)
+        version = request.query.get("resourceVersion", "")
+        exact = request.query.get("resourceVersionMatch") == "Exact" and version.isdecimal()
+        revision = int(version) if exact else store.revision
+        return Page(limit=0 if version == "0" else size, start="", revision=revision)
     if request.query.get("resourceVersion"):
         raise bad_request("specifying resource version is not allowed when using continue")
     try:
-        decoded = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        decoded = parse_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), "latin-1")
         start, revision = str(decoded["start"]).lstrip("/"), int(decoded["rv"])
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error
@@ -113,9 +113,8 @@ def list_objects(request: Request, kind: Kind, store: Store) -> Json:
     def place(obj: Json) -> str:
         return obj["metadata"]["name"] if namespace or not kind.namespaced else "/".join(key_of(obj))
 
-    found = [
-        obj for obj in store.list(kind, namespace if kind.namespaced else "") if place(obj) >= page.start
-    ]
+    present = store.at(page.revision, kind, namespace if kind.namespaced else "")
+    found = [obj for obj in present if place(obj) >= page.start]
     found = sorted(filter(chosen, found), key=place)
     meta: Json = {"resourceVersion": str(page.revision)}
     if page.limit and len(found) > page.limit:
@@ -123,23 +122,22 @@ def list_objects(request: Request, kind: Kind, store: Store) -> Json:
         if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
             meta["remainingItemCount"] = len(found) - page.limit
         found = found[: page.limit]
-    if _PARTIAL in request.accept:
-        items = list(map(partial, found))
-        return {
-            "kind": "PartialObjectMetadataList",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": meta,
-            "items": items,
-        }
     return list_of(kind, found, meta)
 
 
 def list_of(kind: Kind, found: list[Json], meta: Json) -> Json:
     """A list; its items do not repeat their kind."""
     items = [
-        {name: value for name, value in obj.items() if name not in {"kind", "apiVersion"}} for obj in found
+        {name: value for name, value in kind.outward(obj).items() if name not in {"kind", "apiVersion"}}
+        for obj in found
     ]
     return {"kind": f"{kind.name}List", "apiVersion": kind.api_version, "metadata": meta, "items": items}
+
+
+def partial_list(whole: Json) -> Json:
+    """A list whose items are reduced to their metadata."""
+    head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+    return head | {"metadata": whole["metadata"], "items": list(map(partial, whole["items"]))}
 
 
 def partial(obj: Json) -> Json:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from remediator.testing.apiserver.bodies import Request, parse_json
+from remediator.testing.apiserver.applying import configuration
+from remediator.testing.apiserver.bodies import Request, check_kind, parse_json
 from remediator.testing.apiserver.kinds import Kind
+from remediator.testing.apiserver.managers import APPLY, manager_of
+from remediator.testing.apiserver.merging import applied
 from remediator.testing.apiserver.objects import Json, clone
 from remediator.testing.apiserver.patching import patched_object
 from remediator.testing.apiserver.selectors import query_form
@@ -49,6 +52,12 @@ def handle_scale(writer: Writer, request: Request, kind: Kind) -> Json:
     old = writer.present(request, kind)
     scale, body = _asked_scale(request, old)
     check_names(request, scale)
+    wanted = clone(old)
+    if request.is_apply:
+        manager = manager_of(request, kind, APPLY, writer.cluster.timestamp())
+        force = request.query.get("force") in {"true", "1"}
+        count = {"spec": {"replicas": scale.get("spec", {}).get("replicas", 0)}}
+        wanted = applied(count, old, kind.type_name, manager, force=force)
     version = scale["metadata"].get("resourceVersion")
     if version and version != old["metadata"]["resourceVersion"]:
         raise modified(kind.plural, kind.group, request.asked.name)
@@ -56,13 +65,16 @@ def handle_scale(writer: Writer, request: Request, kind: Kind) -> Json:
     if replicas < 0:
         cause = Cause.invalid("spec.replicas", str(replicas), "must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", request.asked.name, [cause])
-    wanted = clone(old)
     wanted["spec"]["replicas"] = replicas
     obj = writer.cluster.prepare_update(kind, wanted, old)
     return scale_of(writer.store(request, kind, obj, old, dry_run=dry_run, body=body))
 
 
 def _asked_scale(request: Request, workload: Json) -> tuple[Json, object]:
+    if request.is_apply:
+        config = configuration(request)
+        check_kind(config, "Scale", "autoscaling/v1")
+        return config, config
     if request.asked.verb == "patch":
         return patched_object(request, scale_of(workload), "Scale")
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.statuses import bad_request
@@ -149,22 +149,39 @@ class FieldSelector:
         return all((read(obj) == value) != negated for read, value, negated in self.terms)
 
 
-def parse_fields(text: str, known: Mapping[str, FieldReader], *, core: bool) -> FieldSelector:
-    """A field selector over the fields its kind can be selected by.
+class Selectable(Protocol):
+    """A kind, as far as field selectors look at it."""
 
-    ``core``: the kinds of the core group word an unknown field otherwise. Raises ApiError 400.
-    """
+    @property
+    def name(self) -> str:
+        """Its name, such as ``Pod``."""
+
+    @property
+    def group(self) -> str:
+        """Its API group; empty for the core group."""
+
+    @property
+    def fields(self) -> Mapping[str, FieldReader]:
+        """The fields its objects can be selected by."""
+
+
+def parse_fields(text: str, kind: Selectable) -> FieldSelector:
+    """A field selector over the fields its kind can be selected by. Raises ApiError 400."""
     terms = []
     for name, value, negated in _field_terms(text):
-        if name not in known:
-            names = ", ".join(f'"{field}"' for field in ("metadata.name", "metadata.namespace"))
-            raise bad_request(
-                f"field label not supported: {name}"
-                if core
-                else f'"{name}" is not a known field selector: only {names}'
-            )
-        terms.append((known[name], value, negated))
+        if name not in kind.fields:
+            raise bad_request(_unknown_field(name, kind))
+        terms.append((kind.fields[name], value, negated))
     return FieldSelector(tuple(terms))
+
+
+def _unknown_field(name: str, kind: Selectable) -> str:
+    """Every group words it in its own way."""
+    if kind.group == "batch":
+        return f'field label "{name}" not supported for {kind.name}'
+    if not kind.group or kind.group == "events.k8s.io":
+        return f"field label not supported: {name}"
+    return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _field_terms(text: str) -> Iterator[tuple[str, str, bool]]:

@@ -10,37 +10,35 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiohttp import web
 
 from remediator.testing.apiserver import control
-from remediator.testing.apiserver.access import User
-from remediator.testing.apiserver.behaviour import Behaviour
+from remediator.testing.apiserver.access import Access, User
+from remediator.testing.apiserver.admission import Admission
 from remediator.testing.apiserver.cluster import Cluster, Pace, Sleep
 from remediator.testing.apiserver.controllers import default_controllers
-from remediator.testing.apiserver.controllers.kubelet import apply_behaviour
+from remediator.testing.apiserver.controllers.kubelet import Kubelet
+from remediator.testing.apiserver.controllers.machines import Machines
 from remediator.testing.apiserver.dispatch import Dispatcher
+from remediator.testing.apiserver.executing import Commands
 from remediator.testing.apiserver.faults import Faults
-from remediator.testing.apiserver.kinds import (
-    DAEMON_SETS,
-    DEPLOYMENTS,
-    KINDS,
-    NAMESPACES,
-    STATEFUL_SETS,
-    Kind,
-)
 from remediator.testing.apiserver.ledger import Arrival, Ledger
 from remediator.testing.apiserver.logs import Logs
-from remediator.testing.apiserver.objects import Json, Wall, digest, utc_now
+from remediator.testing.apiserver.machines import register
+from remediator.testing.apiserver.metrics import Metrics
+from remediator.testing.apiserver.objects import Json, Wall, utc_now
+from remediator.testing.apiserver.stage import Stage
+from remediator.testing.apiserver.streaming import LogAnswers
+from remediator.testing.apiserver.subresources import PodSubresources
 from remediator.testing.apiserver.writing import Writer
 
 TOKEN = "fake-token"
 ADMIN = User(name="admin")
-_BY_KIND = {(kind.api_version, kind.name): kind for kind in KINDS}
 
 
-class FakeApiServer:
+class FakeApiServer(Stage):
     """A Kubernetes API server on a port of its own, with the controllers that make pods follow workloads.
 
     ``users`` maps bearer tokens to users (by default one token, ``TOKEN``, for a user who may do everything
@@ -64,24 +62,37 @@ class FakeApiServer:
     ) -> None:
         self._host, self._port, self._tls, self._ca = host, port, tls, ca
         self.users = dict(users) if users is not None else {TOKEN: ADMIN}
-        self.faults, self.ledger, self.logs = Faults(), Ledger(), Logs()
-        controllers = default_controllers()
+        self.faults, self.ledger, self.logs = Faults(), Ledger(), Logs(wall=wall)
+        self.commands, self.metrics = Commands(), Metrics()
+        self.kubelet, self.machines = Kubelet(self.logs), Machines()
         self.cluster = Cluster(
-            controllers, pace=pace or Pace(), nodes=nodes, sleep=sleep, clock=time.monotonic, wall=wall
+            default_controllers(self.kubelet, self.machines),
+            pace=pace or Pace(),
+            sleep=sleep,
+            clock=time.monotonic,
+            wall=wall,
         )
+        self.admission = Admission(store=self.cluster.store)
+        writer = Writer(cluster=self.cluster, ledger=self.ledger, admission=self.admission)
+        closing = asyncio.Event()
+        logs = LogAnswers(cluster=self.cluster, logs=self.logs, closing=closing)
         self._dispatcher = Dispatcher(
             cluster=self.cluster,
-            writer=Writer(cluster=self.cluster, ledger=self.ledger),
-            users=self.users,
+            writer=writer,
+            access=Access(users=self.users, store=self.cluster.store),
             faults=self.faults,
-            logs=self.logs,
+            pods=PodSubresources(writer=writer, logs=logs, commands=self.commands),
+            metrics=self.metrics,
             sleep=sleep,
+            closing=closing,
         )
         self._runner: web.AppRunner | None = None
         self._engine: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        for name in ("default", "kube-system"):
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
             self.namespace(name)
+        for number, name in enumerate(nodes, 1):
+            register(self.cluster, name, number)
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 * 2**20)
@@ -120,6 +131,24 @@ class FakeApiServer:
         """Every request so far, in the order of arrival."""
         return self._dispatcher.requests
 
+    @property
+    def stage(self) -> Stage:
+        """The cluster behind it, as a test directs it."""
+        return self
+
+    def cut_watches(self) -> int:
+        """Break off every open watch; how many there were."""
+        watches = tuple(self._dispatcher.watches)
+        for watch in watches:
+            watch.cut()
+        return len(watches)
+
+    def silence_watches(self) -> int:
+        """Send nothing more on the watches that are open now, and leave them open; how many there are."""
+        for watch in self._dispatcher.watches:
+            watch.silent = True
+        return len(self._dispatcher.watches)
+
     def kubeconfig(self, path: Path, *, token: str | None = None, namespace: str = "default") -> Path:
         """Write a kubeconfig file for this server and one of its tokens (the first, if none is named)."""
         cluster: Json = {"server": self.url}
@@ -138,65 +167,6 @@ class FakeApiServer:
         }
         path.write_text(json.dumps(document, indent=2))
         return path
-
-    def namespace(self, name: str) -> Json:
-        """The namespace, created if it is not there."""
-        present = self.cluster.store.get(NAMESPACES, ("", name))
-        return present or self.cluster.create(NAMESPACES, {"metadata": {"name": name}})
-
-    def create(self, manifest: Json) -> Json:
-        """Create an object as an administrator would, its namespace too. Not in the ledger.
-
-        Raises ValueError for a kind this server does not serve, an invalid object or a name that is taken.
-        """
-        kind = _BY_KIND.get((str(manifest.get("apiVersion")), str(manifest.get("kind"))))
-        if kind is None:
-            raise ValueError(
-                f"this fake API server serves no {manifest.get('apiVersion')} {manifest.get('kind')}"
-            )
-        filled = {**manifest, "metadata": dict(manifest["metadata"])}
-        if kind.namespaced:
-            self.namespace(filled["metadata"].setdefault("namespace", "default"))
-        obj = self.cluster.prepare_create(kind, filled)
-        if causes := kind.validate(obj):
-            raise ValueError(f"{kind.name} {obj['metadata']['name']}: {causes[0].field}: {causes[0].message}")
-        if self.cluster.store.get(kind, (obj["metadata"].get("namespace", ""), obj["metadata"]["name"])):
-            raise ValueError(f"{kind.name} {obj['metadata']['name']} exists")
-        return self.cluster.store.put(kind, obj)
-
-    def restore(self, obj: Json) -> Json:
-        """Store an object exactly as it is, status included: a state that was recorded elsewhere."""
-        kind = _BY_KIND[(obj["apiVersion"], obj["kind"])]
-        if kind.namespaced:
-            self.namespace(obj["metadata"]["namespace"])
-        return self.cluster.store.put(kind, obj)
-
-    def deployment(self, namespace: str, name: str, *, replicas: int = 2, **spec: Any) -> Json:
-        """Create a plain Deployment with the label ``app: NAME``; ``spec`` adds to its spec."""
-        labels = {"app": name}
-        pod = {"containers": [{"name": name, "image": f"registry.local/{name}:v1"}]}
-        meta = {"name": name, "namespace": namespace, "labels": labels}
-        template = {"metadata": {"labels": labels}, "spec": pod}
-        body = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template, **spec}
-        return self.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body})
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        """The object as it is now, or None. Must not be changed."""
-        return self.cluster.store.get(kind, (namespace, name))
-
-    def behave(self, namespace: str, name: str, behaviour: Behaviour) -> None:
-        """From now on, the pods of this workload (or this bare pod) behave so."""
-        revision = None
-        for kind in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS):
-            if (workload := self.get(kind, namespace, name)) is not None:
-                revision = digest(workload["spec"]["template"])
-        apply_behaviour(self.cluster, (namespace, name), behaviour, revision)
-
-    def set_log(
-        self, namespace: str, pod: str, text: str, *, container: str = "", previous: bool = False
-    ) -> None:
-        """What a pod's container has written."""
-        self.logs.set((namespace, pod), text, container=container, previous=previous)
 
     async def settled(self, within: float = 5.0) -> None:
         """Wait until the controllers have nothing left to do. Raises TimeoutError after so many seconds."""

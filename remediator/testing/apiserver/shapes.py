@@ -7,20 +7,24 @@ from typing import Any
 
 from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.schema import Field, fields_of
+from remediator.testing.apiserver.times import normal_time
 
 _GO_NAMES = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 _KEPT_EMPTY = {"containers", "items"}
 """Lists that are written even when they are empty; every other one is left out, as Go's omitempty does."""
-_KEPT_NULL = {"creationTimestamp", "lastProbeTime"}
+_KEPT_NULL = {"creationTimestamp", "lastProbeTime", "eventTime", "firstTimestamp", "lastTimestamp"}
 _PYTHON = {"string": str, "boolean": bool, "int32": int, "int64": int}
+_TIMES = {"time", "microtime"}
 
 
 class Mismatch(Exception):
-    """A value of another type than its field, in the words of Go's decoder; ``wanted``: the field's type."""
+    """A value that its field cannot hold, in the words of Go's decoder.
 
-    def __init__(self, *, path: str, struct: str, found: str, wanted: str) -> None:
-        where = f"{struct}.{path}"
-        super().__init__(f"json: cannot unmarshal {found} into Go struct field {where} of type {wanted}")
+    ``wanted``: the field's type, where the value has another; empty where it is the text that is wrong.
+    """
+
+    def __init__(self, text: str, *, wanted: str = "") -> None:
+        super().__init__(text)
         self.wanted = wanted
 
 
@@ -73,15 +77,28 @@ def _member(value: Any, kind: Field, path: str, struct: str, unknown: list[str])
         _require(value, dict, path, struct, f"v1.{kind.object}")
         return _object(value, kind.object, path, unknown)
     plain = kind.type.strip("[]{}")
+    if plain in _TIMES and value is not None:
+        return _time(value, plain, path, struct)
     if plain in _PYTHON:
         _require(value, _PYTHON[plain], path, struct, _go(plain))
     return value
 
 
+def _time(value: Any, kind: str, path: str, struct: str) -> str:
+    _require(value, str, path, struct, "string")
+    try:
+        return normal_time(value, kind)
+    except ValueError as error:
+        raise Mismatch(str(error)) from error
+
+
 def _require(value: Any, wanted: type, path: str, struct: str, go: str) -> None:
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise Mismatch(path=path, struct=struct, found=_GO_NAMES.get(type(value), "null"), wanted=go)
+        found = _GO_NAMES.get(type(value), "null")
+        text = f"json: cannot unmarshal {found} into Go struct field {struct}.{path} of type {go}"
+        raise Mismatch(text, wanted=go)
 
 
 def _go(plain: str) -> str:
-    return {"boolean": "bool"}.get(plain, f"v1.{plain[1:]}" if plain.startswith("@") else plain)
+    named = f"v1.{plain.rpartition('.')[2].lstrip('@')}" if plain.startswith("@") else plain
+    return {"boolean": "bool"}.get(plain, named)

@@ -121,6 +121,14 @@ def conflict(resource: str, group: str, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, details=_details(name, group, resource))
 
 
+def other_uid(resource: str, group: str, key: tuple[str, str], wanted: str, present: str) -> ApiError:
+    """A replacement of another object than the one that is there; ``key``: namespace and name."""
+    path = "/".join(part for part in ("/registry", resource, *key) if part)
+    failed = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {present}"
+    error = f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0"
+    return conflict(resource, group, key[1], f"{error}, AdditionalErrorMsg: {failed}")
+
+
 def unauthorized() -> ApiError:
     """A token that nobody has."""
     return ApiError(401, "Unauthorized", "Unauthorized")
@@ -133,6 +141,22 @@ def forbidden(resource: str, group: str, name: str, why: str, *, causes: Sequenc
     if causes:
         details["causes"] = [cause.as_json() for cause in causes]
     return ApiError(403, "Forbidden", f"{subject} is forbidden: {why}", details=details)
+
+
+def denied(resource: str, group: str, name: str, policy: str, message: str) -> ApiError:
+    """Refused by a ValidatingAdmissionPolicy, whose binding has the same name."""
+    text = f"ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: {message}"
+    details = _details(name, group, resource) | {"causes": [{"message": text}]}
+    shown = f'{qualified(resource, group)} "{name}" is forbidden: {text}'
+    return ApiError(422, "Invalid", shown, details=details)
+
+
+def failed_webhook(name: str, url: str, host: str) -> ApiError:
+    """An admission webhook that has to be asked and cannot be reached."""
+    call = f'failed to call webhook: Post "{url}": dial tcp: lookup {host}: no such host'
+    text = f'failed calling webhook "{name}": {call}'
+    shown = f"Internal error occurred: {text}"
+    return ApiError(500, "InternalError", shown, details={"causes": [{"message": text}]})
 
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -51,6 +51,22 @@ class Store:
         """Every object of the kind, of one namespace or of all, in the order of namespace and name."""
         found = self._objects.get(kind.resource, {}).items()
         return [obj for key, obj in sorted(found) if not namespace or key[0] == namespace]
+
+    def at(self, revision: int, kind: Kind, namespace: str = "") -> Sequence[Json]:
+        """As ``list``, at a version that is not older than the history."""
+        if revision >= self.revision:
+            return self.list(kind, namespace)
+        found = {key_of(obj): obj for obj in self.list(kind, namespace)}
+        for event in reversed(self._history):
+            if event.revision <= revision:
+                break
+            if event.kind.resource != kind.resource or namespace not in {"", event.key[0]}:
+                continue
+            if event.old is None:
+                found.pop(event.key, None)
+            else:
+                found[event.key] = event.old
+        return [found[key] for key in sorted(found)]
 
     def put(self, kind: Kind, obj: Json) -> Json:
         """Store a new object, or another state of one. A state equal to the present one changes nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.controllers.kubelet import is_ready
+from remediator.testing.apiserver.controllers.pods import is_ready
 from remediator.testing.apiserver.objects import Json
 
 

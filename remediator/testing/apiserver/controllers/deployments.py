@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import progress
 from remediator.testing.apiserver.controllers.replicasets import active_pods
@@ -69,23 +70,27 @@ class Deployments:
         deployment = cluster.store.get(DEPLOYMENTS, key)
         if deployment is None:
             return
-        if not deleting(deployment) and not _note_pause(cluster, deployment):
-            self._roll(cluster, key)
-        self._write_status(cluster, key)
+        still = deleting(deployment) or _note_pause(cluster, deployment)
+        self._write_status(cluster, key, look(cluster, key) if still else self._roll(cluster, key))
 
-    def _roll(self, cluster: Cluster, key: Key) -> None:
+    def _roll(self, cluster: Cluster, key: Key) -> View | None:
+        """One step; what the status is to be counted from, or None for no status now.
+
+        As in the real controller that is what was looked at before anything was scaled; and once it has
+        written a new revision onto the Deployment, its status is out of date and waits for the next look.
+        """
         if (view := look(cluster, key)) is None:
-            return
+            return None
         if self._scale_only(cluster, view):
-            return
+            return view
         recreate = view.deployment["spec"]["strategy"]["type"] == "Recreate"
         if recreate and (_shrink(cluster, view, list(view.old)) or _still_running(cluster, view)):
-            return
-        self._ensure_new(cluster, view)
-        if (view := look(cluster, key)) is None or view.new is None:
-            return
-        if not _grow_new(cluster, view):
+            return view
+        announced = self._ensure_new(cluster, view)
+        view = look(cluster, key)
+        if view is not None and view.new is not None and not _grow_new(cluster, view):
             _shrink_old(cluster, view)
+        return None if announced else view
 
     def _scale_only(self, cluster: Cluster, view: View) -> bool:
         """A change of ``spec.replicas`` alone is applied at once when a single ReplicaSet is active."""
@@ -96,31 +101,38 @@ class Deployments:
         _scale(cluster, view, active[0], view.replicas)
         return True
 
-    def _ensure_new(self, cluster: Cluster, view: View) -> None:
+    def _ensure_new(self, cluster: Cluster, view: View) -> bool:
+        """See that the present template has a ReplicaSet; whether the Deployment had to be told of it."""
         revision = 1 + max((_revision(one) for one in view.old), default=0)
         if view.new is None:
             created = cluster.create(REPLICA_SETS, _replica_set(view, revision))
+            _tell_scaled(cluster, view, created, 0)
             message = f'Created new replica set "{created["metadata"]["name"]}"'
-            self._announce(cluster, view, revision, "NewReplicaSetCreated", message)
-            return
-        if _revision(view.new) < revision:
+            self._announce(cluster, view, revision, ("True", "NewReplicaSetCreated", message))
+            return True
+        found = _revision(view.new) < revision
+        if found:
             changed = clone(view.new)
             annotations = changed["metadata"]["annotations"]
             past = [annotations.get(HISTORY), annotations.get(REVISION)]
             annotations |= {HISTORY: ",".join(filter(None, past)), REVISION: str(revision)}
             cluster.update(REPLICA_SETS, changed)
             message = f'Found new replica set "{changed["metadata"]["name"]}"'
-            self._announce(cluster, view, revision, "FoundNewReplicaSet", message)
+            said = ("True", "FoundNewReplicaSet", message)
+            self._announce(cluster, view, revision, None if progress.reason(view.deployment) else said)
         _copy_annotations(cluster, view)
+        return found
 
-    def _announce(self, cluster: Cluster, view: View, revision: int, reason: str, message: str) -> None:
+    def _announce(
+        self, cluster: Cluster, view: View, revision: int, said: tuple[str, str, str] | None
+    ) -> None:
         changed = clone(view.deployment)
         changed["metadata"].setdefault("annotations", {})[REVISION] = str(revision)
-        progress.set_progress(cluster, changed, changed["status"], ("True", reason, message))
+        if said is not None:
+            progress.set_progress(cluster, changed, changed["status"], said)
         cluster.store.put(DEPLOYMENTS, changed)
 
-    def _write_status(self, cluster: Cluster, key: Key) -> None:
-        view = look(cluster, key)
+    def _write_status(self, cluster: Cluster, key: Key, view: View | None) -> None:
         if view is None:
             return
         status = progress.status(cluster, view.deployment, view.new, view.all)
@@ -197,7 +209,7 @@ def _copy_annotations(cluster: Cluster, view: View) -> None:
     present = cluster.store.get(REPLICA_SETS, key_of(view.new))
     assert present is not None
     changed = clone(present)
-    changed["metadata"]["annotations"] |= {**_inherited(view), **_sizes(view)}
+    changed["metadata"]["annotations"] |= _inherited(view)
     cluster.update(REPLICA_SETS, changed)
 
 
@@ -260,4 +272,13 @@ def _scale(cluster: Cluster, view: View, replica_set: Json, replicas: int) -> bo
     changed["metadata"]["annotations"] |= _sizes(view)
     changed["spec"]["replicas"] = replicas
     cluster.update(REPLICA_SETS, changed)
+    _tell_scaled(cluster, view, changed, replica_set["spec"]["replicas"])
     return bool(replica_set["spec"]["replicas"] != replicas)
+
+
+def _tell_scaled(cluster: Cluster, view: View, replica_set: Json, before: int) -> None:
+    now = replica_set["spec"]["replicas"]
+    if now != before:
+        way = "up" if now > before else "down"
+        message = f"Scaled {way} replica set {replica_set['metadata']['name']} from {before} to {now}"
+        announce(cluster, view.deployment, "deployment-controller", "ScalingReplicaSet", message)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.kinds import KINDS, NAMESPACES, Kind
+from remediator.testing.apiserver.kinds import EVENTS, KINDS, NAMESPACES, NODES, Kind
 from remediator.testing.apiserver.objects import Json, Key, clone, deleting, key_of
 from remediator.testing.apiserver.store import Event
 
 FOREGROUND = "foregroundDeletion"
+_OWNED = tuple(kind for kind in KINDS if kind not in (EVENTS, NODES))
+"""Kinds that may have an owner or dependents; to look through every Event for one would take long."""
+ORPHAN = "orphan"
 
 
 class Garbage:
@@ -17,29 +20,44 @@ class Garbage:
 
     def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
         """What was deleted, and what waits for its dependents."""
+        if event.kind is EVENTS:
+            return
         if event.type == "DELETED":
             yield "", event.obj["metadata"]["uid"]
             for reference in event.obj["metadata"].get("ownerReferences", ()):
                 yield "", reference["uid"]
-        elif deleting(event.obj) and FOREGROUND in event.obj["metadata"].get("finalizers", ()):
+        elif _going(event.obj, FOREGROUND) or _going(event.obj, ORPHAN):
             yield "", event.obj["metadata"]["uid"]
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """Delete the dependents; when none is left, finish a foreground deletion."""
         uid = key[1]
         owner = _find(cluster, uid)
-        if owner is not None and not _foreground(owner[1]):
+        if owner is not None and _going(owner[1], ORPHAN):
+            orphan(cluster, uid)
+            _release(cluster, *owner, ORPHAN)
+            return
+        if owner is not None and not _going(owner[1], FOREGROUND):
             return
         left = _dependents(cluster, uid)
         for kind, obj in left:
             if not deleting(obj):
                 _delete_dependent(cluster, kind, obj, foreground=owner is not None)
         if owner is not None and not left:
-            cluster.store.remove(owner[0], key_of(owner[1]))
+            _release(cluster, *owner, FOREGROUND)
 
 
-def _foreground(obj: Json) -> bool:
-    return deleting(obj) and FOREGROUND in obj["metadata"].get("finalizers", ())
+def _going(obj: Json, finalizer: str) -> bool:
+    return deleting(obj) and finalizer in obj["metadata"].get("finalizers", ())
+
+
+def _release(cluster: Cluster, kind: Kind, obj: Json, finalizer: str) -> None:
+    """Take a finalizer away; without any, the object is gone."""
+    left = [one for one in obj["metadata"]["finalizers"] if one != finalizer]
+    if left:
+        cluster.store.put(kind, {**obj, "metadata": obj["metadata"] | {"finalizers": left}})
+    else:
+        cluster.store.remove(kind, key_of(obj))
 
 
 def _delete_dependent(cluster: Cluster, kind: Kind, obj: Json, *, foreground: bool) -> None:
@@ -50,7 +68,7 @@ def _delete_dependent(cluster: Cluster, kind: Kind, obj: Json, *, foreground: bo
 
 
 def _find(cluster: Cluster, uid: str) -> tuple[Kind, Json] | None:
-    for kind in KINDS:
+    for kind in _OWNED:
         for obj in cluster.store.list(kind):
             if obj["metadata"]["uid"] == uid:
                 return kind, obj
@@ -60,7 +78,7 @@ def _find(cluster: Cluster, uid: str) -> tuple[Kind, Json] | None:
 def _dependents(cluster: Cluster, uid: str) -> list[tuple[Kind, Json]]:
     return [
         (kind, obj)
-        for kind in KINDS
+        for kind in _OWNED
         for obj in cluster.store.list(kind)
         if any(reference["uid"] == uid for reference in obj["metadata"].get("ownerReferences", ()))
     ]

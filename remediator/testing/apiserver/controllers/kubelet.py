@@ -1,194 +1,164 @@
-"""Scheduler and kubelet: pods get a node, start, become what their behaviour says, and stop."""
+"""The kubelets: pods with a node are taken in, their containers started, and pods being deleted stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from remediator.testing.apiserver.behaviour import Behaviour, Health, revision_of
+from remediator.testing.apiserver.announcing import announce
+from remediator.testing.apiserver.behaviour import Behaviour
 from remediator.testing.apiserver.cluster import Cluster
-from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
+from remediator.testing.apiserver.controllers import pod_status
+from remediator.testing.apiserver.controllers.containers import Containers
+from remediator.testing.apiserver.controllers.pods import is_finished, owners, workload_of
+from remediator.testing.apiserver.kinds import PODS
+from remediator.testing.apiserver.logs import Logs
+from remediator.testing.apiserver.machines import address_of
 from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting, key_of
+from remediator.testing.apiserver.programs import KILLED
 from remediator.testing.apiserver.store import Event
-
-_FINISHED = {"Succeeded", "Failed"}
-_EXIT = 1
-_RESTARTS = 5
 
 
 class Kubelet:
-    """Answers for pods. Counts the addresses it hands out."""
+    """Answers for the pods of every node. On a dead node nothing happens until its kubelet is back."""
 
-    def __init__(self) -> None:
-        self._scheduled = 0
+    def __init__(self, logs: Logs) -> None:
+        self.containers = Containers(logs)
         self._stopping: set[str] = set()
         self._starting: set[str] = set()
 
     def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
         """Every pod that changes."""
-        if event.kind is PODS and event.type != "DELETED":
+        if event.kind is not PODS:
+            return
+        if event.type == "DELETED":
+            self.containers.forget(event.obj["metadata"]["uid"])
+            self.containers.logs.forget(event.key)
+        else:
             yield event.key
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
-        """Schedule a new pod, start it, or stop one that is being deleted."""
+        """Take in a new pod, start it, or stop one that is being deleted."""
         pod = cluster.store.get(PODS, key)
-        if pod is None:
+        if pod is None or pod["spec"].get("nodeName", "") in {"", *cluster.dead_nodes}:
             return
         uid = pod["metadata"]["uid"]
         if deleting(pod):
-            if uid not in self._stopping:
-                self._stopping.add(uid)
-                self._stop(cluster, key, uid)
-        elif _unschedulable(pod):
+            self._end(cluster, key, pod)
+        elif is_finished(pod) or condition(pod, "PodScheduled") is None:
             return
         elif "startTime" not in pod["status"]:
-            self._schedule(cluster, pod)
+            host = address_of(cluster, pod["spec"]["nodeName"])
+            cluster.store.put(PODS, pod_status.accepted(pod, host, cluster.timestamp()))
         elif uid not in self._starting and "podIP" not in pod["status"]:
-            self._starting.add(uid)
-            delay = cluster.behaviours.ready_after(workload_of(cluster, pod), cluster.pace.ready_after)
-            cluster.after(delay, lambda: self._started(cluster, key, uid))
+            self._start_later(cluster, key, pod)
 
-    def _schedule(self, cluster: Cluster, pod: Json) -> None:
-        bound = clone(pod)
-        if "nodeName" not in bound["spec"]:
-            if not cluster.nodes:
-                return
-            bound["spec"]["nodeName"] = cluster.nodes[self._scheduled % len(cluster.nodes)]
-            self._scheduled += 1
-        now = cluster.timestamp()
-        bound["status"]["conditions"] = _conditions(now, [], ready=False, started=False)
-        bound["status"] |= {"hostIP": _host_ip(cluster, bound), "hostIPs": [{"ip": _host_ip(cluster, bound)}]}
-        bound["status"]["startTime"] = now
-        cluster.store.put(PODS, bound)
+    def _start_later(self, cluster: Cluster, key: Key, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        delay = cluster.behaviours.ready_after(owners(cluster, pod), cluster.pace.ready_after)
+        delay += cluster.pace.spread * len(self._starting)
+        self._starting.add(uid)
 
-    def _started(self, cluster: Cluster, key: Key, uid: str) -> None:
-        self._starting.discard(uid)
-        pod = cluster.store.get(PODS, key)
-        if pod is None or pod["metadata"]["uid"] != uid or deleting(pod):
-            return
-        address = sum(map(int, pod["metadata"]["resourceVersion"])) + int(pod["metadata"]["resourceVersion"])
-        address_text = f"10.244.{address // 250 % 250}.{address % 250 + 2}"
-        started = clone(pod)
-        started["status"] |= {"podIP": address_text, "podIPs": [{"ip": address_text}]}
-        health = cluster.behaviours.health_of(workload_of(cluster, pod), revision_of(pod))
-        cluster.moments[uid] = cluster.clock()
-        cluster.store.put(PODS, with_health(started, health, cluster.timestamp()))
+        def start() -> None:
+            self._starting.discard(uid)
+            present = cluster.store.get(PODS, key)
+            if present is not None and present["metadata"]["uid"] == uid and not deleting(present):
+                self.containers.start(cluster, present)
 
-    def _stop(self, cluster: Cluster, key: Key, uid: str) -> None:
-        def present() -> Json | None:
-            pod = cluster.store.get(PODS, key)
-            return pod if pod is not None and pod["metadata"]["uid"] == uid else None
+        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, start, deadline=False)
 
-        def killed() -> None:
-            if (pod := present()) is not None:
-                dead = with_health(clone(pod), Health.UNREADY, cluster.timestamp())
-                cluster.set_status(PODS, key, dead["status"] | {"phase": "Failed"})
-
-        def gone() -> None:
-            self._stopping.discard(uid)
-            if present() is not None:
+    def _end(self, cluster: Cluster, key: Key, pod: Json) -> None:
+        meta = pod["metadata"]
+        if meta.get("deletionGracePeriodSeconds") == 0 and is_finished(pod):
+            if not meta.get("finalizers"):
                 cluster.store.remove(PODS, key)
+            return
+        if meta["uid"] in self._stopping:
+            return
+        self._stopping.add(meta["uid"])
+        self.containers.forget(meta["uid"])
+        if "podIP" in pod["status"]:
+            _note_deletion(cluster, pod)
+        self._later_still(cluster, key, pod, cluster.pace.stop_after / 2, self._stopped)
 
-        cluster.after(cluster.pace.stop_after / 2, killed)
-        cluster.after(cluster.pace.stop_after, gone)
+    def _later_still(
+        self, cluster: Cluster, key: Key, pod: Json, delay: float, act: Callable[[Cluster, Key, Json], None]
+    ) -> None:
+        """Do something later with the pod as it is then, if it is still there."""
+        uid = pod["metadata"]["uid"]
 
+        def fire() -> None:
+            present = cluster.store.get(PODS, key)
+            if present is not None and present["metadata"]["uid"] == uid:
+                act(cluster, key, present)
+            else:
+                self._stopping.discard(uid)
 
-def _unschedulable(pod: Json) -> bool:
-    """Whether its status says that no node fits it; a restored pod stays so."""
-    found = condition(pod, "PodScheduled")
-    return found is not None and found["status"] == "False"
+        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, fire, deadline=False)
 
+    def _stopped(self, cluster: Cluster, key: Key, pod: Json) -> None:
+        now = cluster.timestamp()
+        if any("waiting" in one["state"] for one in pod["status"].get("containerStatuses", ())):
+            cluster.store.put(PODS, pod_status.refresh(clone(pod), now, sandbox=False))
+        cluster.store.put(PODS, _with_dead_containers(pod, now))
+        self._later_still(cluster, key, pod, cluster.pace.stop_after / 2, self._gone)
 
-def apply_behaviour(cluster: Cluster, key: Key, behaviour: Behaviour, revision: str | None) -> None:
-    """Give a workload (or a bare pod) a behaviour, and turn its present pods to it."""
-    cluster.behaviours.assign(key, behaviour, revision)
-    if behaviour.present is None:
-        return
-    for pod in cluster.store.list(PODS, key[0]):
-        if workload_of(cluster, pod) == key and "podIP" in pod["status"] and not deleting(pod):
-            cluster.moments[pod["metadata"]["uid"]] = cluster.clock()
-            cluster.store.put(PODS, with_health(clone(pod), behaviour.present, cluster.timestamp()))
+    def _gone(self, cluster: Cluster, key: Key, pod: Json) -> None:
+        """The kubelet confirms the end: a deletion without grace, which takes the pod away."""
+        self._stopping.discard(pod["metadata"]["uid"])
+        cluster.store.put(PODS, cluster.mark_deleting(PODS, pod, 0))
+        if not pod["metadata"].get("finalizers"):
+            cluster.store.remove(PODS, key)
 
+    def apply(self, cluster: Cluster, key: Key, behaviour: Behaviour, revision: str | None) -> None:
+        """Give a workload (or a bare pod) a behaviour, and turn its present pods to it."""
+        cluster.behaviours.assign(key, behaviour, revision)
+        if behaviour.present is None:
+            return
+        for pod in cluster.store.list(PODS, key[0]):
+            if workload_of(cluster, pod) == key and "podIP" in pod["status"] and not deleting(pod):
+                self.containers.turn(cluster, pod, behaviour.present)
 
-def workload_of(cluster: Cluster, pod: Json) -> Key:
-    """The workload a person would name for this pod: its Deployment, StatefulSet, DaemonSet, or itself."""
-    namespace, name = key_of(pod)
-    for owner in pod["metadata"].get("ownerReferences", ()):
-        if not owner.get("controller"):
-            continue
-        name = owner["name"]
-        replica_set = (
-            cluster.store.get(REPLICA_SETS, (namespace, name)) if owner["kind"] == "ReplicaSet" else None
-        )
-        for above in (replica_set or {"metadata": {}})["metadata"].get("ownerReferences", ()):
-            name = above["name"]
-    return namespace, name
+    def kill(self, cluster: Cluster, node: str) -> None:
+        """The kubelet of a node dies: its containers go on running, but nothing is reported or changed."""
+        cluster.dead_nodes.add(node)
 
-
-def is_ready(pod: Json) -> bool:
-    """Whether its Ready condition is true."""
-    return any(
-        entry["type"] == "Ready" and entry["status"] == "True"
-        for entry in pod["status"].get("conditions", ())
-    )
-
-
-def is_active(pod: Json) -> bool:
-    """Whether it counts: neither finished nor being deleted."""
-    return not deleting(pod) and pod["status"].get("phase") not in _FINISHED
-
-
-def with_health(pod: Json, health: Health, now: str) -> Json:
-    """The pod with the status of containers in that health (changed in place, and returned)."""
-    status = pod["status"]
-    ready = health is Health.HEALTHY
-    names = [container["name"] for container in pod["spec"]["containers"]]
-    status["phase"] = "Running"
-    status["conditions"] = _conditions(now, [] if ready else names, ready=ready, started=True)
-    status["containerStatuses"] = [_container(pod, entry, health, now) for entry in pod["spec"]["containers"]]
-    return pod
-
-
-def _container(pod: Json, container: Json, health: Health, now: str) -> Json:
-    uid, (namespace, name) = pod["metadata"]["uid"], key_of(pod)
-    crashing = health is Health.CRASHING
-    state: Json = {"running": {"startedAt": now}}
-    last: Json = {}
-    if crashing:
-        where = f"container={container['name']} pod={name}_{namespace}({uid})"
-        message = f"back-off 5m0s restarting failed {where}"
-        state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
-        last = {"terminated": {"exitCode": _EXIT, "reason": "Error", "startedAt": now, "finishedAt": now}}
-    return {
-        "name": container["name"],
-        "state": state,
-        "lastState": last,
-        "ready": health is Health.HEALTHY,
-        "restartCount": _RESTARTS if crashing else 0,
-        "image": container.get("image", ""),
-        "imageID": "",
-        "started": not crashing,
-    }
+    def revive(self, cluster: Cluster, node: str) -> None:
+        """The kubelet of a node is started again, and looks at its pods."""
+        cluster.dead_nodes.discard(node)
+        self.containers.frozen.thaw(node)
+        for pod in cluster.store.list(PODS):
+            if pod["spec"].get("nodeName") == node:
+                cluster.enqueue(self, key_of(pod))
+                if not deleting(pod):
+                    self.containers.probe_anew(pod)
 
 
-def _conditions(now: str, unready: list[str], *, ready: bool, started: bool) -> list[Json]:
-    def entry(of: str, holds: bool, why: Json) -> Json:
-        return {"type": of, "status": str(holds), "lastProbeTime": None, "lastTransitionTime": now} | why
-
-    why: Json = {}
-    if unready:
-        why = {
-            "reason": "ContainersNotReady",
-            "message": f"containers with unready status: [{' '.join(unready)}]",
-        }
-    return [
-        entry("PodReadyToStartContainers", started, {}),
-        entry("Initialized", True, {}),
-        entry("Ready", ready, why),
-        entry("ContainersReady", ready, why),
-        entry("PodScheduled", True, {}),
-    ]
+def _note_deletion(cluster: Cluster, pod: Json) -> None:
+    """What a kubelet writes when it learns of a deletion, before anything has stopped."""
+    noted = clone(pod)
+    for one in noted["status"].get("containerStatuses", ()):
+        if "waiting" in one["state"] and not one["lastState"]:
+            one["state"] = pod_status.waiting("ContainerCreating")
+        elif "running" in one["state"]:
+            message = f"Stopping container {one['name']}"
+            host = pod["spec"]["nodeName"]
+            announce(cluster, pod, "kubelet", "Killing", message, host=host, container=one["name"])
+    cluster.store.put(PODS, pod_status.in_order(noted))
 
 
-def _host_ip(cluster: Cluster, pod: Json) -> str:
-    node = pod["spec"]["nodeName"]
-    return f"10.99.0.{cluster.nodes.index(node) + 1 if node in cluster.nodes else 250}"
+def _with_dead_containers(pod: Json, now: str) -> Json:
+    dead = clone(pod)
+    for one in dead["status"].setdefault("containerStatuses", []):
+        state = one["state"]
+        if "running" in state:
+            started = state["running"].get("startedAt")
+            one["state"] = pod_status.terminated(KILLED, "Error", started=started, finished=now)
+        elif "waiting" in state and one["lastState"]:
+            one["state"] = one["lastState"]
+        elif "waiting" in state:
+            message = "The container could not be located when the pod was terminated"
+            one["state"] = pod_status.terminated(
+                KILLED, pod_status.UNKNOWN, started=None, finished=None, message=message
+            )
+        one |= {"ready": False, "started": False}
+    return pod_status.refresh(dead, now, sandbox=False)

@@ -74,6 +74,7 @@ def status(cluster: Cluster, deployment: Json, new: Json | None, every: Sequence
     else:
         text = "Deployment does not have minimum availability."
         _set_condition(cluster, found, "Available", ("False", "MinimumReplicasUnavailable", text))
+    _failure(cluster, new, found)
     if not deployment["spec"].get("paused"):
         _progress(cluster, deployment, new, found)
     if not found["conditions"]:
@@ -96,6 +97,16 @@ def _counts(deployment: Json, new: Json | None, every: Sequence[Json]) -> Json:
     }
     generation = {"observedGeneration": deployment["metadata"]["generation"]}
     return generation | {name: count for name, count in counts.items() if count}
+
+
+def _failure(cluster: Cluster, new: Json | None, into: Json) -> None:
+    """What keeps the ReplicaSet from making pods keeps its Deployment, too."""
+    failed = condition(new, "ReplicaFailure") if new is not None else None
+    into["conditions"] = [
+        one for one in into["conditions"] if failed is not None or one["type"] != "ReplicaFailure"
+    ]
+    if failed is not None:
+        _set_condition(cluster, into, "ReplicaFailure", ("True", failed["reason"], failed["message"]))
 
 
 def _progress(cluster: Cluster, deployment: Json, new: Json | None, found: Json) -> None:

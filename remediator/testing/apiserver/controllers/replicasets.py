@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers.availability import count_available
-from remediator.testing.apiserver.controllers.kubelet import is_active, is_ready
+from remediator.testing.apiserver.controllers.making import make_pod, owners_with_room, tell_refused
+from remediator.testing.apiserver.controllers.pods import is_active, is_ready
 from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
 from remediator.testing.apiserver.objects import (
     Json,
     Key,
+    condition,
     deleting,
     digest,
     key_of,
@@ -18,6 +21,8 @@ from remediator.testing.apiserver.objects import (
     owner_uid,
 )
 from remediator.testing.apiserver.store import Event
+
+_FAILURE = "ReplicaFailure"
 
 
 class ReplicaSets:
@@ -34,6 +39,8 @@ class ReplicaSets:
             for reference in event.obj["metadata"].get("ownerReferences", ()):
                 if reference["kind"] == "ReplicaSet":
                     yield event.obj["metadata"]["namespace"], reference["name"]
+        else:
+            yield from owners_with_room(cluster, REPLICA_SETS, event)
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """Count, then create or delete what is missing or too much; that is counted at the next look."""
@@ -42,16 +49,35 @@ class ReplicaSets:
             return
         pods = active_pods(cluster, replica_set)
         status = _status(cluster, replica_set, pods, lambda: cluster.enqueue(self, key))
+        missing = replica_set["spec"]["replicas"] - len(pods)
+        if missing > 0 and (failed := condition(replica_set, _FAILURE)) is not None:
+            status["conditions"] = [failed]
         cluster.set_status(REPLICA_SETS, key, status)
         if deleting(replica_set):
             return
-        missing = replica_set["spec"]["replicas"] - len(pods)
         for _ in range(missing):
-            self._create(cluster, replica_set)
+            if refused := self._create(cluster, replica_set):
+                self._fail(cluster, key, refused)
+                break
         for pod in sorted(pods, key=_least_useful)[: max(0, -missing)]:
             cluster.delete(PODS, key_of(pod))
+            self._tell(cluster, replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
 
-    def _create(self, cluster: Cluster, replica_set: Json) -> None:
+    def _tell(self, cluster: Cluster, replica_set: Json, reason: str, message: str) -> None:
+        announce(cluster, replica_set, "replicaset-controller", reason, message)
+
+    def _fail(self, cluster: Cluster, key: Key, why: str) -> None:
+        """Say that pods cannot be made."""
+        replica_set = cluster.store.get(REPLICA_SETS, key)
+        assert replica_set is not None
+        if condition(replica_set, _FAILURE) is None:
+            since = {"lastTransitionTime": cluster.timestamp(), "reason": "FailedCreate", "message": why}
+            failed = {"type": _FAILURE, "status": "True", **since}
+            cluster.set_status(REPLICA_SETS, key, replica_set["status"] | {"conditions": [failed]})
+            tell_refused(cluster, replica_set, "replicaset-controller", why)
+
+    def _create(self, cluster: Cluster, replica_set: Json) -> str:
+        """Make one pod; why it was refused, or nothing."""
         self._named += 1
         template, (namespace, name) = replica_set["spec"]["template"], key_of(replica_set)
         meta = {
@@ -63,7 +89,10 @@ class ReplicaSets:
         for field in ("labels", "annotations"):
             if template["metadata"].get(field):
                 meta[field] = template["metadata"][field]
-        cluster.create(PODS, {"metadata": meta, "spec": template["spec"]})
+        refused = make_pod(cluster, {"metadata": meta, "spec": template["spec"]})
+        if not refused:
+            self._tell(cluster, replica_set, "SuccessfulCreate", f"Created pod: {meta['name']}")
+        return refused
 
 
 def _least_useful(pod: Json) -> tuple[bool, bool, int]:

@@ -33,6 +33,11 @@ def _fine(*_: Json) -> Sequence[Cause]:
     return ()
 
 
+def _same(obj: Json) -> Json:
+    """Stored as it is served."""
+    return obj
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One resource of the API and the rules its objects follow.
@@ -40,7 +45,13 @@ class Kind:
     ``defaults`` fills an object in place, ``validate`` and ``validate_update`` name what is wrong with it,
     ``initial`` is the status a new object starts with (None: it has none), ``spec_generation`` says whether
     ``metadata.generation`` counts changes of the spec (``annotation_generation``: of the annotations too),
-    ``returns_object``: a delete answers the object.
+    ``returns_object``: a delete answers the object. ``unconditional``: a replacement needs no
+    resourceVersion. ``create_on_update``: a replacement of nothing creates it. ``propagation``: what becomes
+    of the dependents when a delete does not say.
+
+    A second version of a kind is ``stored_as`` the first: ``inward`` makes an object of it the stored form,
+    ``outward`` the other way; ``fields`` read the stored form. ``schema`` names the type in ``schema.json``
+    where it is not the kind's name.
     """
 
     name: str
@@ -63,6 +74,13 @@ class Kind:
     scalable: bool = False
     status_subresource: bool = True
     graceful: bool = False
+    unconditional: bool = True
+    create_on_update: bool = False
+    propagation: str = "Background"
+    schema: str = ""
+    stored_as: Kind | None = None
+    inward: Callable[[Json], Json] = _same
+    outward: Callable[[Json], Json] = _same
 
     @property
     def api_version(self) -> str:
@@ -72,4 +90,14 @@ class Kind:
     @property
     def resource(self) -> tuple[str, str]:
         """Group and plural: what the store files it under."""
-        return self.group, self.plural
+        return self.base.group, self.base.plural
+
+    @property
+    def base(self) -> Kind:
+        """The kind its objects are stored as: itself, but for second versions."""
+        return self.stored_as or self
+
+    @property
+    def type_name(self) -> str:
+        """Its type in ``schema.json``."""
+        return self.schema or self.name

@@ -148,6 +148,13 @@ DAEMON_SETS = Kind(
     },
     spec_generation=True,
 )
+REPLICATION_CONTROLLERS = Kind(
+    name="ReplicationController",
+    plural="replicationcontrollers",
+    singular="replicationcontroller",
+    verbs=("get", "list", "watch"),
+)
+"""There never is one: it can be looked for, as ``kubectl get all`` does, and not made."""
 CONTROLLER_REVISIONS = Kind(
     name="ControllerRevision",
     plural="controllerrevisions",
