@@ -123,9 +123,12 @@ def _type(field: Mapping[str, Any]) -> str:
         return " or ".join(_type(each) for each in field["anyOf"] if each.get("type") != "null")
     if "$ref" in field:
         return "a check"
+    if field.get("format") == "template":
+        return "text with [templates](policies.md#templates-in-runbooks)"
     kind = {
         "string": "text",
         "integer": "a whole number",
+        "number": "a number",
         "array": "a list",
         "boolean": "`true`, `false`",
     }.get(str(field.get("type")), str(field.get("type", "anything")))

@@ -14,6 +14,7 @@ from remediator.core.times import HOUR, MINUTE, Millis
 
 if TYPE_CHECKING:
     from remediator.core.matchers import Matcher
+    from remediator.core.templated import Renderer, Scope
 
 SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
 URGENT_SEVERITIES = frozenset(SEVERITIES[:2])
@@ -282,9 +283,17 @@ class ChannelSpec:
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
 
 
+def as_written(runbook: Runbook, scope: Scope) -> Runbook:
+    """The runbook of a policy without templates."""
+    return runbook
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """Everything the policy directory says. ``digest`` names this exact content."""
+    """Everything the policy directory says. ``digest`` names this exact content.
+
+    ``render``: makes of a runbook what an attempt pins; see ``core.templated``.
+    """
 
     severities: Mapping[str, Severity]
     services: Mapping[str, Service]
@@ -295,6 +304,7 @@ class Policy:
     channels: Mapping[str, ChannelSpec]
     operator: tuple[str, ...] = ()
     digest: str = ""
+    render: Renderer = field(default=as_written, compare=False, repr=False)
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, if it is still there."""

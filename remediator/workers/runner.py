@@ -14,7 +14,8 @@ from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Checked, CheckResult, Diagnose, Diagnosed, Effect, Outcomes, Verify
 from remediator.core.plugins import Sight
-from remediator.core.policies import Check, Diagnosis, WorkloadRef
+from remediator.core.policies import Check, Diagnosis
+from remediator.core.probing import catalog_hosts
 from remediator.diagnoses import DIAGNOSES
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
@@ -47,11 +48,17 @@ class Runner:
                 assert_never(effect)
 
     def _sight(self, incident: Incident, firing: int) -> Sight:
-        return Sight(cluster=self._means.reader, target=self._target(incident), firing=firing)
-
-    def _target(self, incident: Incident) -> WorkloadRef | None:
-        service = self._means.policy().services.get(incident.service)
-        return service.workload if service is not None else None
+        policy = self._means.policy()
+        service = policy.services.get(incident.service)
+        return Sight(
+            cluster=self._means.reader,
+            target=service.workload if service is not None else None,
+            firing=firing,
+            service=service,
+            metrics=self._means.metrics,
+            http=self._means.http,
+            hosts=catalog_hosts(policy.services.values()),
+        )
 
     async def _diagnose(self, effect: Diagnose, incident: Incident, attempt: Attempt) -> Diagnosed:
         sight = self._sight(incident, incident.alerts)
