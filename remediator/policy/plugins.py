@@ -20,8 +20,8 @@ from remediator.diagnoses import DIAGNOSES
 from remediator.policy.values import Duration, PositiveDuration, refusal
 
 LATER_ACTIONS = frozenset(
-    {"scale", "rollback", "set_image", "delete_pod", "evict_pod", "set_resources", "isolate", "hpa", "cordon"}
-    | {"drain", "uncordon", "job", "exec", "http", "silence", "wait", "pause"}
+    {"set_image", "set_resources", "isolate", "hpa", "cordon", "drain", "uncordon", "job", "exec", "http"}
+    | {"silence", "pause"}
 )
 LATER_CHECKS = frozenset(("exec", "logs", "no_recurrence"))
 LATER_DIAGNOSES = frozenset(("pvcs", "top", "exec", "traces"))
