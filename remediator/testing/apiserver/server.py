@@ -73,10 +73,20 @@ class FakeApiServer(Stage):
             wall=wall,
         )
         self.admission = Admission(store=self.cluster.store)
+        self._dispatcher = self._wire(sleep)
+        self._runner: web.AppRunner | None = None
+        self._engine: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
+            self.namespace(name)
+        for number, name in enumerate(nodes, 1):
+            register(self.cluster, name, number)
+
+    def _wire(self, sleep: Sleep) -> Dispatcher:
         writer = Writer(cluster=self.cluster, ledger=self.ledger, admission=self.admission)
         closing = asyncio.Event()
         logs = LogAnswers(cluster=self.cluster, logs=self.logs, closing=closing)
-        self._dispatcher = Dispatcher(
+        return Dispatcher(
             cluster=self.cluster,
             writer=writer,
             access=Access(users=self.users, store=self.cluster.store),
@@ -86,13 +96,6 @@ class FakeApiServer(Stage):
             sleep=sleep,
             closing=closing,
         )
-        self._runner: web.AppRunner | None = None
-        self._engine: asyncio.Task[None] | None = None
-        self._failure: BaseException | None = None
-        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
-            self.namespace(name)
-        for number, name in enumerate(nodes, 1):
-            register(self.cluster, name, number)
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 * 2**20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from remediator.testing.apiserver.announcing import announce
@@ -25,6 +26,7 @@ class Kubelet:
         self.containers = Containers(logs)
         self._stopping: set[str] = set()
         self._starting: set[str] = set()
+        self._waiting: deque[Callable[[], None]] = deque()
 
     def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
         """Every pod that changes."""
@@ -55,7 +57,6 @@ class Kubelet:
     def _start_later(self, cluster: Cluster, key: Key, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
         delay = cluster.behaviours.ready_after(owners(cluster, pod), cluster.pace.ready_after)
-        delay += cluster.pace.spread * len(self._starting)
         self._starting.add(uid)
 
         def start() -> None:
@@ -64,7 +65,25 @@ class Kubelet:
             if present is not None and present["metadata"]["uid"] == uid and not deleting(present):
                 self.containers.start(cluster, present)
 
-        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, start, deadline=False)
+        def due() -> None:
+            self._waiting.append(start)
+            if len(self._waiting) == 1:
+                self._start_next(cluster)
+
+        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, due, deadline=False)
+
+    def _start_next(self, cluster: Cluster) -> None:
+        """Start the first pod that is due, and the next one later, counted from when this one came up."""
+        self._waiting[0]()
+        if cluster.pace.spread:
+            cluster.after(cluster.pace.spread, lambda: self._started(cluster))
+        else:
+            self._started(cluster)
+
+    def _started(self, cluster: Cluster) -> None:
+        self._waiting.popleft()
+        if self._waiting:
+            self._start_next(cluster)
 
     def _end(self, cluster: Cluster, key: Key, pod: Json) -> None:
         meta = pod["metadata"]
