@@ -55,6 +55,8 @@ def _check(check: Check) -> str:
 
 def _words(name: str, params: Mapping[str, object]) -> str:
     said = ", ".join(
-        f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in params.items()
+        f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in params.items()
+        if value != ""  # left to the plugin
     )
     return f"{name} ({said})" if said else name
