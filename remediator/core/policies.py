@@ -14,7 +14,6 @@ from remediator.core.times import HOUR, MINUTE, Millis
 
 if TYPE_CHECKING:
     from remediator.core.matchers import Matcher
-    from remediator.core.templated import Renderer, Scope
 
 SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
 URGENT_SEVERITIES = frozenset(SEVERITIES[:2])
@@ -281,6 +280,27 @@ class ChannelSpec:
     kind: str
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """What templates of a runbook may read, and nothing of it is a label's or an annotation's.
+
+    ``service``: the incident's, a name of ``[A-Za-z0-9._-]{1,63}`` that strangers may choose; ``entry``: what
+    the catalog says of it, if anything.
+    """
+
+    incident: str
+    severity: str
+    service: str
+    entry: Service | None
+
+
+class Renderer(Protocol):
+    """Renders every template of a runbook. Pure: the same runbook and scope give the same text."""
+
+    def __call__(self, runbook: Runbook, scope: Scope) -> Runbook:
+        """The runbook as it will be performed. Raises Refused, saying which template cannot be rendered."""
 
 
 def as_written(runbook: Runbook, scope: Scope) -> Runbook:

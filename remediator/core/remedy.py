@@ -27,8 +27,8 @@ from remediator.core.journal import (
     Kind,
     Verify,
 )
+from remediator.core.pinning import pin
 from remediator.core.policies import Mode, Policy
-from remediator.core.templated import pin
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
 

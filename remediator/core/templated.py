@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
-
-from remediator.core.errors import Refused
-from remediator.core.text import plain
-
-if TYPE_CHECKING:
-    from remediator.core.incident import Incident
-    from remediator.core.policies import Policy, Runbook, Service
 
 
 class Escape(StrEnum):
@@ -64,38 +57,3 @@ class Templated:
 PlainTemplate = Annotated[str, Templated(Escape.PLAIN)]
 PromqlTemplate = Annotated[str, Templated(Escape.PROMQL)]
 UrlTemplate = Annotated[str, Templated(Escape.URL)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
-    """What templates of a runbook may read, and nothing of it is a label's or an annotation's.
-
-    ``service``: the incident's, a name of ``[A-Za-z0-9._-]{1,63}`` that strangers may choose; ``entry``: what
-    the catalog says of it, if anything.
-    """
-
-    incident: str
-    severity: str
-    service: str
-    entry: Service | None
-
-
-class Renderer(Protocol):
-    """Renders every template of a runbook. Pure: the same runbook and scope give the same text."""
-
-    def __call__(self, runbook: Runbook, scope: Scope) -> Runbook:
-        """The runbook as it will be performed. Raises Refused, saying which template cannot be rendered."""
-
-
-def pin(runbook: Runbook, incident: Incident, policy: Policy) -> tuple[Runbook, str]:
-    """The runbook as an attempt keeps it: rendered. As written, with the reason, where that cannot be."""
-    scope = Scope(
-        incident=incident.id,
-        severity=incident.severity,
-        service=incident.service,
-        entry=policy.services.get(incident.service),
-    )
-    try:
-        return policy.render(runbook, scope), ""
-    except Refused as error:
-        return runbook, plain(str(error), 300)

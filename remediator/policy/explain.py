@@ -19,9 +19,9 @@ from remediator.core.policies import (
     Policy,
     Rule,
     Runbook,
+    Scope,
     describe_page_policy,
 )
-from remediator.core.templated import Scope
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_duration
 from remediator.policy.foresee import foresee

@@ -15,8 +15,8 @@ from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.errors import Refused
 from remediator.core.plugins import Params
-from remediator.core.policies import Check, Diagnosis, Runbook, Step
-from remediator.core.templated import Escape, Scope
+from remediator.core.policies import Check, Diagnosis, Runbook, Scope, Step
+from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.placing import Values, compile_placed
@@ -52,7 +52,7 @@ def values_of(scope: Scope) -> Values:
 
 
 def render_runbook(runbook: Runbook, scope: Scope) -> Runbook:
-    """``core.templated.Renderer``: every parameter that may hold a template, rendered. Raises Refused."""
+    """``core.policies.Renderer``: every parameter that may hold a template, rendered. Raises Refused."""
     rendering = _Rendering(values_of(scope))
     return replace(
         runbook,

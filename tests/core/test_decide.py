@@ -41,8 +41,8 @@ from remediator.core.policies import (
     PageNow,
     Policy,
     Runbook,
+    Scope,
 )
-from remediator.core.templated import Scope
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy
 

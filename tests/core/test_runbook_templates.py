@@ -7,8 +7,8 @@ import pytest
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.errors import Refused
-from remediator.core.policies import Check, Policy, Service, Step, WorkloadRef
-from remediator.core.templated import Escape, Scope
+from remediator.core.policies import Check, Policy, Scope, Service, Step, WorkloadRef
+from remediator.core.templated import Escape
 from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.findings import Level

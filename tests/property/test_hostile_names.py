@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remediator.core.errors import Refused
-from remediator.core.policies import Check, Runbook
+from remediator.core.policies import Check, Runbook, Scope
 from remediator.core.probing import authority
-from remediator.core.templated import Scope
 from remediator.policy.placing import promql_pattern, promql_text, url_text
 from remediator.policy.rendering import render_runbook
 
