@@ -20,6 +20,7 @@ class DeletePods:
     name: ClassVar[str] = "delete_pod"
     params: ClassVar[type[Params]] = PickParams
     permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="claim the workload"),
         Permission(group="", resource="pods", verbs=("get", "list", "delete"), why="delete a pod"),
     )
     effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT

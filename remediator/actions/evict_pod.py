@@ -20,6 +20,7 @@ class EvictPods:
     name: ClassVar[str] = "evict_pod"
     params: ClassVar[type[Params]] = PickParams
     permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="claim the workload"),
         Permission(group="", resource="pods", verbs=("get", "list"), why="find the pod"),
         Permission(group="", resource="pods/eviction", verbs=("create",), why="evict a pod"),
     )

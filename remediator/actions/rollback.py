@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from remediator.core.cluster import Change, Need, RollBackWorkload, Snapshot
-from remediator.core.errors import Refused
+from remediator.core.cluster import Change, Need, Revision, RollBackWorkload, Snapshot
+from remediator.core.errors import Refused, Retryable
 from remediator.core.plugins import EffectClass, Params, Permission
 from remediator.core.times import Instant
 
@@ -24,7 +24,8 @@ class Rollback:
     """Make the template of an earlier revision the workload's own, as ``kubectl rollout undo``.
 
     Fenced: it is made only while the specification is still the one it was planned from. What an earlier
-    template does not hold (replicas, strategy, ConfigMaps, the data) stays as it is.
+    template does not hold (replicas, strategy, ConfigMaps, the data) stays as it is. Unlike ``kubectl``, it
+    does not return to what a rollback has just replaced: by default it goes to older templates only.
     """
 
     name: ClassVar[str] = "rollback"
@@ -38,27 +39,17 @@ class Rollback:
     example: ClassVar[str] = "rollback: {}"
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
-        """One change of the template. Raises Refused when there is nothing to go back to."""
+        """One change of the template. Raises Refused when there is nothing to go back to, and Retryable."""
         assert isinstance(params, RollbackParams)
         target = seen.workload
         if target.paused:
             raise Refused(f"{target.ref} is paused (spec.paused): nothing would roll out; resume it first")
+        if target.observed_generation < target.generation:  # the newest template has no revision yet
+            raise Retryable(f"which revision of {target.ref} is current cannot be told yet")
         current = next((one for one in seen.revisions if one.current), None)
         if current is None:
-            raise Refused(f"which revision of {target.ref} runs now cannot be told yet")
-        if params.revision is None:
-            wanted = max(
-                (one for one in seen.revisions if one.number < current.number),
-                key=lambda one: one.number,
-                default=None,
-            )
-            if wanted is None:
-                raise Refused(f"{target.ref} keeps no revision before {current.number}")
-        else:
-            wanted = next((one for one in seen.revisions if one.number == params.revision), None)
-            if wanted is None:
-                kept = ", ".join(str(one.number) for one in seen.revisions)
-                raise Refused(f"{target.ref} keeps no revision {params.revision}, only {kept}")
+            raise Refused(f"{target.ref} keeps no revision that is current")
+        wanted = _before(current, seen) if params.revision is None else _numbered(params.revision, seen)
         if wanted.number == current.number:
             return ()
         return (
@@ -72,3 +63,26 @@ class Rollback:
                 source_uid=wanted.uid,
             ),
         )
+
+
+def _before(current: Revision, seen: Snapshot) -> Revision:
+    """The newest revision before the current one whose template is the older. Raises Refused.
+
+    A rollback gives the template it returns to a new number, and the one that it replaced, most likely the
+    bad one, then has the number before it. Its keeper is younger: by that it is told.
+    """
+    older = [
+        one for one in seen.revisions if one.number < current.number and one.created_at <= current.created_at
+    ]
+    if not older:
+        raise Refused(f"{seen.workload.ref} keeps no revision older than its current one, {current.number}")
+    return max(older, key=lambda one: one.number)
+
+
+def _numbered(number: int, seen: Snapshot) -> Revision:
+    """The revision of that number. Raises Refused."""
+    for one in seen.revisions:
+        if one.number == number:
+            return one
+    kept = ", ".join(str(one.number) for one in seen.revisions)
+    raise Refused(f"{seen.workload.ref} keeps no revision {number}, only {kept}")

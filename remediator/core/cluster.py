@@ -80,6 +80,7 @@ class Pod:
 
     ``suspect``: the container that gives this reason, an init container too; empty when all are well.
     ``last_end``: how the last run that ended did, such as ``OOMKilled (exit 137)``; empty when none did.
+    ``controller``: what made it and will make another, such as ``replicaset/web-5d9c7``; empty when nothing.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Pod:
     terminating: bool = False
     suspect: str = ""
     last_end: str = ""
+    controller: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

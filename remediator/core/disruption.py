@@ -35,9 +35,20 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
             case RestartWorkload() | RollBackWorkload():
                 taken += workload.taken_by_rollout
             case ScaleWorkload(replicas=replicas):
-                taken += max(0, workload.ready - replicas)  # controllers give up unready pods first
+                taken += _given_up(workload, replicas)
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
             case _:
                 assert_never(change)
     return min(taken, workload.ready)
+
+
+def _given_up(workload: Workload, replicas: int) -> int:
+    """How many ready pods go when so many are asked for.
+
+    A ReplicaSet gives up unready pods first. A StatefulSet gives up the last ones, however they are, and
+    between the ReplicaSets of a rollout it is shared out: there, every pod that goes may be a ready one.
+    """
+    if workload.ref.kind == "deployment" and workload.total <= workload.updated:
+        return max(0, workload.ready - replicas)
+    return min(workload.ready, max(0, max(workload.total, workload.desired) - replicas))

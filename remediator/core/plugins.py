@@ -67,7 +67,11 @@ class Action(Protocol):
     example: ClassVar[str]
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
-        """The changes it asks for. Raises Refused when the target's state makes the action senseless."""
+        """The changes it asks for.
+
+        Raises Refused when the target's state makes the action senseless, Retryable when that cannot be told
+        yet.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -253,6 +253,9 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         return
     ends_at = attempt.phase_at + max(check.within for check in wanted)
     if draft.at >= ends_at:
+        if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
+            _blocked(draft, attempt, "", policy)
+            return
         _end(draft, attempt, Outcome.FAILED, verification.unmet(attempt, draft.at), policy)
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER

@@ -17,5 +17,5 @@ class DryRun:
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A refusal names the server's reason; so does an action that makes no sense on the target."""
         changes = await ports.dry_run()
-        text = f"the server would accept: {'; '.join(changes)}" if changes else "nothing is to be changed"
+        text = f"the server would accept: {'; '.join(changes)}" if changes else "there is nothing to change"
         return Verdict(guard=self.name, allowed=True, text=text)

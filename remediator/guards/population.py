@@ -21,7 +21,7 @@ class Population:
     again: ClassVar[bool] = False
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
-        """Plans the step and counts. While a rollout is under way it may be otherwise in a moment."""
+        """Plans the step and counts. While pods are being made it may be otherwise in a moment."""
         bound, target = request.policy.guards.max_unavailable, request.target
         if bound is None or target is None:
             return Verdict(guard=self.name, allowed=True, text="guards.max_unavailable is not set")

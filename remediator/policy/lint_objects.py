@@ -46,15 +46,22 @@ def unproven_runbooks(view: View) -> Iterator[Note]:
 def impossible_checks(view: View) -> Iterator[Note]:
     """B204: a check that must hold for longer than it is waited for."""
     for name, runbook in view.policy.runbooks.items():
-        verified = [("verify", number, check.check, check) for number, check in enumerate(runbook.verify)]
-        waited = [("steps", n, step.action, step.wait) for n, step in enumerate(runbook.steps) if step.wait]
-        for section, number, key, check in (*verified, *waited):
+        asked = [
+            (("verify", str(number), check.check), check, "within")
+            for number, check in enumerate(runbook.verify)
+        ]
+        asked += [
+            (("steps", str(number), "wait"), step.wait, "timeout")
+            for number, step in enumerate(runbook.steps)
+            if step.wait is not None
+        ]
+        for where, check, bound in asked:
             if check.stable >= check.within:
                 text = (
                     f"{check.check} must hold for {format_duration(check.stable)} but is waited for only "
-                    f"{format_duration(check.within)}; wait for longer than it must hold"
+                    f"{format_duration(check.within)}; make {bound} longer than for"
                 )
-                at = view.spot("runbooks", name, section, str(number), key)
+                at = view.spot("runbooks", name, *where)
                 yield Note(at=at, code="B204", message=text, level=Level.ERROR)
 
 

@@ -122,6 +122,13 @@ class WaitModel(Model):
     )
     timeout: PositiveDuration = Field(default=5 * MINUTE, description="How long to wait for it.")
 
+    @model_validator(mode="after")
+    def _one_end(self) -> WaitModel:
+        what: OneOf = self.what
+        if "within" in what.chosen[1].model_fields_set:
+            raise refusal("P013", "'within' is for verify; say how long to wait under timeout: {timeout: 5m}")
+        return self
+
 
 WAIT = "wait"
 StepModel = one_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from remediator.actions import ACTIONS
 from remediator.core.cluster import (
@@ -16,7 +17,6 @@ from remediator.core.cluster import (
     Workload,
     read_snapshot,
 )
-from remediator.core.disruption import pod_changes
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
@@ -42,6 +42,8 @@ class Reach:
         self._plan: tuple[Change, ...] | None = None
         self._meant: frozenset[str] = frozenset()
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
+        self._gone: tuple[str, ...] = ()
+        """What is to be told of those of them that are gone, unless it was told before."""
 
     async def paused(self) -> Pause | None:
         """The kill switch."""
@@ -77,15 +79,14 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
         self._pods = seen.pods if Need.PODS in action.needs else None
+        if self._meant:  # it chooses among those alone
+            seen = replace(seen, pods=tuple(pod for pod in seen.pods if pod.uid in self._meant))
         try:
-            planned = action.plan(params, seen, at=self._request.at)
+            return action.plan(params, seen, at=self._request.at)
         except Refused as error:
             if self._meant:
-                return ()  # nothing is left to do: that is how it was meant to end
+                return ()  # those that are left are well by now
             raise Pointless(str(error)) from error
-        if not self._meant:
-            return planned
-        return tuple(change for change in pod_changes(planned) if change.pod_uid in self._meant)
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""

@@ -17,6 +17,7 @@ from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
+from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
@@ -88,10 +89,10 @@ class _Work(Reach):
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
         intent = await self._store.intended(self._request.effect)
-        if intent is not None and intent.pods:
-            self._meant = intent.pods  # what is gone of them is done, and no other will be touched
-        elif intent is not None and (found := await self._look_for_it(intent.before)) is not None:
-            return found
+        if intent is not None:
+            looked = self._look_for_pods(intent.pods) if intent.pods else self._look_for_it(intent.before)
+            if (found := await looked) is not None:
+                return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
         withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
@@ -100,7 +101,14 @@ class _Work(Reach):
         if not last.allowed:
             result = ActResult.BLOCKED if last.retry_after is None else ActResult.RETRY
             reason = f"{last.guard}: {last.text}"
-            return _acted(self._effect, result, reason, verdicts=verdicts, retry_after=last.retry_after)
+            return _acted(
+                self._effect,
+                result,
+                reason,
+                verdicts=verdicts,
+                changes=self._gone,
+                retry_after=last.retry_after,
+            )
         return await self._change(verdicts)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
@@ -118,18 +126,17 @@ class _Work(Reach):
             text = f"{withheld.text}; it would have been blocked by {objection.guard}: {objection.text}"
         else:
             text = f"{withheld.text}; otherwise: {would}"
-        return _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts)
+        return _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts, changes=self._gone)
 
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None
         planned = tuple(await self.plan())
         pods = frozenset(change.pod_uid for change in pod_changes(planned))
         if not await self._store.intend(self._request.effect, self._lease, self._mark, pods):
-            return _acted(
-                self._effect, ActResult.RETRY, "the lease was lost before the change", verdicts=verdicts
-            )
+            lost = "the lease was lost before the change"
+            return _acted(self._effect, ActResult.RETRY, lost, verdicts=verdicts, changes=self._gone)
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
-        done: list[str] = []
+        done = list(self._gone)
         try:
             for change in planned:
                 if (objection := await self._perform(change, fence)) is not None:
@@ -205,10 +212,9 @@ class _Work(Reach):
         Once the new epoch is on the target, whatever the earlier owner still has under way fails: only then
         the mark from ``before`` means "did not happen". None: it surely did not, and may be done.
         """
-        target = self._request.target
-        objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
-        if objection or target is None:
-            return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
+        target = self._findable()
+        if isinstance(target, Acted):
+            return target
         paused = await ask_guard(KILL_SWITCH, self._request, self)
         if not paused.allowed:  # even the epoch is not written to a target while everything stands still
             reason = f"it cannot be looked for: {paused.text}"
@@ -244,10 +250,43 @@ class _Work(Reach):
         reason = f"{done}: found done after its answer was lost"
         return _acted(self._effect, ActResult.DONE, reason, changes=[done])
 
+    async def _look_for_pods(self, meant: frozenset[str]) -> Acted | None:
+        """Which of the pods an earlier performance was about to take away are gone. None: some are left.
+
+        No epoch is needed for that: what may still be under way takes away one of these very pods, or none.
+        """
+        target = self._findable()
+        if isinstance(target, Acted):
+            return target
+        try:
+            pods = await self._reader.pods(await self._reader.workload(target))
+        except NotFound:
+            return _acted(self._effect, ActResult.FAILED, f"{target} no longer exists")
+        except Retryable as error:
+            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+        except Permanent as error:
+            return _acted(self._effect, ActResult.UNKNOWN, str(error))
+        self._meant = meant
+        left = sum(pod.uid in meant and not pod.terminating for pod in pods)
+        text = f"{self._request.step.action} {target}: {len(meant) - left} of {len(meant)} pods found gone"
+        told = self._request.attempt.changes
+        self._gone = (text,) if left < len(meant) and text not in told else ()
+        return None if left else _acted(self._effect, ActResult.DONE, text, changes=self._gone)
+
+    def _findable(self) -> WorkloadRef | Acted:
+        """The target in which an earlier performance is looked for."""
+        target = self._request.target
+        objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
+        if objection or target is None:
+            return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
+        return target
+
     async def give_back(self) -> None:
         """The lease always; the limits, and before it, only when nothing can have been changed."""
         if self._lease is None:
             return
-        if self._limits and self._effect.step == 0 and not self._request.attempt.changes:
+        steps = self._request.attempt.runbook.steps[: self._effect.step]
+        first = all(step.wait is not None for step in steps)
+        if self._limits and first and not self._request.attempt.changes:
             await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
         await self._store.release(self._lease)

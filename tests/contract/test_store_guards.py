@@ -198,3 +198,34 @@ async def test_a_pause_ends_by_itself(store: Store) -> None:
     assert (await store.pause("long", "bob", until)).until == until
     again = await store.pause("for ever", "bob", None)
     assert await store.paused() == again
+
+
+async def test_P7_the_journal_keeps_the_pods_that_were_first_meant(store: Store) -> None:
+    """However often a step is performed and whatever it would take by then: it takes no other."""
+    mine = await lease(store)
+    meant = frozenset({"2f0b9c1e-1", "2f0b9c1e-2", "2f0b9c1e-3"})
+    assert await store.intend(EFFECT, mine, "mark", meant)
+    first = await store.intended(EFFECT)
+    assert first is not None
+    assert first.pods == meant
+    for others in (frozenset({"2f0b9c1e-2"}), frozenset({"2f0b9c1e-9"}), frozenset[str]()):
+        assert await store.intend(EFFECT, mine, "mark", others)
+        assert await store.intended(EFFECT) == first
+
+
+async def test_P7_an_intent_without_pods_never_gets_any(store: Store) -> None:
+    """A change of the workload is looked for by its mark, not by pods."""
+    mine = await lease(store)
+    assert await store.intend(EFFECT, mine, "mark")
+    assert await store.intend(EFFECT, mine, "mark", frozenset({"2f0b9c1e-1"}))
+    intent = await store.intended(EFFECT)
+    assert intent is not None
+    assert intent.pods == frozenset()
+
+
+async def test_P7_pods_are_not_journalled_under_a_lost_lease(store: Store) -> None:
+    """Nothing is known of what was not intended."""
+    mine = await lease(store)
+    await store.release(mine)
+    assert not await store.intend(EFFECT, mine, "mark", frozenset({"2f0b9c1e-1"}))
+    assert await store.intended(EFFECT) is None

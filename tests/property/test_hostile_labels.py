@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from remediator.core.classify import Classifier
-from remediator.core.cluster import EPOCH_ANNOTATION, Change, Fence, Pod, Workload
+from remediator.core.cluster import (
+    EPOCH_ANNOTATION,
+    Budget,
+    Change,
+    ClusterEvent,
+    Endpoints,
+    Fence,
+    Pod,
+    Revision,
+    Workload,
+)
 from remediator.core.journal import Entry
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
@@ -152,6 +163,26 @@ class Witness:
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         self.looked_at.add(workload.ref)
         return ()
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
+
+    async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
+
+    async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+    ) -> tuple[str, ...]:
+        raise AssertionError("it told of no pod")
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        raise AssertionError("no policy of these asks for endpoints")
 
     async def dry_run(self, change: Change) -> None:
         self.touched.add(change.target)

@@ -64,6 +64,7 @@ class Api:
     """One API server. Build it inside a running event loop; close it at the end."""
 
     def __init__(self, login: Login, runtime: Runtime, limits: Limits) -> None:
+        """Raises SettingsError when the certificates cannot be used."""
         self._login, self._runtime, self.limits = login, runtime, limits
         login.configuration.connection_pool_maxsize = limits.connections
         try:
@@ -73,6 +74,8 @@ class Api:
                 f"the certificates for {login.host} cannot be used ({type(error).__name__}: {error}); "
                 "they must be PEM files that we can read"
             ) from error
+        # aiohttp sends a DELETE again by itself when its connection is lost; no public switch stops it.
+        self._rest.pool_manager._retry_connection = False  # noqa: SLF001
 
     @property
     def host(self) -> str:

@@ -45,6 +45,8 @@ class ClusterExecutor:
         self._api = api
         self._pods = PodRemoval(api)
         self._shapes: dict[str, Shape] = {}
+        self._moved: dict[str, tuple[int, int]] = {}
+        """By UID: from which generation to which our last claim took the object, and nobody else did."""
 
     async def dry_run(self, change: Change) -> None:
         """Have the server check the change, permissions included, without making it.
@@ -76,6 +78,7 @@ class ClusterExecutor:
             patch = patches.claim(uid, obj["metadata"].get("annotations") or None, fence.epoch)
             try:
                 answer = await self._api.call(_patch(target, patch, f"claim {target}"), deadline)
+                self._note_claim(target, obj, answer)
                 return self._present(target, uid, answer)
             except (Conflict, Rejected, Unknown):
                 continue  # somebody else wrote first, or the answer is lost: look again
@@ -111,7 +114,7 @@ class ClusterExecutor:
             case ScaleWorkload(seen=seen, replicas=replicas):
                 return patches.scale(seen, replicas)
             case RollBackWorkload():
-                return patches.roll_back(await self._template(change, deadline), change.generation)
+                return patches.roll_back(await self._template(change, deadline), self._generation(change))
             case _:
                 assert_never(change)
 
@@ -133,7 +136,7 @@ class ClusterExecutor:
             return Fenced(f"{target} was claimed under epoch {seen.epoch}, newer than our {fence.epoch}")
         if seen.epoch != fence.epoch:
             return Retryable(f"somebody took our epoch {fence.epoch} off {target}: it must be claimed again")
-        if Shape.of(obj) != shape or not _as_planned(change, obj):
+        if Shape.of(obj) != shape or not self._as_planned(change, obj):
             return Retryable(f"{target} changed meanwhile: read it again")
         return error
 
@@ -169,20 +172,32 @@ class ClusterExecutor:
         self._shapes.pop(uid, None)
         self._shapes[uid] = Shape.of(obj)
         while len(self._shapes) > REMEMBERED:
-            del self._shapes[next(iter(self._shapes))]
+            forgotten = next(iter(self._shapes))
+            del self._shapes[forgotten]
+            self._moved.pop(forgotten, None)
 
+    def _note_claim(self, target: WorkloadRef, before: Json, after: Json) -> None:
+        """What our claim did to the generation, if nobody else wrote the specification in between."""
+        was, became = before["metadata"].get("generation", 0), after["metadata"].get("generation", 0)
+        if became == was + patches.CLAIM_COUNTS[target.kind]:
+            self._moved[after["metadata"]["uid"]] = (was, became)
 
-def _as_planned(change: WorkloadChange, obj: Json) -> bool:
-    """Whether what the change was planned from is still so."""
-    match change:
-        case ScaleWorkload(seen=seen):
-            return bool(obj["spec"].get("replicas") == seen)
-        case RollBackWorkload(generation=generation):
-            return bool(obj["metadata"].get("generation") == generation)
-        case RestartWorkload():
-            return True
-        case _:
-            assert_never(change)
+    def _generation(self, change: RollBackWorkload) -> int:
+        """The generation that the object must have now for the change to be made as planned."""
+        was, became = self._moved.get(change.uid, (0, 0))
+        return became if was == change.generation else change.generation
+
+    def _as_planned(self, change: WorkloadChange, obj: Json) -> bool:
+        """Whether what the change was planned from is still so."""
+        match change:
+            case ScaleWorkload(seen=seen):
+                return bool(obj["spec"].get("replicas") == seen)
+            case RollBackWorkload():
+                return bool(obj["metadata"].get("generation") == self._generation(change))
+            case RestartWorkload():
+                return True
+            case _:
+                assert_never(change)
 
 
 def _patch(target: WorkloadRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:

@@ -19,6 +19,8 @@ from remediator.core.text import plain
 
 SHOWN = 400
 LONGEST_RETRY_AFTER = 3600
+TWO_BUDGETS = "This pod has more than one PodDisruptionBudget"
+"""How every API server refuses, with a 500, to evict a pod that two budgets select."""
 REJECTED_PATCH = "the server rejected our request due to an error in our request"
 """How every API server answers a json-patch that does not apply, a failed ``test`` included."""
 
@@ -117,6 +119,8 @@ def _later(text: str, answer: Answer) -> Retryable:
 
 
 def _server_error(call: Call, answer: Answer, text: str) -> RemediatorError:
+    if answer.status == 500 and answer.message.startswith(TWO_BUDGETS):
+        return Refused(f"{text} Leave one budget over it")
     came_to_nothing = (answer.status == 503 and answer.retry_after is not None) or (
         answer.status == 500 and "failed calling webhook" in answer.message  # admission comes before storing
     )

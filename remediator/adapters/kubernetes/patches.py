@@ -21,6 +21,8 @@ Patch: TypeAlias = list[Operation]
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The template annotation by which ``kubectl rollout restart`` replaces pods."""
+CLAIM_COUNTS = {"deployment": 1, "statefulset": 0, "daemonset": 0}
+"""By how much a claim raises the generation: annotations of a Deployment count, of the others they do not."""
 _OBJECT = "/metadata/annotations"
 _TEMPLATE = "/spec/template/metadata/annotations"
 

@@ -12,7 +12,7 @@ from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict
 from remediator.adapters.kubernetes.reader import checked_name
 from remediator.core.cluster import DeletePod, EvictPod, PodChange
-from remediator.core.errors import NotFound, Retryable, Unknown
+from remediator.core.errors import NotFound, RemediatorError, Retryable, Unknown
 from remediator.core.times import SECOND
 
 ASK_AGAIN = 10 * SECOND
@@ -52,10 +52,17 @@ class PodRemoval:
         except NotFound:
             return
         except (Conflict, Unknown):
-            if await self._present(change, deadline) is not None:
+            if not await self._gone(change, deadline):
                 raise  # the guards are asked again before it is tried again
         except Retryable as error:
             raise _patient(error) from error
+
+    async def _gone(self, change: PodChange, deadline: Deadline) -> bool:
+        """Whether that very pod is known to be gone or on its way."""
+        try:
+            return await self._present(change, deadline) is None
+        except RemediatorError:
+            return False
 
     async def _present(self, change: PodChange, deadline: Deadline) -> str | None:
         """The version of the pod; None when that very pod is gone or on its way."""

@@ -108,7 +108,14 @@ def pod_of(obj: Json) -> Pod:
         terminating=bool(meta.get("deletionTimestamp")),
         suspect=_suspect(init, containers),
         last_end=_newest_end((*containers, *init)),
+        controller=_controller(meta),
     )
+
+
+def _controller(meta: Json) -> str:
+    """Kind and name of the owner that manages the object; empty when there is none."""
+    owners = (one for one in meta.get("ownerReferences") or () if one.get("controller"))
+    return next((f"{str(one['kind']).lower()}/{one['name']}" for one in owners), "")
 
 
 def _state(obj: Json, conditions: Mapping[str, Json]) -> str:

@@ -1,0 +1,240 @@
+"""One step on a real executor and a fake API server: killed at any call, put off, and performed again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from remediator.adapters.kubernetes import Call, Kubernetes, Limits, connect
+from remediator.core.alerts import Fingerprint
+from remediator.core.cluster import EFFECT_ANNOTATION, ClusterReader, Executor, Pod
+from remediator.core.decision import Facts
+from remediator.core.incident import Attempt, IncidentId
+from remediator.core.journal import Act, Acted, ActResult
+from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
+from remediator.core.store import GuardStore, IncidentStore, Loaded
+from remediator.core.times import MINUTE, SECOND, Instant, Millis
+from remediator.testing.apiserver import Behaviour, FakeApiServer
+from remediator.testing.memory import MemoryStore
+from remediator.testing.simulation.world import Silent
+from remediator.workers.means import Means
+from remediator.workers.step import StepPerformer
+from tests.core.builders import WEB, policy
+from tests.core.test_decide import Life, opened
+from tests.fault.kubernetes_scene import QUICK, Impatient
+
+LEASE = Millis(30 * SECOND)
+STEPS = {
+    "restart": Step(action="restart"),
+    "scale": Step(action="scale", params={"to": 5}),
+    "rollback": Step(action="rollback"),
+    "delete_pod": Step(action="delete_pod", params={"which": "not_ready", "at_most": 2}),
+    "evict_pod": Step(action="evict_pod", params={"which": "not_ready", "at_most": 2}),
+}
+EFFECTS = {"restart": 1, "scale": 1, "rollback": 1, "delete_pod": 2, "evict_pod": 2}
+
+
+class Killed(BaseException):
+    """The process is no more: nothing it does from here on happens."""
+
+
+@dataclass
+class Fuse:
+    """Kills at the ``at``-th boundary of a call: even ones come before a call, odd ones after it.
+
+    ``after``: or after so many calls of that name.
+    """
+
+    at: int | None = None
+    after: tuple[str, int] = ("", 1)
+    calls: list[str] = field(default_factory=list)
+    dead: bool = False
+    before: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """What happens in the world just before the first call of that name."""
+
+    def wrap(self, port: object) -> Any:
+        """The port, with the fuse in it."""
+        return _Wired(port, self)
+
+    def burn(self, *, after: bool) -> None:
+        """Die here, if this is the place."""
+        name, count = self.after
+        there = after and self.calls[-1] == name and self.calls.count(name) == count
+        if there or self.at == 2 * (len(self.calls) - 1) + after:
+            self.dead = True
+            raise Killed
+
+
+class _Wired:
+    def __init__(self, port: object, fuse: Fuse) -> None:
+        self._port, self._fuse = port, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: object, **kwargs: object) -> object:
+            if self._fuse.dead:
+                raise Killed
+            first = name not in self._fuse.calls
+            self._fuse.calls.append(name)
+            self._fuse.burn(after=False)
+            if first and name in self._fuse.before:
+                await self._fuse.before[name]()
+            answer = await getattr(self._port, name)(*args, **kwargs)
+            self._fuse.burn(after=True)
+            return answer
+
+        return call
+
+
+@dataclass
+class _Waits:
+    """The incident, which waits for the step."""
+
+    life: Life
+
+    async def load(self, incident: IncidentId, fingerprints: Sequence[Fingerprint]) -> Loaded:
+        facts = Facts(firing=len(self.life.members))
+        return Loaded(at=self.life.at, incident=self.life.incident, facts=facts)
+
+
+@dataclass(kw_only=True)
+class StepStage:
+    """The world of one step. ``life`` decides what follows from its outcomes, as the daemon would."""
+
+    server: FakeApiServer
+    cluster: Kubernetes
+    life: Life
+    store: MemoryStore
+    uids: dict[str, str]
+    """The UID of each pod that was there at first, by its name."""
+    outcomes: list[Acted] = field(default_factory=list)
+    replicas: int = 0
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.life.now.attempts[-1]
+
+    def effect(self) -> Act:
+        """What the incident waits for."""
+        effects = [effect for decision in self.life.decisions for effect in decision.effects]
+        found = next(effect for effect in effects if effect.id == self.attempt.pending)
+        assert isinstance(found, Act)
+        return found
+
+    def performer(self, fuse: Fuse) -> StepPerformer:
+        """A replica of its own."""
+        self.replicas += 1
+        means = Means(
+            incidents=cast(IncidentStore, _Waits(self.life)),
+            guards=cast(GuardStore, fuse.wrap(self.store)),
+            reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
+            executor=cast(Executor, fuse.wrap(self.cluster.executor)),
+            policy=lambda: self.life.policy,
+            ceiling=Mode.AUTO,
+            clock_trouble=lambda: None,
+            observer=Silent(),
+            replica=f"replica-{self.replicas}",
+            lease=LEASE,
+        )
+        return StepPerformer(means)
+
+    async def perform(self, fuse: Fuse | None = None) -> Acted | None:
+        """Once, by a replica of its own; None when it was killed: its lease runs out."""
+        try:
+            outcome = await self.performer(fuse or Fuse()).act(self.effect(), self.life.now, self.attempt)
+        except Killed:
+            self.life.at = Instant(self.life.at + LEASE)
+            return None
+        self.outcomes.append(outcome)
+        self.life.tell(outcome)
+        return outcome
+
+    async def finish(self) -> Acted:
+        """Perform it again and again, as it is put off, until that is over."""
+        for _ in range(20):
+            if "act" in self.life.timers:
+                self.life.ring("act")
+            outcome = await self.perform()
+            if outcome is not None and outcome.result is not ActResult.RETRY:
+                await self.server.settled()
+                return outcome
+        raise AssertionError(f"it is put off for ever: {self.outcomes}")
+
+    @property
+    def removed(self) -> list[str]:
+        """The UIDs of the pods that were asked away; of those that were not there at first, their names."""
+        return [self.uids.get(effect.name, effect.name) for effect in self._effects("pods")]
+
+    @property
+    def effects(self) -> int:
+        """How often the step took effect."""
+        mark = EFFECT_ANNOTATION.replace("/", "~1")
+        marked = [one for one in self._effects("deployments") if mark in str(one.body)]
+        return len(marked) + len(self._effects("pods"))
+
+    def _effects(self, resource: str) -> list[Any]:
+        return [effect for effect in self.server.ledger if effect.resource == resource]
+
+    async def pods(self) -> list[Pod]:
+        """Those of ``web`` that stay, by name."""
+        await self.server.settled()
+        found = await self.cluster.reader.pods(await self.cluster.reader.workload(WEB))
+        return sorted((pod for pod in found if not pod.terminating), key=lambda pod: pod.name)
+
+    async def meant(self) -> frozenset[str]:
+        """The pods that the journal names."""
+        [first, *_] = self.life.decisions[0].effects
+        assert isinstance(first, Act)
+        intent = await self.store.intended(first.step_id)
+        assert intent is not None
+        return intent.pods
+
+
+def _policy(*steps: Step) -> Policy:
+    of = policy()
+    runbook = replace(of.runbooks["restart"], steps=steps)
+    often = Rate(count=100, per=Millis(60 * MINUTE))
+    guards = replace(of.guards, rate=RateLimits(cluster=often, service=often, target=often))
+    return replace(of, runbooks={"restart": runbook}, guards=guards)
+
+
+@asynccontextmanager
+async def staged(
+    directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK
+) -> AsyncIterator[StepStage]:
+    """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for."""
+    runtime, ahead = Impatient(), [0]
+    async with FakeApiServer(wall=lambda: datetime.now(UTC) + timedelta(minutes=ahead[0])) as server:
+        server.deployment("shop", "web", replicas=replicas)
+        await server.settled()
+        cluster = await connect(
+            str(server.kubeconfig(directory / "kubeconfig")), runtime=runtime, limits=limits
+        )
+        if any(step.action == "rollback" for step in steps):
+            ahead[0] = 1
+            await _release(cluster)
+        server.behave("shop", "web", Behaviour.stays_broken())
+        await server.settled()
+        server.ledger.clear()
+        server.requests.clear()
+        life = opened(_policy(*steps))
+        stage = StepStage(
+            server=server, cluster=cluster, life=life, store=MemoryStore(lambda: life.at), uids={}
+        )
+        stage.uids.update({pod.name: pod.uid for pod in await stage.pods()})
+        server.requests.clear()
+        try:
+            yield stage
+        finally:
+            await cluster.close()
+            runtime.close()
+
+
+async def _release(cluster: Kubernetes) -> None:
+    containers = [{"name": "web", "image": "registry.local/web:v2"}]
+    body = {"spec": {"template": {"spec": {"containers": containers}}}}
+    path, media = "/apis/apps/v1/namespaces/shop/deployments/web", "application/strategic-merge-patch+json"
+    await cluster.api.call(Call(method="PATCH", path=path, doing="release", body=body, media=media))

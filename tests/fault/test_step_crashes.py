@@ -1,0 +1,244 @@
+"""P7: a step whose process dies at any call takes effect once, and on no pod but those it first meant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from remediator.adapters.kubernetes import Call
+from remediator.core.alerts import Fingerprint
+from remediator.core.incident import Outcome, Phase
+from remediator.core.journal import ActResult, Resolved
+from remediator.core.store import Lease
+from remediator.core.times import Instant
+from remediator.testing.apiserver import Fault, FaultKind
+from tests.fault.step_stage import EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
+
+PODS = ("delete_pod", "evict_pod")
+METHODS = {"delete_pod": ("DELETE", "/pods/"), "evict_pod": ("POST", "/eviction")}
+AROUND = ("intend", "claim", "apply")
+"""The calls between which a crash matters most: they are tried always, all others in `make test-full`."""
+
+
+async def killed_at(directory: Path, action: str, at: int) -> str:
+    """Die there, be succeeded, and see what happened. The call at which it died; empty when it never did."""
+    async with staged(directory, STEPS[action]) as stage:
+        fuse = Fuse(at=at)
+        if await stage.perform(fuse) is not None:
+            await stage.server.settled()
+            assert stage.effects == EFFECTS[action]
+            return ""
+        await stage.server.settled()
+        outcome = await stage.finish()
+        assert outcome.result is ActResult.DONE, stage.outcomes
+        assert stage.effects == EFFECTS[action], (fuse.calls, stage.outcomes)
+        assert len(set(stage.removed)) == len(stage.removed)
+        assert stage.attempt.phase is Phase.VERIFYING
+        assert stage.attempt.changes, "something was changed, and that is told"
+        return fuse.calls[-1]
+
+
+async def boundaries(directory: Path, action: str) -> list[tuple[int, str]]:
+    """Every boundary of a call in an undisturbed run, with the call's name."""
+    async with staged(directory, STEPS[action]) as stage:
+        fuse = Fuse()
+        outcome = await stage.perform(fuse)
+        assert outcome is not None
+        assert outcome.result is ActResult.DONE, outcome
+        return [(2 * n + side, name) for n, name in enumerate(fuse.calls) for side in (0, 1)]
+
+
+@pytest.mark.parametrize("action", STEPS)
+async def test_P7_killed_around_intent_claim_and_change(tmp_path: Path, action: str) -> None:
+    """Before and after each of them."""
+    tried = [at for at, name in await boundaries(tmp_path, action) if name in AROUND]
+    assert len(tried) >= 6
+    for at in tried:
+        assert await killed_at(tmp_path, action, at) in AROUND
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("action", STEPS)
+async def test_P7_killed_at_every_call(tmp_path: Path, action: str) -> None:
+    """Before and after each call of the step, reads included."""
+    for at, name in await boundaries(tmp_path, action):
+        assert await killed_at(tmp_path, action, at) == name
+
+
+# --- pods: no other than those first meant ---
+
+
+async def left_behind(stage: StepStage, action: str, *, done: int = 0) -> frozenset[str]:
+    """A performance dies after it has taken so many of the pods it means away."""
+    where = ("apply", done) if done else ("intend", 1)
+    assert await stage.perform(Fuse(after=where)) is None
+    meant = await stage.meant()
+    assert len(meant) == EFFECTS[action] > done == len(stage.removed)
+    return meant
+
+
+@pytest.mark.parametrize("action", PODS)
+@pytest.mark.parametrize("done", [0, 1])
+async def test_P7_performed_again_it_takes_those_that_are_left(
+    tmp_path: Path, action: str, done: int
+) -> None:
+    """By then others are just as broken; they were never meant."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        meant = await left_behind(stage, action, done=done)
+        await stage.finish()
+        assert sorted(stage.removed) == sorted(meant)
+        assert len(await stage.pods()) == 4
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P7_what_others_took_away_is_not_made_up_for(tmp_path: Path, action: str) -> None:
+    """One of the two that were meant is gone: the other goes, and no third."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        meant = await left_behind(stage, action)
+        gone = next(pod for pod in await stage.pods() if pod.uid in meant)
+        await stage.cluster.api.call(
+            Call(method="DELETE", path=f"/api/v1/namespaces/shop/pods/{gone.name}", doing="delete it")
+        )
+        await stage.server.settled()
+        outcome = await stage.finish()
+        assert set(stage.removed) == meant
+        assert len(stage.removed) == 2
+        assert outcome.changes[0] == f"{action} deployment/web: 1 of 2 pods found gone"
+        assert len(outcome.changes) == 2
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P7_a_pod_that_is_worse_off_by_then_does_not_take_the_place_of_one_that_was_meant(
+    tmp_path: Path, action: str
+) -> None:
+    """It is chosen among those that were meant, not dropped because others would be chosen now."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        *_, last = await stage.pods()
+        step = stage.effect().step_id
+        lease = await stage.store.acquire("deployment/shop/web", "somebody", LEASE)
+        assert isinstance(lease, Lease)
+        assert await stage.store.intend(step, lease, "", frozenset({last.uid}))
+        await stage.store.release(lease)
+        await stage.finish()
+        assert stage.removed == [last.uid]
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P7_when_all_are_gone_it_is_done_and_nothing_is_touched(tmp_path: Path, action: str) -> None:
+    """Not even the epoch is written; what happened is told all the same."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        assert await stage.perform(Fuse(after=("apply", 2))) is None
+        await stage.server.settled()
+        fuse = Fuse()
+        outcome = await stage.perform(fuse)
+        assert outcome is not None
+        assert (outcome.result, outcome.verdicts) == (ActResult.DONE, ())
+        assert outcome.changes == (f"{action} deployment/web: 2 of 2 pods found gone",)
+        assert fuse.calls == ["intended", "workload", "pods"]
+        assert len(stage.removed) == 2
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P14_pods_that_went_before_the_crash_must_be_verified_though_the_alert_is_over(
+    tmp_path: Path, action: str
+) -> None:
+    """The first of two is gone, the alert resolves, the guards block the rest: something was changed."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        await left_behind(stage, action, done=1)
+        await stage.server.settled()
+        stage.life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.BLOCKED
+        assert stage.attempt.phase is Phase.VERIFYING
+        assert len(stage.removed) == 1
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P17_pods_that_cannot_be_looked_for_stay_in_doubt(tmp_path: Path, action: str) -> None:
+    """And after five minutes people are told that it is unknown, not that nothing happened."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        await left_behind(stage, action, done=1)
+        stage.server.faults.add(Fault(kind=FaultKind.STATUS, method="GET", path_regex="/pods", times=None))
+        for _ in range(200):
+            outcome = await stage.perform()
+            assert outcome is not None
+            assert (outcome.result, outcome.in_doubt) == (ActResult.RETRY, True)
+            if "act" not in stage.life.timers:
+                break
+            stage.life.ring("act")
+        assert stage.attempt.outcome is Outcome.UNKNOWN
+        assert len(stage.removed) == 1
+
+
+async def test_P7_an_eviction_that_a_budget_put_off_is_for_the_same_pods(tmp_path: Path) -> None:
+    """The budget came after the guards had looked. The step waits, deletes nothing instead, and goes on."""
+    async with staged(tmp_path, STEPS["evict_pod"]) as stage:
+
+        async def forbid() -> None:
+            spec = {"minAvailable": 4, "selector": {"matchLabels": {"app": "web"}}}
+            meta = {"name": "web", "namespace": "shop"}
+            made = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec}
+            stage.server.create(made)
+            await stage.server.settled()
+
+        outcome = await stage.perform(Fuse(before={"apply": forbid}))
+        assert outcome is not None
+        assert (outcome.result, outcome.in_doubt, outcome.retry_after) == (ActResult.RETRY, False, 10_000)
+        assert stage.removed == []
+        meant = await stage.meant()
+        path = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets/web"
+        await stage.cluster.api.call(Call(method="DELETE", path=path, doing="lift the budget"))
+        await stage.server.settled()
+        await stage.finish()
+        assert set(stage.removed) == meant
+        assert len(stage.removed) == 2
+        assert not [one for one in stage.server.ledger if one.resource == "pods" and one.verb == "delete"]
+
+
+# --- answers that get lost, owners that sleep ---
+
+
+@pytest.mark.parametrize("action", STEPS)
+@pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER_EFFECT, FaultKind.DROP_BEFORE_EFFECT, FaultKind.HANG])
+async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
+    tmp_path: Path, action: str, kind: FaultKind
+) -> None:
+    """Whether it had happened or not."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        method, path = METHODS.get(action, ("PATCH", "/deployments/web"))
+        fuse = Fuse(before={"apply": strike(stage, Fault(kind=kind, method=method, path_regex=path))})
+        await stage.perform(fuse)
+        assert not stage.server.faults.pending(), "the fault never struck"
+        if stage.attempt.phase is Phase.ACTING:
+            await stage.finish()
+        assert stage.effects == EFFECTS[action], stage.outcomes
+        assert stage.attempt.phase is Phase.VERIFYING
+
+
+def strike(stage: StepStage, fault: Fault) -> Callable[[], Awaitable[None]]:
+    async def add() -> None:
+        stage.server.faults.add(fault)
+
+    return add
+
+
+@pytest.mark.parametrize("action", STEPS)
+async def test_P8_an_owner_that_slept_before_its_request_does_nothing_more(
+    tmp_path: Path, action: str
+) -> None:
+    """It wakes after its lease, between its last look and its request; another has done the step by then."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        effect, incident, attempt = stage.effect(), stage.life.now, stage.attempt
+
+        async def sleep() -> None:
+            stage.life.at = Instant(stage.life.at + 2 * LEASE)
+            await stage.finish()
+
+        late = await stage.performer(Fuse(before={"apply": sleep})).act(effect, incident, attempt)
+        await stage.server.settled()
+        assert stage.effects == EFFECTS[action], (stage.outcomes, late)
+        assert stage.attempt.phase is Phase.VERIFYING
+        assert action in PODS or late.changes == ()
