@@ -6,7 +6,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full test-cluster lint format bench simulate docs-check clean
+.PHONY: help run test test-full test-cluster lint format bench simulate docs-check reference clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/pure_core.py
 	$(BIN)/remediator check policies
 	$(BIN)/python scripts/docs_check.py
+	$(BIN)/python scripts/reference.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -53,6 +54,10 @@ simulate: ## SEEDS histories of crashing replicas, from SEED on; SEEDS=1 SEED=42
 docs-check: ## links, settings, targets and commands that the documentation names are there
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
+
+reference: ## docs/reference.md, from the plugins themselves
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/reference.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

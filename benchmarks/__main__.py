@@ -11,12 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.intake import CASES, open_variants, take_turns
+from benchmarks.listing import measure_listing
 from benchmarks.load import awake, wrk
 from benchmarks.reaction import measure_reaction
 from benchmarks.report import (
     INTAKE_HEAD,
+    LISTING_HEAD,
     Row,
     intake_rows,
+    listing_rows,
     machine,
     reaction_rows,
     start_rows,
@@ -25,7 +28,7 @@ from benchmarks.report import (
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "intake")
+PARTS = ("start", "reaction", "cluster", "intake")
 
 
 def _say(text: str) -> None:
@@ -43,6 +46,9 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
         yield "### Reaction\n\n" + table(
             ("measured", "found", ""), reaction_rows(measure_reaction(folder / "reaction"))
         )
+    if "cluster" in parts:
+        _say("cluster")
+        yield "### Cluster\n\n" + table(LISTING_HEAD, listing_rows(measure_listing(folder / "cluster")))
     if "intake" in parts:
         rows: list[Row] = []
         with ExitStack() as stack:
@@ -60,7 +66,8 @@ def main() -> None:
     asked = parser.parse_args().parts or list(PARTS)
     if unknown := set(asked) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
-    wrk()
+    if "intake" in asked:
+        wrk()
     started = time.monotonic()
     sections = []
     with tempfile.TemporaryDirectory(prefix="remediator-bench-") as folder:

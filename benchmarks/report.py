@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.intake import Case, Run, cost_ratio, ratio
+from benchmarks.listing import Listing, middle
 from benchmarks.reaction import SCRIPT_TRIPS, Reaction
 from benchmarks.start import Start
 
@@ -86,6 +87,29 @@ def start_rows(found: Start) -> list[Row]:
         ),
         ("resident when idle, without", f"{found.resident_alone / 1e6:.0f} MB", ""),
     ]
+
+
+LISTING_HEAD = ("5,000 pods, 25 MB of JSON", "page by page", "in one answer", "ratio", "target")
+
+
+def listing_rows(found: Listing) -> list[Row]:
+    """Memory, turns of others and time: medians, and the worst of all rounds where a target is a promise."""
+    rows: list[Row] = []
+    for name, part, shown, most in (
+        ("memory grown at most", lambda one: one.grown, _mb, 24e6),
+        ("others waited at most", lambda one: one.blocked, _ms, 0.05),
+        ("of that our processor time", lambda one: one.busy, _ms, 0.0),
+        ("until listed", lambda one: one.took, _ms, 0.0),
+    ):
+        paged, whole = middle(found.paged, part), middle(found.whole, part)
+        worst = max(map(part, found.paged))
+        target = _judged(worst <= most, f"always ≤ {shown(most)}") if most else ""
+        rows.append((name, shown(paged), shown(whole), f"{paged / whole:.2f}", target))
+    return rows
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.0f} MB"
 
 
 def _ms(seconds: float) -> str:

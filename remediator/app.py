@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from remediator.adapters.probe import Prober
+from remediator.adapters.prometheus import Prometheus
 from remediator.adapters.redis.address import Address as StoreAddress
 from remediator.adapters.redis.batch import IntakeBatcher
 from remediator.adapters.redis.embedded import EmbeddedServer
@@ -112,12 +114,14 @@ class App:
         self.observer = Telemetry(self.metrics, self.rulebook.policy)
         self.supervisor = Supervisor(self.runtime, self.observer)
         self.cluster: Kubernetes | None = None
+        self.prometheus: Prometheus | None = None
         self.receiver_address: Address = ("", 0)
         self.ops_address: Address = ("", 0)
         self.embedded = False
         self._secret = secret_reader(settings)
         self._intake: IntakeStore
         self._incidents: IncidentStore
+        self._prober: Prober
         self._trouble: str | None = "it is starting"
         self._stopping = False
         self._settled = asyncio.Event()
@@ -141,6 +145,7 @@ class App:
         check_exposure(settings.listen_at, token, settings.client_ca)
         api_auth = ApiAuth.parse(settings.secret("api_token"))
         store, self.cluster = await self._open_parts(stack)
+        await self._open_probes(stack)
         self._intake = intake = IntakeBatcher(store)
         self._incidents = store
         stack.push_async_callback(intake.drain)
@@ -204,6 +209,14 @@ class App:
         stack.push_async_callback(cluster.close)
         return cluster
 
+    async def _open_probes(self, stack: AsyncExitStack) -> None:
+        """Nothing is asked yet: what cannot be reached later is unknown to the checks that ask it."""
+        settings = self.settings
+        self._prober = await stack.enter_async_context(Prober.opened())
+        if settings.prometheus_url is not None:
+            url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
+            self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
+
     async def reload(self) -> Policy:
         """Read the policies anew, and take in what no rule matched until now. Raises PolicyError."""
         policy = await self.rulebook.load()
@@ -227,6 +240,8 @@ class App:
             executor=self.cluster.executor if self.cluster else None,
             ceiling=self.settings.mode,
             replica=self.replica,
+            metrics=self.prometheus,
+            http=self._prober,
         )
 
     def _channel(self, spec: ChannelSpec) -> Channel:

@@ -21,7 +21,9 @@ from remediator.core.text import plain
 from remediator.core.times import DAY, MINUTE, Millis, parse_duration
 
 PREFIX = "REMEDIATOR_"
-SECRETS = ("webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "redis_password")
+SECRETS = (
+    "webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "redis_password", "prometheus_token"
+)  # fmt: skip
 BESIDE_REDIS_URL = (
     "redis_username", "redis_password", "redis_password_file", "redis_ca", "redis_cert", "redis_key"
 )  # fmt: skip
@@ -51,6 +53,23 @@ def _web_address(value: object) -> object:
     return value
 
 
+def _server_address(value: object) -> object:
+    """http or https, perhaps with a user name and a password: it is kept as a secret."""
+    if not isinstance(value, str):
+        return value
+    how = "write an http:// or https:// address, such as http://prometheus.monitoring:9090"
+    try:
+        parts = urlsplit(value.strip())
+        parts.port  # noqa: B018  # reading it is what checks it
+    except ValueError:  # whose text may quote a password
+        raise ValueError(how) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(how)
+    if parts.query or parts.fragment:
+        raise ValueError("it must not carry a query or a fragment")
+    return value.strip()
+
+
 def _short_name(value: object) -> object:
     if isinstance(value, str) and (not value or len(value) > 63 or set(value) & set("{}\r\n \t*?[]")):
         raise ValueError("write 1 to 63 characters without blanks and without { } * ? [ ]")
@@ -59,6 +78,7 @@ def _short_name(value: object) -> object:
 
 Retention = Annotated[Millis, BeforeValidator(_retention)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
+ServerAddress = Annotated[SecretStr, BeforeValidator(_server_address)]
 Prefix = Annotated[str, BeforeValidator(_short_name)]
 Lower = BeforeValidator(_lower)
 
@@ -103,6 +123,13 @@ class Settings(BaseSettings):
                                         "lines of name, role and token.")  # fmt: skip
     api_token_file: Path | None = Field(None, description="File that holds the API token, or such lines.")
     kubeconfig: Path | None = Field(None, description="Cluster to act on. Default: the one we run in.")
+    prometheus_url: ServerAddress | None = Field(
+        None, description="Prometheus to ask in checks and diagnoses."
+    )
+    prometheus_token: SecretStr | None = Field(
+        None, description="What Prometheus must be shown, as a bearer token."
+    )
+    prometheus_token_file: Path | None = Field(None, description="File that holds the token of Prometheus.")
     pagerduty_routing_key: SecretStr | None = Field(None, description="Integration key of channels that name "
                                                     "PAGERDUTY_ROUTING_KEY.")  # fmt: skip
     pagerduty_routing_key_file: Path | None = Field(None, description="File that holds the integration key.")
@@ -128,6 +155,11 @@ class Settings(BaseSettings):
         if self.client_ca is not None and self.tls_cert is None:
             raise ValueError(f"{PREFIX}CLIENT_CA needs {PREFIX}TLS_CERT and {PREFIX}TLS_KEY: client "
                              "certificates are shown within TLS")  # fmt: skip
+        token = self.prometheus_token or self.prometheus_token_file
+        if token and self.prometheus_url is None:
+            raise ValueError(f"{PREFIX}PROMETHEUS_TOKEN needs {PREFIX}PROMETHEUS_URL")
+        if token and self.prometheus_url and urlsplit(self.prometheus_url.get_secret_value()).username:
+            raise ValueError(f"{PREFIX}PROMETHEUS_URL names a user while there is a token; keep one of them")
         if self.retention < MINUTE:
             raise ValueError(f"{PREFIX}RETENTION is below a minute: incidents would vanish as they end")
         return self

@@ -71,13 +71,14 @@ if ! grep -qxF "$extras $wanted" "$stamp" 2>/dev/null && ! grep -qxF "embedded,d
 	echo "$extras $wanted" >"$stamp"
 fi
 
+# What has to be on the machine: the program, and where it differs the package of Debian that brings it.
 case $level in
-test) programs=(redis-server prometheus prometheus-alertmanager) ;; # each is the name of its package, too
+test) programs=(redis-server prometheus prometheus-alertmanager kubectl=kubernetes-client) ;;
 bench) programs=(redis-server wrk) ;;
 *) programs=() ;;
 esac
 missing=()
 for program in "${programs[@]}"; do
-	command -v "$program" >/dev/null || missing+=("$program")
+	command -v "${program%%=*}" >/dev/null || missing+=("${program#*=}")
 done
 if [ ${#missing[@]} != 0 ]; then install "${missing[@]}"; fi

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
+from remediator.checks.http import HttpCheck
+from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
 from remediator.core.plugins import CheckPlugin
 
 CHECKS: dict[str, CheckPlugin] = {
-    check.name: check for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck())
+    check.name: check
+    for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck(), PromqlCheck(), HttpCheck())
 }

@@ -106,5 +106,7 @@ def _runbook(note: RunbookNote) -> Iterator[Line]:
         for part in parts:
             yield f"  {word:<7} {part}", ""
     yield f"  limits  {plan.limits}", "dim"
+    if note.blocked is not None:
+        yield f"  blocked {note.blocked}", "red"
     for guard in note.guards:
         yield f"  guard   {guard.name} {guard.verdict}: {guard.text}", _VERDICTS[guard.verdict]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = Path("docs/examples/alert.json")
 DESCRIBED_WITHIN = 2.0
-"""Seconds for the cluster to say who it is, before the banner is shown without."""
+"""Seconds for the cluster and Prometheus to say who they are, before the banner is shown without."""
 COLLECT_AFTER = (20_000, 20, 50)
 """Thresholds of the garbage collector. A storm holds thousands of alerts until they are durable, none of them
 in a cycle; at Python's own thresholds, going through them again and again takes a tenth of the time."""
@@ -65,6 +65,9 @@ def serve(
     api_token: Annotated[str | None, _flag("api_token")] = None,
     api_token_file: Annotated[str | None, _flag("api_token_file")] = None,
     kubeconfig: Annotated[str | None, _flag("kubeconfig")] = None,
+    prometheus_url: Annotated[str | None, _flag("prometheus_url")] = None,
+    prometheus_token: Annotated[str | None, _flag("prometheus_token")] = None,
+    prometheus_token_file: Annotated[str | None, _flag("prometheus_token_file")] = None,
     pagerduty_routing_key: Annotated[str | None, _flag("pagerduty_routing_key")] = None,
     pagerduty_routing_key_file: Annotated[str | None, _flag("pagerduty_routing_key_file")] = None,
     pagerduty_url: Annotated[str | None, _flag("pagerduty_url")] = None,
@@ -135,7 +138,7 @@ async def _reload(app: App) -> None:
 
 async def _introduce(app: App) -> None:
     """Say what runs, and what to try next."""
-    trouble, cluster = await asyncio.gather(app.settled(), _cluster(app))
+    trouble, cluster, prometheus = await asyncio.gather(app.settled(), _cluster(app), _prometheus(app))
     store = "a Valkey of its own, for one replica" if app.embedded else "Redis"
     if not app.embedded and app.settings.redis_durability == "weak":
         store += ", which may lose acknowledged alerts (REDIS_DURABILITY=weak)"
@@ -147,6 +150,7 @@ async def _introduce(app: App) -> None:
         "policies": f"{app.settings.policies}, {len(policy.rules)} rules, digest {policy.digest}",
         "store": f"{store} in {app.settings.data_dir}" if app.embedded else store,
         "cluster": cluster,
+        "prometheus": prometheus,
         "state": "ready" if trouble is None else f"not ready: {trouble}",
     }
     if not sys.stderr.isatty():
@@ -164,6 +168,16 @@ async def _cluster(app: App) -> str:
             return await app.cluster.describe()
     except TimeoutError:
         return "does not answer now; changes are blocked until it does"
+
+
+async def _prometheus(app: App) -> str:
+    if app.prometheus is None:
+        return "none, so what is asked of it is unknown; set REMEDIATOR_PROMETHEUS_URL to ask one"
+    try:
+        async with asyncio.timeout(DESCRIBED_WITHIN):
+            return await app.prometheus.describe()
+    except TimeoutError:
+        return "does not answer now; what is asked of it is unknown until it does"
 
 
 def _next_steps(app: App) -> list[str]:

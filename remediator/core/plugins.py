@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 from remediator.core.cluster import Change, ClusterReader, Need, Snapshot
 from remediator.core.journal import CheckResult, PageKind
@@ -27,6 +28,11 @@ class Params(BaseModel):
 
 class NoParams(Params):
     """For plugins that need nothing to be said."""
+
+
+def objection(code: str, why: str) -> PydanticCustomError:
+    """What a parameter's own validator raises. ``code``: a code of findings, such as P013."""
+    return PydanticCustomError(code, "{why}", {"why": why})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,10 +83,13 @@ class HttpAnswer:
 
 
 class HttpProber(Protocol):
-    """Asks services whether they are well. Raises Refused (a host not of the catalog) and Retryable."""
+    """Asks services whether they are well."""
 
     async def get(self, url: str, *, hosts: Collection[str], within: float) -> HttpAnswer:
-        """GET ``url``, whose host must be one of ``hosts``, in so many seconds. Follows no redirect."""
+        """GET ``url`` in at most ``within`` seconds; a redirect is an answer and is not followed.
+
+        Raises Refused when its ``host:port`` is none of ``hosts`` or leads where no service is; Retryable.
+        """
 
 
 class Metrics(Protocol):

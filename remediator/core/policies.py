@@ -283,8 +283,37 @@ class ChannelSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """What templates of a runbook may read, and nothing of it is a label's or an annotation's.
+
+    ``service``: the incident's, a name of ``[A-Za-z0-9._-]{1,63}`` that strangers may choose; ``entry``: what
+    the catalog says of it, if anything.
+    """
+
+    incident: str
+    severity: str
+    service: str
+    entry: Service | None
+
+
+class Renderer(Protocol):
+    """Renders every template of a runbook. Pure: the same runbook and scope give the same text."""
+
+    def __call__(self, runbook: Runbook, scope: Scope) -> Runbook:
+        """The runbook as it will be performed. Raises Refused, saying which template cannot be rendered."""
+
+
+def as_written(runbook: Runbook, scope: Scope) -> Runbook:
+    """The runbook of a policy without templates."""
+    return runbook
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """Everything the policy directory says. ``digest`` names this exact content."""
+    """Everything the policy directory says. ``digest`` names this exact content.
+
+    ``render``: makes of a runbook what an attempt pins; see ``core.templated``.
+    """
 
     severities: Mapping[str, Severity]
     services: Mapping[str, Service]
@@ -295,6 +324,7 @@ class Policy:
     channels: Mapping[str, ChannelSpec]
     operator: tuple[str, ...] = ()
     digest: str = ""
+    render: Renderer = field(default=as_written, compare=False, repr=False)
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, if it is still there."""

@@ -9,6 +9,7 @@ The patterns are RE2, linear in the length of the text, whatever somebody writes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import re2
@@ -52,23 +53,23 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )
 
 
+@cache  # compiled when first needed: who checks policies looks at no log
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     return re2.compile(pattern, options)
 
 
-_RULES = tuple((_compiled(pattern), shown) for pattern, shown in _PATTERNS)
-_BEGIN, _END = _compiled("-----BEGIN [A-Z0-9 ]*PRIVATE KEY"), _compiled("-----END [A-Z0-9 ]*PRIVATE KEY")
+_BEGIN, _END = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY", "-----END [A-Z0-9 ]*PRIVATE KEY"
 _WORDS = "PRIVATE KEY"
-_OF_A_KEY = _compiled(r"[A-Za-z0-9+/=]{16,}\s*$")
+_OF_A_KEY = r"[A-Za-z0-9+/=]{16,}\s*$"
 """A line that ends as those of a key do, whatever stands before it."""
 
 
 def redact(text: str) -> str:
     """One line of text without its secrets and without colours."""
-    for pattern, shown in _RULES:
-        text = pattern.sub(shown, text)
+    for pattern, shown in _PATTERNS:
+        text = _compiled(pattern).sub(shown, text)
     return text
 
 
@@ -82,9 +83,9 @@ def hide_keys(lines: Sequence[str]) -> tuple[str, ...]:
     for number, line in enumerate(lines):
         if _WORDS not in line:
             continue
-        if _END.search(line) is not None:
+        if _compiled(_END).search(line) is not None:
             _hide(found, _key_before(lines, number))
-        if _BEGIN.search(line) is not None:
+        if _compiled(_BEGIN).search(line) is not None:
             _hide(found, _key_after(lines, number))
     return tuple(found)
 
@@ -96,7 +97,7 @@ def _hide(found: list[str], numbers: range) -> None:
 
 def _key_before(lines: Sequence[str], end: int) -> range:
     start = end
-    while start > 0 and _OF_A_KEY.search(lines[start - 1]) is not None:
+    while start > 0 and _compiled(_OF_A_KEY).search(lines[start - 1]) is not None:
         start -= 1
     return range(start, end + 1)
 
@@ -104,9 +105,9 @@ def _key_before(lines: Sequence[str], end: int) -> range:
 def _key_after(lines: Sequence[str], begin: int) -> range:
     last = min(begin + KEY_WITHIN, len(lines))
     for number in range(begin, last):
-        if _END.search(lines[number]) is not None:
+        if _compiled(_END).search(lines[number]) is not None:
             return range(begin, number + 1)
     end = begin + 1
-    while end < last and _OF_A_KEY.search(lines[end]) is not None:
+    while end < last and _compiled(_OF_A_KEY).search(lines[end]) is not None:
         end += 1
     return range(begin, end)

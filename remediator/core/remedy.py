@@ -27,6 +27,7 @@ from remediator.core.journal import (
     Kind,
     Verify,
 )
+from remediator.core.pinning import pin
 from remediator.core.policies import Mode, Policy
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
@@ -57,22 +58,28 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
-            _start(draft, Attempt(
-                number=incident.attempt_count + 1,
-                runbook=runbook,
+            pinned, trouble = pin(runbook, draft.incident, policy)
+            attempt = _start(draft, Attempt(
+                number=draft.incident.attempt_count + 1,
+                runbook=pinned,
                 rule=planned.rule,
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
             ))  # fmt: skip
-            return
+            if not trouble:
+                _set_out(draft, attempt)
+                return
+            _conclude(draft, attempt, Outcome.BLOCKED, trouble)
+            missing = f"runbook {runbook.name} {Outcome.BLOCKED}: {trouble}"
+            continue
         missing = f"runbook {planned.runbook} is gone from the policy"
         draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
     if missing:
         escalation.remediation_failed(draft, policy, missing)
 
 
-def _start(draft: Draft, attempt: Attempt) -> None:
+def _start(draft: Draft, attempt: Attempt) -> Attempt:
     # what older ones found is on the timeline: the incident's value stays small
     kept = [replace(old, findings=()) for old in draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
@@ -82,6 +89,10 @@ def _start(draft: Draft, attempt: Attempt) -> None:
         runbook=attempt.runbook.name,
         attempt=attempt.number,
     )
+    return attempt
+
+
+def _set_out(draft: Draft, attempt: Attempt) -> None:
     if attempt.runbook.diagnose:
         _send(draft, attempt)
     else:
@@ -254,7 +265,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     draft.arm("poll", min(moments))
 
 
-def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+def _conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> Attempt:
     attempt = draft.change_attempt(
         replace(
             attempt,
@@ -275,6 +286,11 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
         attempt=attempt.number,
         took=draft.at - attempt.started_at,
     )
+    return attempt
+
+
+def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+    attempt = _conclude(draft, attempt, outcome, reason)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:

@@ -1,6 +1,6 @@
 """Types of plugins' parameters that check more than their type, and say what to write instead.
 
-``ctx.why`` and ``ctx.offset`` of their errors are how a finding gets its text and its place in the policy file.
+``ctx.why`` and ``ctx.offset`` of their errors are how a finding gets its text and its place in the file.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ def _expression(text: str) -> str:
 
 def _object_name(text: str) -> str:
     if text and _DNS_LABEL.fullmatch(text) is None:
-        raise refusal(
-            f"'{plain(text, 60)}' is not a name in Kubernetes; write up to 63 lower-case letters, digits and -"
-        )
+        why = "is not a name in Kubernetes; write up to 63 lower-case letters, digits and -"
+        raise refusal(f"'{plain(text, 60)}' {why}")
     return text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from remediator.core.cluster import Budget, Change, Pod, Workload
+from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
@@ -61,6 +62,10 @@ class Verdict:
     retry_after: Millis | None = None
 
 
+class Pointless(Refused):
+    """The action itself says that it makes no sense on the target as it is."""
+
+
 class NotAskedError(Exception):
     """These ports do not reach that far: the guard can only be asked when acting."""
 
@@ -81,7 +86,7 @@ class GuardPorts(Protocol):
         """The target as it is now."""
 
     async def plan(self) -> Sequence[Change]:
-        """The changes that the step asks for, as the target is now."""
+        """The changes that the step asks for, as the target is now. Raises Pointless."""
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from remediator.core.plugins import DiagnosisPlugin
 from remediator.diagnoses.events import Events
+from remediator.diagnoses.http import HttpAnswers
 from remediator.diagnoses.logs import Logs
 from remediator.diagnoses.pods import Pods
+from remediator.diagnoses.promql import PromqlSamples
 from remediator.diagnoses.rollout_history import RolloutHistory
 from remediator.diagnoses.workload import WorkloadStatus
 
 DIAGNOSES: dict[str, DiagnosisPlugin] = {
-    diagnosis.name: diagnosis for diagnosis in (WorkloadStatus(), Pods(), Events(), Logs(), RolloutHistory())
+    diagnosis.name: diagnosis
+    for diagnosis in (
+        *(WorkloadStatus(), Pods(), Events(), Logs()),
+        *(RolloutHistory(), PromqlSamples(), HttpAnswers()),
+    )
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import ClassVar, cast
 
@@ -40,8 +39,8 @@ class LogsParams(Params):
 class Logs:
     """The last lines of up to three pods, the unready ones first, that match an expression.
 
-    Equal lines are told once, with how often they came. What is obviously a secret (credentials in headers and
-    URLs, values named password, token or key, private keys) is hidden.
+    Equal lines are told once, with how often they came. What is obviously a secret (credentials in headers
+    and URLs, values named password, token or key, private keys) is hidden.
     """
 
     name: ClassVar[str] = "logs"
@@ -55,6 +54,8 @@ class Logs:
 
     async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
         """For each pod a line that says what was read, then its newest matching lines."""
+        import asyncio  # here, because whoever only checks policies has no use for it and would wait for it
+
         wanted = cast("LogsParams", params)
         if sight.cluster is None or sight.target is None:
             return nothing(self.name)
@@ -80,41 +81,59 @@ async def _read(
 ) -> tuple[str, tuple[str, ...] | str]:
     """Whose log it is, and its lines or why there are none."""
     container = wanted.container or pod.suspect or next(iter(pod.containers), "")
-    name = f"{pod.name}/{container}"
-    previous = _crashed(pod) if wanted.previous == "auto" else wanted.previous is True
-    try:
-        if previous:
-            try:
-                lines = await cluster.logs(namespace, pod.name, container, tail=wanted.tail, previous=True)
-            except NotFound:
-                if wanted.previous is True:
-                    raise
-            else:
-                return f"{name}, the run before", lines
-        return name, await cluster.logs(namespace, pod.name, container, tail=wanted.tail)
-    except StoreUnavailable:
-        raise
-    except RemediatorError as error:  # of one pod; the others may tell
-        return name, plain(str(error), LONGEST_SHOWN)
+    found: list[tuple[str, tuple[str, ...] | str]] = []
+    for previous in _runs(pod, wanted):
+        name = f"{pod.name}/{container}" + (", the run before" if previous else "")
+        try:
+            lines = await cluster.logs(namespace, pod.name, container, tail=wanted.tail, previous=previous)
+        except StoreUnavailable:
+            raise
+        except NotFound as error:
+            found.append((name, plain(str(error), LONGEST_SHOWN)))
+        except RemediatorError as error:  # of one pod; the others may tell
+            return name, plain(str(error), LONGEST_SHOWN)
+        else:
+            if _matching(lines, wanted):
+                return name, lines
+            found.append((name, lines))
+    read = (one for one in found if not isinstance(one[1], str))
+    return next(read, found[0])  # that nothing in a log matches says more than that there is none
 
 
-def _crashed(pod: Pod) -> bool:
-    """Whether what matters was written by the run before: it ended, and this one has not come far."""
-    return "CrashLoopBackOff" in pod.state or (not pod.ready and pod.restarts > 0 and pod.phase == "Running")
+def _runs(pod: Pod, wanted: LogsParams) -> tuple[bool, ...]:
+    """Which runs are looked into, until one tells something: the one before is True.
+
+    In a crash loop this run has not come far; after any other restart the one before may tell what this one
+    does not.
+    """
+    if isinstance(wanted.previous, bool):
+        return (wanted.previous,)
+    if "CrashLoopBackOff" in pod.state:
+        return True, False
+    return (False, True) if pod.restarts else (False,)
+
+
+def _matching(lines: tuple[str, ...], wanted: LogsParams) -> list[int]:
+    """The numbers of the lines that match, in their order."""
+    searched = expression(wanted.match)
+    return [
+        number
+        for number, line in enumerate(lines)
+        if line.strip() and searched.search(line[:LONGEST_SEARCHED])
+    ]
 
 
 def _told(name: str, read: tuple[str, ...] | str, wanted: LogsParams, limit: int) -> list[str]:
     if isinstance(read, str):
         return [f"{name}: {read}"]
-    searched = expression(wanted.match)
-    kept = hide_keys([line[:LONGEST_SEARCHED] for line in read])
-    matching = [
-        shown
-        for line, shown in zip(read, kept, strict=True)
-        if line.strip() and searched.search(line[:LONGEST_SEARCHED])
-    ]
-    lines = Counter(plain(redact(line), LONGEST_SHOWN) for line in reversed(matching))
-    newest = [f"  {line}" + (f" ({times} times)" if times > 1 else "") for line, times in lines.items()]
+    shown = hide_keys([line[:LONGEST_SEARCHED] for line in read])
+    matching = _matching(read, wanted)
+    lines = Counter(shown[number] for number in reversed(matching))
+    newest = [_line(line, times) for line, times in list(lines.items())[:limit]]
     what = f"{len(matching)} of {len(read)} lines match" if wanted.match else f"{len(read)} lines"
-    left = len(newest) - limit
-    return [f"{name}: {what}" + (f", {left} not shown" if left > 0 else ""), *reversed(newest[:limit])]
+    left = len(lines) - limit
+    return [f"{name}: {what}" + (f", {left} not shown" if left > 0 else ""), *reversed(newest)]
+
+
+def _line(line: str, times: int) -> str:
+    return f"  {plain(redact(line), LONGEST_SHOWN)}" + (f" ({times} times)" if times > 1 else "")

@@ -15,8 +15,8 @@ SHOWN = 10
 class Pods:
     """How many pods there are; the unready ones with their state, restarts and how they last ended.
 
-    Pods that are ready again after a restart are shown too: a process that is killed for its memory every hour
-    looks well in between.
+    Pods that are ready again after a restart are shown too: a process that is killed for its memory every
+    hour looks well in between.
     """
 
     name: ClassVar[str] = "pods"

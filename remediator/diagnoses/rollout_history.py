@@ -1,4 +1,4 @@
-"""``rollout_history``: which revisions there are, which runs now, and whether one came just before the alert."""
+"""``rollout_history``: which revisions there are, which runs now, and whether one came just before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = 4
 
 
 class RolloutHistory:
-    """The newest revisions with their images, age and what still runs of them, as ``kubectl rollout history``.
+    """The newest revisions with their images, their age and what still runs of them.
 
     Says whether the present one was rolled out within half an hour before the incident opened.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from remediator.core.errors import RemediatorError, Retryable, StoreUnavailable
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Pointless, Verdict
 from remediator.guards.clock import ClockGuard
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
@@ -58,6 +58,8 @@ async def ask_guard(guard: Guard, request: ChangeRequest, ports: GuardPorts) -> 
         return await guard.judge(request, ports)
     except StoreUnavailable:
         raise
+    except Pointless as error:
+        return Verdict(guard="plan", allowed=False, text=str(error))
     except RemediatorError as error:
         blocked = Verdict(guard=guard.name, allowed=False, text=f"could not find out: {error}")
         if isinstance(error, Retryable):

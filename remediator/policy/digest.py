@@ -12,8 +12,8 @@ from remediator.core.matchers import Matcher
 from remediator.core.policies import Policy
 from remediator.policy.templates import LabelTemplate
 
-_PLACES = frozenset(("where", "digest"))
-"""Fields that say where something stands: moving or commenting a file does not change what it says."""
+_PLACES = frozenset(("where", "digest", "render"))
+"""Fields that say where something stands, or how it is read: they do not change what a file says."""
 
 
 def digest_of(policy: Policy) -> str:
@@ -30,8 +30,8 @@ def _canonical(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        own = {each.name: _canonical(getattr(value, each.name)) for each in fields(value)}
-        return [type(value).__name__, {name: own[name] for name in own if name not in _PLACES}]
+        names = [each.name for each in fields(value) if each.name not in _PLACES]
+        return [type(value).__name__, {name: _canonical(getattr(value, name)) for name in names}]
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

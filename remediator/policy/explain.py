@@ -11,18 +11,21 @@ from dataclasses import asdict, dataclass
 
 from remediator.core.alerts import Alert, AlertStatus, Notification
 from remediator.core.classify import Classifier, Match, Miss
+from remediator.core.errors import Refused
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.policies import (
     Mode,
     PageUnlessVerified,
     Policy,
     Rule,
+    Runbook,
+    Scope,
     describe_page_policy,
 )
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_duration
 from remediator.policy.foresee import foresee
-from remediator.policy.opinions import GuardOpinion, Offline, Opinions, guard_opinions
+from remediator.policy.opinions import NOBODY, GuardOpinion, Offline, Opinions, guard_opinions
 from remediator.policy.plans import RunbookPlan, plan_runbook
 
 __all__ = ["AlertExplanation", "Explainer", "Explanation", "GuardOpinion", "Opinions", "explain"]
@@ -90,10 +93,14 @@ class IncidentPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunbookNote:
-    """A runbook in its turn: its plan and what each guard would say."""
+    """A runbook in its turn: its plan as rendered, and what each guard would say.
+
+    ``blocked``: why its templates cannot be rendered; then the plan is as written.
+    """
 
     plan: RunbookPlan
     guards: tuple[GuardOpinion, ...]
+    blocked: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,9 +247,19 @@ class Explainer:
         for name in match.rule.runbooks:
             runbook = self._policy.runbooks.get(name)
             if runbook is not None:
-                plan = plan_runbook(runbook, self._policy.services.get(match.service))
-                notes.append(RunbookNote(plan=plan, guards=tuple(await self._opinions(match, runbook))))
+                notes.append(await self._runbook(match, runbook))
         return tuple(notes)
+
+    async def _runbook(self, match: Match, runbook: Runbook) -> RunbookNote:
+        entry = self._policy.services.get(match.service)
+        scope = Scope(incident=NOBODY, severity=match.rule.severity, service=match.service, entry=entry)
+        blocked = None
+        try:
+            runbook = self._policy.render(runbook, scope)
+        except Refused as error:
+            blocked = plain(str(error), 300)
+        guards = tuple(await self._opinions(match, runbook))
+        return RunbookNote(plan=plan_runbook(runbook, entry), guards=guards, blocked=blocked)
 
 
 def skeleton(labels: Mapping[str, str]) -> str:

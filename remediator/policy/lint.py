@@ -19,6 +19,7 @@ from remediator.policy.lint_objects import (
     unproven_runbooks,
     unused_objects,
 )
+from remediator.policy.lint_probes import nothing_to_ask, strange_hosts
 from remediator.policy.lint_rules import (
     contradictions,
     deadlines_too_short,
@@ -36,6 +37,8 @@ LINTS: tuple[Callable[[View], Iterator[Note]], ...] = (
     outside_namespaces,
     unproven_runbooks,
     impossible_checks,
+    strange_hosts,
+    nothing_to_ask,
     unused_objects,
     pages_nobody,
     levels_never_reached,

@@ -138,8 +138,9 @@ def deadlines_too_short(view: View) -> Iterator[Note]:
 
 
 def verification_window(runbook: Runbook) -> int:
-    """The longest that a verification can take, in milliseconds: its checks are asked side by side."""
-    return max((check.within for check in runbook.verify), default=0)
+    """The longest it can take to know, in milliseconds: waits follow each other, checks go side by side."""
+    waits = sum(step.wait.within for step in runbook.steps if step.wait is not None)
+    return waits + max((check.within for check in runbook.verify), default=0)
 
 
 def outside_namespaces(view: View) -> Iterator[Note]:

@@ -17,6 +17,7 @@ from remediator.policy.lint import lint
 from remediator.policy.lint_view import View
 from remediator.policy.plugins import to_channel
 from remediator.policy.references import check_references
+from remediator.policy.rendering import render_runbook
 from remediator.policy.sources import Source, read_sources
 
 M = TypeVar("M", bound=BaseModel)
@@ -70,6 +71,7 @@ def build(draft: Draft) -> Policy:
         operator=tuple(operator.model.channels)
         if operator is not None and operator.model is not None
         else (),
+        render=render_runbook,
     )
     return replace(policy, digest=digest_of(policy))
 

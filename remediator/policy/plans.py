@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remediator.core.policies import Check, Runbook, Service
+from remediator.core.policies import Check, Runbook, Service, Step
 from remediator.core.times import format_duration
 
 
@@ -33,13 +33,17 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
         summary=runbook.summary,
         target=None if target is None else target.path,
         diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
-        steps=tuple(_words(each.action, each.params) + where for each in runbook.steps),
+        steps=tuple(_step(each, where) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(
             f"at most {limits.attempts} attempts in {format_duration(limits.per)}, "
             f"{format_duration(limits.cooldown)} between two"
         ),
     )
+
+
+def _step(step: Step, where: str) -> str:
+    return f"wait: {_check(step.wait)}" if step.wait is not None else _words(step.action, step.params) + where
 
 
 def _check(check: Check) -> str:
@@ -51,6 +55,8 @@ def _check(check: Check) -> str:
 
 def _words(name: str, params: Mapping[str, object]) -> str:
     said = ", ".join(
-        f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in params.items()
+        f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in params.items()
+        if value != ""  # left to the plugin
     )
     return f"{name} ({said})" if said else name

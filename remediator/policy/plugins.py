@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
@@ -20,11 +20,11 @@ from remediator.diagnoses import DIAGNOSES
 from remediator.policy.values import Duration, PositiveDuration, refusal
 
 LATER_ACTIONS = frozenset(
-    {"scale", "rollback", "set_image", "delete_pod", "evict_pod", "set_resources", "isolate", "hpa", "cordon"}
-    | {"drain", "uncordon", "job", "exec", "http", "silence", "wait", "pause"}
+    {"set_image", "set_resources", "isolate", "hpa", "cordon", "drain", "uncordon", "job", "exec", "http"}
+    | {"silence", "pause"}
 )
-LATER_CHECKS = frozenset(("http", "exec", "promql", "logs", "no_recurrence"))
-LATER_DIAGNOSES = frozenset(("pvcs", "top", "promql", "http", "exec", "traces"))
+LATER_CHECKS = frozenset(("exec", "logs", "no_recurrence"))
+LATER_DIAGNOSES = frozenset(("pvcs", "top", "exec", "traces"))
 LATER_CHANNELS = frozenset(("slack", "statuspage", "jira", "email", "webhook", "apprise"))
 
 
@@ -108,14 +108,19 @@ def _word_is_check(value: object) -> object:
     return {value: None} if isinstance(value, str) else value
 
 
-class WaitModel(Model):
-    """``wait``: go on when a check holds; when it does not in time, the attempt has failed.
+_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check)]  # type: ignore[valid-type]
 
-    It changes nothing, so no guard is asked.
+
+class WaitModel(Model):
+    """Go on when a check holds; when it does not in time, the attempt has failed.
+
+    It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
     """
 
-    what: Annotated[CheckModel, BeforeValidator(_word_is_check), Field(alias="for")]  # type: ignore[valid-type]
-    timeout: PositiveDuration = 5 * MINUTE
+    what: _AwaitedCheck = Field(
+        alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
+    )
+    timeout: PositiveDuration = Field(default=5 * MINUTE, description="How long to wait for it.")
 
     @model_validator(mode="after")
     def _one_end(self) -> WaitModel:
@@ -145,25 +150,29 @@ ChannelModel = one_of(
 )
 
 
+def _dumped(params: BaseModel) -> dict[str, Any]:
+    return params.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def to_step(model: OneOf) -> Step:
     """The core value of a step. Parameters are JSON-like."""
     name, params = model.chosen
     if isinstance(params, WaitModel):
         check = replace(to_check(params.what), within=Millis(params.timeout))
         return Step(action=name, params={"for": check.check, **check.params}, wait=check)
-    return Step(action=name, params=params.model_dump(mode="json", by_alias=True))
+    return Step(action=name, params=_dumped(params))
 
 
 def to_diagnosis(model: OneOf) -> Diagnosis:
     """The core value of a diagnosis."""
     name, params = model.chosen
-    return Diagnosis(diagnosis=name, params=params.model_dump(mode="json", by_alias=True))
+    return Diagnosis(diagnosis=name, params=_dumped(params))
 
 
 def to_check(model: OneOf) -> Check:
     """The core value of a check."""
     name, params = model.chosen
-    own = params.model_dump(mode="json", by_alias=True)
+    own = _dumped(params)
     return Check(check=name, stable=own.pop("for"), within=own.pop("within"), params=own)
 
 

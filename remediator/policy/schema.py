@@ -36,6 +36,7 @@ from remediator.policy.plugins import (
 )
 from remediator.policy.values import (
     Duration,
+    HealthText,
     LabelName,
     MatcherText,
     ModeText,
@@ -95,10 +96,11 @@ class SeverityModel(Model):
 class ServiceModel(Model):
     """An entry of ``services``."""
 
-    later: ClassVar[frozenset[str]] = frozenset(("health", "slo"))
+    later: ClassVar[frozenset[str]] = frozenset(("slo",))
     namespace: Namespace | None = None
     workload: WorkloadText | None = None
     depends_on: list[str] = Field(default_factory=list)
+    health: HealthText | None = None
     links: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -118,6 +120,7 @@ class ServiceModel(Model):
             workload=workload,
             namespace=self.namespace,
             depends_on=tuple(self.depends_on),
+            health=self.health,
             links=dict(self.links),
         )
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from remediator.policy.findings import Findings, Spot, quoted, suggestion
 from remediator.policy.nodes import Items, Node, Scalar, Table, to_data
+from remediator.policy.values import check_template
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,6 +34,7 @@ _EXAMPLES = {
     "steps": "steps: [{restart: {}}]",
     "level": "level: 1",
     "channels": "channels: [oncall]",
+    "query": "query: 'up{service=\"web\"}'",
     "routing_key": "routing_key: {env: PAGERDUTY_ROUTING_KEY}",
     "unless_verified_within": "unless_verified_within: 15m",
 }
@@ -46,7 +48,7 @@ def validate(model: type[M], node: Node, name_at: Spot, out: Findings, *, secret
     """
     try:
         # As JSON, a list may become a tuple and a word an enum, while nothing else is coerced.
-        return model.model_validate_json(json.dumps(to_data(node)), strict=True)
+        return model.model_validate_json(json.dumps(to_data(node)), strict=True, context=check_template)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             if out.full:

@@ -15,8 +15,11 @@ from pydantic_core import PydanticCustomError
 
 from remediator.core.matchers import Matcher, MatcherSyntaxError, parse_matcher
 from remediator.core.policies import Rate, Share
+from remediator.core.probing import authority
+from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.core.times import Millis, parse_duration
+from remediator.policy.placing import compile_placed
 from remediator.policy.templates import LabelTemplate, TemplateRefused, compile_template
 
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset")
@@ -84,6 +87,29 @@ def _selector(value: object) -> LabelTemplate:
         raise refusal("P016", plain(str(error), 300), error.offset) from None
 
 
+def check_template(source: str, escape: Escape) -> str:
+    """``core.templated.TemplateUse`` while files are read: the text as it is, if it is a template."""
+    try:
+        compile_placed(source, escape)
+    except TemplateRefused as error:
+        raise refusal("P016", plain(str(error), 300), error.offset) from None
+    return source
+
+
+def _health(value: object) -> str:
+    how = "write a URL such as http://web.shop:8080/health"
+    text = _text(value, "P013", "http://web.shop:8080/health")
+    for mark in ("{{", "{%", "{#"):
+        if (offset := text.find(mark)) >= 0:
+            why = f"a health URL holds no template: it is what makes probes safe; {how}"
+            raise refusal("P016", why, offset)
+    try:
+        authority(text)
+    except ValueError as error:
+        raise refusal("P013", f"{error}; {how}") from None
+    return text
+
+
 def _rate(value: object) -> Rate:
     text = _text(value, "P013", "10/1h")
     found = _RATE.fullmatch(text)
@@ -147,6 +173,7 @@ PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), WithJsonS
 MatcherText = Annotated[Matcher, PlainValidator(_matcher), WithJsonSchema(_STRING)]
 SelectorText = Annotated[LabelTemplate, PlainValidator(_selector), WithJsonSchema(_STRING)]
 ModeText = Annotated[Literal["observe", "suggest", "auto"], BeforeValidator(_mode)]
+HealthText = Annotated[str, BeforeValidator(_health)]
 RateText = Annotated[Rate, PlainValidator(_rate), WithJsonSchema(_STRING)]
 ShareText = Annotated[Share, PlainValidator(_share), WithJsonSchema({"type": ["string", "integer"]})]
 WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), WithJsonSchema(_STRING)]

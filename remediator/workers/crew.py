@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
-from remediator.core.plugins import Channel
+from remediator.core.plugins import Channel, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
@@ -44,6 +44,8 @@ class Ports:
     ceiling: Mode
     replica: str
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
+    metrics: Metrics | None = None
+    http: HttpProber | None = None
 
 
 class Crew:
@@ -108,6 +110,8 @@ class Crew:
             observer=ports.observer,
             replica=ports.replica,
             lease=self._pace.lease,
+            metrics=ports.metrics,
+            http=ports.http,
         )
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:

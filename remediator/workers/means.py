@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.plugins import HttpProber, Metrics
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.store import GuardStore, IncidentStore
@@ -15,7 +16,10 @@ from remediator.core.times import Millis
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured."""
+    """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured.
+
+    ``metrics``: None where no Prometheus is.
+    """
 
     incidents: IncidentStore
     guards: GuardStore
@@ -27,6 +31,8 @@ class Means:
     observer: Observer
     replica: str
     lease: Millis
+    metrics: Metrics | None = None
+    http: HttpProber | None = None
 
 
 def awaiting(incident: Incident | None, effect: EffectId) -> Attempt | None:

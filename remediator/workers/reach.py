@@ -21,7 +21,7 @@ from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.verdicts import ChangeRequest
+from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 
 
@@ -79,13 +79,14 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
         self._pods = seen.pods if Need.PODS in action.needs else None
-        if not self._meant:
-            return action.plan(params, seen, at=self._request.at)
-        left = tuple(pod for pod in seen.pods if pod.uid in self._meant)  # it chooses among those alone
+        if self._meant:  # it chooses among those alone
+            seen = replace(seen, pods=tuple(pod for pod in seen.pods if pod.uid in self._meant))
         try:
-            return action.plan(params, replace(seen, pods=left), at=self._request.at)
-        except Refused:
-            return ()  # those that are left are well by now
+            return action.plan(params, seen, at=self._request.at)
+        except Refused as error:
+            if self._meant:
+                return ()  # those that are left are well by now
+            raise Pointless(str(error)) from error
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""

@@ -14,7 +14,9 @@ from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Checked, CheckResult, Diagnose, Diagnosed, Effect, Outcomes, Verify
 from remediator.core.plugins import Sight
-from remediator.core.policies import Check, Diagnosis, WorkloadRef
+from remediator.core.policies import Check, Diagnosis
+from remediator.core.probing import catalog_hosts
+from remediator.core.times import Instant
 from remediator.diagnoses import DIAGNOSES
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
@@ -36,31 +38,38 @@ class Runner:
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
+        sight = self._sight(loaded.incident, loaded.facts.firing, loaded.at)
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
             case Diagnose():
-                return await self._diagnose(effect, loaded.incident, attempt)
+                return await self._diagnose(effect, attempt, sight)
             case Verify():
-                return await self._verify(effect, loaded.incident, attempt, loaded.facts.firing)
+                return await self._verify(effect, attempt, sight)
             case _:
                 assert_never(effect)
 
-    def _sight(self, incident: Incident, firing: int) -> Sight:
-        return Sight(cluster=self._means.reader, target=self._target(incident), firing=firing)
+    def _sight(self, incident: Incident, firing: int, at: Instant) -> Sight:
+        policy = self._means.policy()
+        service = policy.services.get(incident.service)
+        return Sight(
+            cluster=self._means.reader,
+            target=service.workload if service is not None else None,
+            firing=firing,
+            service=service,
+            metrics=self._means.metrics,
+            http=self._means.http,
+            hosts=catalog_hosts(policy.services.values()),
+            at=at,
+            opened_at=incident.opened_at,
+        )
 
-    def _target(self, incident: Incident) -> WorkloadRef | None:
-        service = self._means.policy().services.get(incident.service)
-        return service.workload if service is not None else None
-
-    async def _diagnose(self, effect: Diagnose, incident: Incident, attempt: Attempt) -> Diagnosed:
-        sight = self._sight(incident, incident.alerts)
+    async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:
         looks = (_look(wanted, sight) for wanted in attempt.runbook.diagnose)
         found = await asyncio.gather(*looks)
         return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
 
-    async def _verify(self, effect: Verify, incident: Incident, attempt: Attempt, firing: int) -> Checked:
-        sight = self._sight(incident, firing)
+    async def _verify(self, effect: Verify, attempt: Attempt, sight: Sight) -> Checked:
         answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.awaited))
         return Checked(effect=effect.id, results=tuple(answers))
 

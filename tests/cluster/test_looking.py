@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from remediator.core.cluster import ClusterEvent, Revision
+from remediator.core.cluster import ClusterEvent, Pod, Revision
 from remediator.core.errors import NotFound, Refused
-from tests.cluster.world import KINDS, Json, World, until
+from tests.cluster.world import KINDS, Json, World, manifest, template, until
 
 pytestmark = pytest.mark.cluster
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -159,12 +159,18 @@ async def test_logs_of_what_never_ran_are_not_found(world: World) -> None:
 
 async def test_a_pod_without_a_node_has_no_lines(world: World) -> None:
     """It waits for a node that does not exist: there is no log, and nothing is wrong with asking."""
-    container = {"name": "web", "image": "busybox:1.36"}
-    spec = {"containers": [container], "nodeSelector": {"example.com/no-such": "node"}}
-    meta = {"name": "waiting", "namespace": world.namespace}
-    path = f"/api/v1/namespaces/{world.namespace}/pods"
-    await world.send("POST", path, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
-    assert await world.cluster.reader.logs(world.namespace, "waiting", "web", tail=5) == ()
+    ref = world.ref()
+    waiting = manifest(ref, {}, replicas=1)
+    template(waiting)["spec"]["nodeSelector"] = {"example.com/no-such": "node"}
+    await world.send("POST", world.collection(ref.kind), waiting)
+
+    async def look() -> Pod | None:
+        found = await world.cluster.reader.pods(await world.cluster.reader.workload(ref))
+        return found[0] if found and found[0].state else None
+
+    pod = await until(look, "there is a pod that waits")
+    assert (pod.state, pod.node, pod.suspect) == ("Unschedulable", "", "")
+    assert await world.cluster.reader.logs(world.namespace, pod.name, "web", tail=5) == ()
 
 
 async def test_what_belongs_to_a_replaced_workload_is_not_found(world: World) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace, Program
-from tests.contract.recordings.replay import Gate, Json, Replay, Step, load, replay_file, settle
+from remediator.testing.apiserver.kinds import CRON_JOBS, JOBS
+from tests.contract.recordings.replay import GIVEN, Gate, Json, Replay, Step, load, replay_file, settle
 from tests.contract.recordings.steps import (
     USERS,
     at_once,
@@ -15,6 +16,7 @@ from tests.contract.recordings.steps import (
     hold,
     put,
     recorded_body,
+    until,
 )
 
 
@@ -44,20 +46,14 @@ async def test_events() -> None:
     """Found by what they are about, why and how bad; written in both forms."""
     server = FakeApiServer(users=USERS)
     told: dict[str, Any] = {}
-    listed = [
-        entry
-        for entry in load("events")
-        if entry["response"]["status"] == 200 and entry["request"]["path"].endswith("/events")
-    ]
-    for entry in listed:
-        if entry["request"]["path"].startswith("/api/v1"):
+    for entry in load("events"):
+        if entry["name"] in GIVEN["events"]:
             put(server, entry["response"]["body"])
             told |= {item["metadata"]["uid"]: item for item in entry["response"]["body"]["items"]}
     in_podlab = sum(item["metadata"]["namespace"] == "podlab" for item in told.values())
     for number in range(181 - in_podlab):
         server.create(event(number))
-    again = [entry["name"] for entry in listed if entry["request"]["path"].startswith("/api/v1")]
-    await replay_file("events", server, before=dict.fromkeys(again, given), instead={})
+    await replay_file("events", server, before=dict.fromkeys(GIVEN["events"], given), instead={})
 
 
 async def test_jobs() -> None:
@@ -67,27 +63,34 @@ async def test_jobs() -> None:
     server.namespace("policylab")
     server.behave("policylab", "long", Behaviour.runs(Program()))
     server.behave("policylab", "retries", Behaviour.runs(Program.crashes()))
-    states = [
-        entry["name"]
-        for entry in load("jobs")
-        if entry["request"]["method"] == "GET" and entry["response"]["status"] == 200
-    ]
-    made_here = {"cronjob-get", "job-get-just-created", "job-get-foreground-deleting"}
-    made_here |= {"pods-after-default-delete", "job-get-after-suspend", "job-list-label-selector"}
     before: dict[str, Step] = {
-        **dict.fromkeys(set(states) - made_here, given),
+        **dict.fromkeys(GIVEN["jobs"], given),
+        "job-delete-foreground": hold,
         "job-get-foreground-deleting": at_once,
         "job-create-from-cronjob": hold,
         "job-create-already-exists-409": at_once,
         "job-get-just-created": at_once,
         "log-of-job-pod": logged,
+        "cronjob-patch-suspend": succeeded,
+        "job-get-after-suspend": stopping,
     }
     await replay_file("jobs", server, before=before, instead={}, gate=gate)
+
+
+async def stopping(replay: Replay, _: Json) -> None:
+    """The pod of the suspended job is being stopped."""
+    await until(replay, "long", lambda status: status.get("terminating") == 1, JOBS, LAB)
 
 
 async def logged(replay: Replay, recorded: Json) -> None:
     """The failed pod has said why."""
     replay.server.set_log("policylab", recorded["request"]["path"].split("/")[-2], "bad\n")
+
+
+async def succeeded(replay: Replay, recorded: Json) -> None:
+    """The last job of the CronJob has succeeded."""
+    status = recorded["response"]["body"]["status"]
+    replay.server.cluster.set_status(CRON_JOBS, ("policylab", "cleanup"), status)
 
 
 LAB = "policylab"
@@ -145,9 +148,14 @@ async def test_policy() -> None:
     before: dict[str, Step] = {
         "quota-get-full": scaled_to_6,
         "pvc-get-pending-just-created": more_claims,
-        **dict.fromkeys(("events-pvc", "hpa-get", "hpa-get-target-missing"), given),
+        **dict.fromkeys(GIVEN["policy"], given),
     }
     await replay_file("policy", server, before=before, instead={})
+
+
+async def unheard(replay: Replay, _: Json) -> None:
+    """The kubelet of the second node is dead."""
+    replay.server.kill_kubelet("node2")
 
 
 async def test_nodes() -> None:
@@ -157,7 +165,7 @@ async def test_nodes() -> None:
     entries = load("nodes")
     lost = [entry["name"] for entry in entries].index("node-events")
     before: dict[str, Step] = {"node-cordon": hold, "node-uncordon": hold}
-    for entry in entries[lost:]:
-        read = entry["request"]["method"] == "GET" and entry["response"]["status"] == 200
-        before[entry["name"]] = frozen if read else at_once
+    before |= {entry["name"]: at_once for entry in entries[lost:]}
+    before |= dict.fromkeys(GIVEN["nodes"], frozen)
+    before["log-on-dead-kubelet-500"] = unheard
     await replay_file("nodes", server, before=before, instead={}, gate=gate)

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from remediator.testing.apiserver import ADMIN, Behaviour, FakeApiServer, Pace, Program, Run
-from remediator.testing.apiserver.kinds import EVENTS
+from remediator.testing.apiserver.kinds import EVENTS, PODS
+from remediator.testing.apiserver.objects import deleting
 from tests.contract.recordings.replay import TOKENS
 from tests.contract.recordings.scenes import Scene
 from tests.contract.recordings.watched import Seen, State, told
@@ -99,6 +100,7 @@ SCENES: dict[str, Direction] = {
     "statefulset-scale-1-to-3": requested,
 }
 ENDLESS = {"pod-crash-loop"}
+NODES = ("node-not-ready", "node-ready-again")
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -145,3 +147,33 @@ async def play(scene: Scene, direct: Direction, *, endless: bool = False) -> Non
         for task in watches:
             task.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
+
+
+async def node_dies(scene: Scene) -> None:
+    """Its kubelet is killed; later a pod that it still runs is deleted, in vain, and then by force."""
+    scene.server.kill_kubelet("node2")
+    live, wanted = scene.live["deployments"], scene.wanted["deployments"]
+    quick, web = sorted(wanted.sequences, key=len)
+    await scene.until(lambda: quick in live.sequences)
+    pods = scene.server.cluster.store.list(PODS, scene.namespace)
+    lost = next(pod for pod in pods if pod["spec"]["nodeName"] == "node2" and not deleting(pod))
+    path = f"/api/v1/namespaces/{scene.namespace}/pods/{lost['metadata']['name']}"
+    assert (await scene.replay.send({"method": "DELETE", "path": path}))[0] == 200
+    await scene.until(lambda: web in live.sequences)
+    force = {"method": "DELETE", "path": path, "query": {"gracePeriodSeconds": "0"}}
+    assert (await scene.replay.send(force))[0] == 200
+
+
+async def node_is_back(scene: Scene) -> None:
+    """Its kubelet is started again."""
+    scene.server.start_kubelet("node2")
+
+
+async def test_a_node_dies_and_comes_back() -> None:
+    """It is unknown and tainted, some of its pods are replaced; then it confirms what it has missed."""
+    server = FakeApiServer(users={TOKENS["admin"]: ADMIN}, pace=PACE)
+    async with server, aiohttp.ClientSession() as session:
+        before = Scene.of(NODES[0], server, session)
+        await before.prepare()
+        await play(before, node_dies)
+        await play(Scene.of(NODES[1], server, session), node_is_back)

@@ -9,6 +9,7 @@ from remediator.core.classify import group_key
 from remediator.core.codec import incident_json
 from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
+from remediator.core.errors import Refused
 from remediator.core.incident import Incident, Outcome, Phase, Status
 from remediator.core.journal import (
     Acknowledged,
@@ -31,7 +32,17 @@ from remediator.core.journal import (
     Verify,
 )
 from remediator.core.opening import new_id
-from remediator.core.policies import Diagnosis, Escalation, Level, Mode, PageNever, PageNow, Policy
+from remediator.core.policies import (
+    Diagnosis,
+    Escalation,
+    Level,
+    Mode,
+    PageNever,
+    PageNow,
+    Policy,
+    Runbook,
+    Scope,
+)
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy
 
@@ -604,3 +615,64 @@ def test_what_fires_is_counted_for_the_rule_that_brought_it() -> None:
     life.tell(*ended, over=("aa", "bb"))
     assert life.now.firing_by_rule == {"data-loss": 1}
     assert life.now.alerts == 1
+
+
+def test_an_attempt_pins_its_runbook_as_rendered() -> None:
+    """What it checks is decided when it starts, by the service, the severity and the incident of then."""
+    seen: list[Scope] = []
+
+    def render(runbook: Runbook, scope: Scope) -> Runbook:
+        seen.append(scope)
+        return replace(runbook, summary=f"for {scope.service}")
+
+    rules = replace(policy(), render=render)
+    life = Life(rules)
+    life.tell(fired(rules))
+    attempt = life.now.active
+    assert attempt is not None
+    assert attempt.runbook == replace(rules.runbooks["restart"], summary="for web")
+    assert seen == [Scope(incident=life.now.id, severity="SEV-2", service="web", entry=rules.services["web"])]
+    life.policy = policy()  # a reload changes nothing of what runs
+    life.acted()
+    assert life.now.active is not None
+    assert life.now.active.runbook.summary == "for web"
+
+
+def test_a_runbook_that_cannot_be_rendered_is_a_blocked_attempt() -> None:
+    """The next one gets its turn; when there is none, people hear of it."""
+
+    def render(runbook: Runbook, scope: Scope) -> Runbook:
+        if runbook.name == "restart":
+            raise Refused("promql: the template reads target.name\n, which is not known here")
+        return runbook
+
+    rules = replace(policy(runbooks=("restart", "again")), render=render)
+    life = Life(rules)
+    decision = life.tell(fired(rules))
+    first, second = life.now.attempts
+    assert (first.number, first.phase, first.outcome) == (1, Phase.ENDED, Outcome.BLOCKED)
+    assert first.reason == "promql: the template reads target.name , which is not known here"
+    assert (second.number, second.runbook.name, second.phase) == (2, "again", Phase.ACTING)
+    assert [effect.attempt for effect in decision.effects] == [2]
+    assert life.pages == []
+
+    alone = replace(policy(), render=render)
+    life = Life(alone)
+    decision = life.tell(fired(alone))
+    assert [attempt.outcome for attempt in life.now.attempts] == [Outcome.BLOCKED]
+    assert decision.effects == ()
+    assert life.now.active is None
+    assert [(page.level, "target.name" in page.reason) for page in life.now.pages] == [(1, True)]
+
+
+def test_a_thousand_runbooks_that_cannot_be_rendered_are_no_trouble() -> None:
+    def render(runbook: Runbook, scope: Scope) -> Runbook:
+        raise Refused("no")
+
+    names = tuple(f"r{number}" for number in range(1000))
+    books = {name: replace(policy().runbooks["restart"], name=name) for name in names}
+    rules = replace(policy(runbooks=names), runbooks=books, render=render)
+    life = Life(rules)
+    life.tell(fired(rules))
+    assert life.now.attempt_count == 1000
+    assert [page.level for page in life.now.pages] == [1]

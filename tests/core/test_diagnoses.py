@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from ruamel.yaml import YAML
 
-from remediator.checks import CHECKS
 from remediator.core.cluster import ClusterEvent, Revision
 from remediator.core.errors import RemediatorError, Retryable
 from remediator.core.plugins import Sight
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.plugins import CheckModel, DiagnosisModel
 from tests.core.looking import CRASHING, NOW, READY, WEB, Cluster
 
 
@@ -31,22 +28,11 @@ async def look(
     return list(found)
 
 
-@pytest.mark.parametrize("name", DIAGNOSES)
+@pytest.mark.parametrize("name", [name for name, plugin in DIAGNOSES.items() if plugin.permissions])
 async def test_without_a_cluster_a_diagnosis_says_so(name: str) -> None:
     """It never guesses."""
     [line] = await look(name, None)
     assert line == f"{name}: nothing to look at: no cluster, or no workload in the catalog"
-
-
-@pytest.mark.parametrize(("kind", "plugins"), [("diagnose", DIAGNOSES), ("verify", CHECKS)])
-def test_every_example_can_be_written_into_a_policy(kind: str, plugins: dict[str, object]) -> None:
-    """As the documentation shows it."""
-    model = DiagnosisModel if kind == "diagnose" else CheckModel
-    for name, plugin in plugins.items():
-        read = YAML(typ="safe", pure=True).load(plugin.example)  # type: ignore[attr-defined]
-        assert list(read) == [name]
-        read[name] = {key: value for key, value in read[name].items() if key not in ("for", "within")}
-        assert model.model_validate(read).chosen[0] == name
 
 
 # --- pods ---------------------------------------------------------------------------------------------
@@ -136,6 +122,20 @@ async def test_logs_tell_what_matches_of_the_run_that_crashed() -> None:
     assert cluster.asked == ["web-b/web/previous:100"]
 
 
+async def test_the_other_run_is_looked_into_where_one_tells_nothing() -> None:
+    """In a crash loop this one after the one before, after any other restart the other way round."""
+    cluster = Cluster(written={"web-b/web": ["fine", "boom"], "web-b/web/previous": ["fine"]})
+    assert await look("logs", cluster, match="boom") == ["web-b/web: 1 of 2 lines match", "  boom"]
+    restarted = replace(CRASHING, state="ContainersNotReady")
+    written = {"web-b/web": ["fine"], "web-b/web/previous": ["boom"]}
+    cluster = Cluster(found=(restarted,), written=written)
+    assert (await look("logs", cluster, match="boom"))[0] == "web-b/web, the run before: 1 of 1 lines match"
+    assert cluster.asked == ["web-b/web:100", "web-b/web/previous:100"]
+    assert await look("logs", Cluster(found=(restarted,), written=written), match="none") == [
+        "web-b/web: 0 of 1 lines match"
+    ]
+
+
 async def test_logs_of_a_first_run_are_read_where_there_is_none_before() -> None:
     """``auto`` looks for the run before, and takes this one instead."""
     cluster = Cluster(written={"web-b/web": ["boom"]})
@@ -169,7 +169,7 @@ async def test_one_pod_that_cannot_be_read_does_not_hide_the_others() -> None:
     }
     lines = await look("logs", Cluster(found=(READY, CRASHING, dead), written=written))
     assert lines == [
-        "web-dead/web: could not read the log: connection refused",
+        "web-dead/web, the run before: could not read the log: connection refused",
         "web-b/web, the run before: 1 lines",
         "  boom",
     ]

@@ -109,3 +109,10 @@ def test_what_a_policy_says_arrives() -> None:
 def test_what_endpoints_does_not_take_is_refused(check: str) -> None:
     """A check that could not fail is none."""
     assert len(errors(check=check)) == 1
+
+
+def test_endpoints_alone_prove_nothing() -> None:
+    """A restart makes pods ready whatever is wrong with what they do: the linter warns."""
+    alone = POLICY.replace("alert: {}, ", "").replace("LOGS", "").replace("CHECK", "")
+    assert "B203" in {one.code for one in read_policies({"p.yaml": alone}).findings}
+    assert "B203" not in {one.code for one in read().findings}

@@ -85,9 +85,9 @@ def test_whatever_acts_by_itself_only_restarts_and_proves_it_by_the_alert(policy
         for name in rule.runbooks:
             book = policy.runbooks[name]
             assert [step.action for step in book.steps] == ["restart"]
-            assert [check.check for check in book.verify] == ["rollout", "ready", "alert"]
+            assert [check.check for check in book.verify] == ["rollout", "ready", "endpoints", "alert"]
             assert book.verify[1].stable == 30_000
-            assert book.verify[2].within == 10 * MINUTE
+            assert book.verify[3].within == 10 * MINUTE
 
 
 def test_the_database_is_known_and_never_touched(policy: Policy) -> None:

@@ -192,3 +192,22 @@ async def test_a_notification_is_explained_alert_by_alert_and_as_json() -> None:
     assert [each["status"] for each in data["alerts"]] == ["firing", "resolved"]
     assert (data["policy"], data["ceiling"], data["rejected"]) == (policy().digest, "observe", ["no labels"])
     assert data["alerts"][0]["runbooks"][0]["plan"]["target"] == "prod/deployment/auth"
+
+
+TEMPLATED = FILES.replace(
+    "diagnose: [pods: {}]", "diagnose: [{promql: {query: 'up{a=\"{{ target.name }}\"}'}}]"
+)
+
+
+async def test_the_plan_is_shown_as_it_would_be_pinned() -> None:
+    explained = await Explainer(load_policy({"p.yaml": TEMPLATED})).labels(DOWN)
+    (note,) = explained.runbooks
+    assert note.plan.diagnose == ('promql (query: up{a="auth"})',)
+    assert note.blocked is None
+
+
+async def test_a_plan_that_cannot_be_rendered_says_why() -> None:
+    explained = await Explainer(load_policy({"p.yaml": TEMPLATED})).labels({**DOWN, "service": "stranger"})
+    (note,) = explained.runbooks
+    assert note.blocked == "promql: the template reads target.name, which is not known here"
+    assert note.plan.diagnose == ('promql (query: up{a="{{ target.name }}"})',)

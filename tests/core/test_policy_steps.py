@@ -79,7 +79,7 @@ def test_what_is_no_share_is_told_at_its_place(written: str) -> None:
     ("written", "step"),
     [
         ("scale: {to: 3, only: up}", Step(action="scale", params={"to": 3, "only": "up"})),
-        ("rollback:", Step(action="rollback", params={"revision": None})),
+        ("rollback:", Step(action="rollback", params={})),
         ("rollback: {revision: 4}", Step(action="rollback", params={"revision": 4})),
         ("delete_pod:", Step(action="delete_pod", params={"which": "not_ready", "at_most": 1})),
         (

@@ -46,7 +46,7 @@ def test_what_is_selected_is_bounded() -> None:
         ("ab{% for x in labels %}{% endfor %}", 2, "begins statements"),
         ("abc{# comment #}", 3, "begins comments"),
         ("ab{{ label.app }}", 2, "'label' is not known here"),
-        ("{{ labels }}", 0, "names no label"),
+        ("{{ labels }}", 0, "alone names nothing"),
         ("{{ labels.app.upper() }}", 0, "is not allowed"),
         ("{{ labels.app.x }}", 0, "only labels.NAME"),
         ("{{ labels[labels.app] }}", 0, "only labels.NAME"),
@@ -58,6 +58,7 @@ def test_what_is_selected_is_bounded() -> None:
         ("{{ labels.app", 0, "not a template"),
         ("a}} {{ b", 4, "not a template"),
         ("{{ labels.app }}" * 40, 0, "at most 500"),
+        ("x{{ " + "not " * 100 + "labels.app }}", 1, "more than 30 levels"),
     ],
 )
 def test_what_a_template_cannot_do(source: str, offset: int, said: str) -> None:

@@ -326,23 +326,31 @@ def test_all_of_it_is_taken(aftermath: Aftermath) -> None:
 
 def test_none_reaches_beyond_the_catalog(aftermath: Aftermath) -> None:
     """Whatever labels say, the API server is asked about the catalog's workloads in their namespace alone."""
-    space = "/apis/apps/v1/namespaces/fintech-services"
+    space, core = "/apis/apps/v1/namespaces/fintech-services", "/api/v1/namespaces/fintech-services"
     known = {f"{space}/{kind}/{name}" for name, kind in CATALOG.items()}
     selectors = {f"app%3D{name}" for name in CATALOG} | {f"app={name}" for name in CATALOG}
+    owned = {f"{core}/pods", f"{space}/replicasets", f"{space}/controllerrevisions"}
+    names = "|".join(CATALOG)
+    own = re.compile(rf"{core}/(?:endpoints/(?:{names})|pods/(?:{names})-[a-z0-9-]+/log)")
     asked = [one for one in aftermath.requests if one["user_agent"].startswith("remediator/")]
     assert any(one["method"] == "PATCH" for one in asked)
     assert {one["user_agent"] for one in aftermath.requests} == {one["user_agent"] for one in asked}
     for one in asked:
-        if one["path"] == "/api/v1/namespaces/fintech-services/pods":
-            assert one["method"] == "GET"
-            [selector] = re.findall("labelSelector=([^&]*)", one["query"])
-            assert selector in selectors
-        elif one["path"] == "/version":
-            assert one["method"] == "GET"
-        else:
-            assert one["path"] in known, one
+        if one["path"] in known:
             assert one["method"] in ("GET", "PATCH")
             assert not (one["method"] == "PATCH" and one["path"].endswith("/postgres"))
+            continue
+        assert one["method"] == "GET", one
+        if one["path"] in owned:
+            [selector] = re.findall("labelSelector=([^&]*)", one["query"])
+            assert selector in selectors
+        elif one["path"] == f"{core}/events":
+            assert re.search("fieldSelector=involvedObject.uid(?:=|%3D)[0-9a-f-]{36}(?:&|$)", one["query"]), (
+                one
+            )
+        else:
+            budgets = "/apis/policy/v1/namespaces/fintech-services/poddisruptionbudgets"
+            assert one["path"] in ("/version", budgets) or own.fullmatch(one["path"]), one
     changed = {(effect["namespace"], effect["resource"], effect["name"]) for effect in aftermath.ledger}
     assert changed == {("fintech-services", "deployments", "auth-service")}
     assert sum(effect["template_changed"] for effect in aftermath.ledger) == 1

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediator.core.errors import PolicyError
+from remediator.core.templated import Escape
 from remediator.policy.findings import MOST_FINDINGS
 from remediator.policy.load import Loaded, load_policy, read_policies
+from remediator.policy.placing import LONGEST, compile_placed
 from remediator.policy.sources import LARGEST_FILE
 from remediator.policy.templates import LONGEST_OUTPUT, TemplateRefused, compile_template
 
@@ -90,6 +92,7 @@ OTHER_KEYS = (
         "SEV-1",
         "x",
     ),
+    *("health", "promql", "http", "query", "below", "absent", "url", "path", "expect", "contains"),
 )
 KEYS = st.sampled_from((*SECTION_KEYS, *OTHER_KEYS))
 VALUES = st.recursive(
@@ -98,7 +101,9 @@ VALUES = st.recursive(
     | st.integers()
     | st.text(max_size=8)
     | KEYS
-    | st.sampled_from(["15m", 'a="b"', "1/1h"]),
+    | st.sampled_from(
+        ["15m", 'a="b"', "1/1h", "http://a/", "/{{ target.name }}", "{{ service.name }}", "2xx"]
+    ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=30,
 )
@@ -154,6 +159,32 @@ def test_a_template_is_refused_or_selects_something_short(source: str) -> None:
     except TemplateRefused:
         return
     assert len(template.select({"app": "x" * 4096, "a": "{{ labels.app }}"})) <= LONGEST_OUTPUT
+
+
+@given(
+    st.text(max_size=200) | st.text("{}-servic.nam|or '\"`\\=~#()[]+*%", max_size=60),
+    st.sampled_from(Escape),
+    st.booleans(),
+)
+def test_a_runbooks_template_is_refused_or_renders_to_something_short(
+    source: str, escape: Escape, braces: bool
+) -> None:
+    text = f'a{{b="{{{{ {source} }}}}"}}' if braces else source
+    try:
+        rendered = compile_placed(text, escape).render({"service": {"name": "x" * 63}})
+    except TemplateRefused:
+        return
+    assert len(rendered) <= LONGEST
+
+
+@pytest.mark.parametrize("piece", ["-", "not ", "(", "service.name or ", "[", "service.name ~ ", "1 + "])
+def test_a_template_that_is_nested_deeply_is_refused_or_rendered(piece: str) -> None:
+    for number in (10, 100, 300, 400, 500, 700, 900, 1400):
+        for closing in ("", ")" * number):
+            try:
+                compile_placed(f"{{{{ {piece * number}service.name{closing} }}}}"[:LONGEST], Escape.PLAIN)
+            except TemplateRefused:
+                continue
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])

@@ -29,6 +29,7 @@ class Limits:
     ``operation`` bounds one call of the reader or the executor with all that it sends; it stays below the
     lease under which changes are made. ``request`` bounds one request and its answer, ``connect`` the wait
     for a connection, the pool's included. ``probe`` is the patience of a readiness probe and of the banner.
+    ``page`` objects of a list are read at a time: parsing half a megabyte keeps others waiting for 10 ms.
     """
 
     connect: float = 3.0
@@ -39,7 +40,7 @@ class Limits:
     tries: int = 3
     claims: int = 8
     connections: int = 8
-    page: int = 200
+    page: int = 100
 
 
 class Deadline(Protocol):

@@ -7,6 +7,8 @@ Retry-After), or when nothing was ever sent. Everything else is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +69,18 @@ class Answer:
         """The server's own words, safe to show."""
         text = self.body.get("message") if isinstance(self.body, dict) else self.body
         return plain(str(text or ""), SHOWN) or f"HTTP {self.status} without a reason"
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Raises Refused where an answer is an object, but not of the shape that Kubernetes promises."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refused(
+            f"could not read {what}: the answer has not the shape of Kubernetes' own "
+            f"({type(error).__name__}: {plain(str(error), 100)}); is it an API server?"
+        ) from error
 
 
 def parse_retry_after(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.budgets import read_budgets
 from remediator.adapters.kubernetes.events import read_events
-from remediator.adapters.kubernetes.faults import Call
+from remediator.adapters.kubernetes.faults import Call, understood
 from remediator.adapters.kubernetes.listing import Listing, collect
 from remediator.adapters.kubernetes.logs import read_logs
 from remediator.adapters.kubernetes.paths import checked_name, core_path, read_call, workload_path
@@ -37,30 +37,36 @@ class Reader:
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name. Raises NotFound, Refused, Retryable."""
-        return workload_of(ref, await self._api.call(read_call(ref)))
+        obj = await self._api.call(read_call(ref))
+        with understood(f"{ref}"):
+            return workload_of(ref, obj)
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects, page by page. Raises NotFound, Refused, Retryable."""
         deadline = self._api.deadline()
-        selector = label_selector(await self._same(workload, deadline))
-        if not selector:
-            return ()
-        namespace = workload.ref.namespace
-        path = core_path(namespace, "pods")
-        listing = Listing(resource="pods", namespace=namespace, path=path, labels=selector)
-        return await collect(self._api, listing, pod_of, deadline)
+        obj = await self._same(workload, deadline)
+        with understood(f"the pods of {workload.ref}"):
+            selector = label_selector(obj)
+            if not selector:
+                return ()
+            namespace = workload.ref.namespace
+            path = core_path(namespace, "pods")
+            listing = Listing(resource="pods", namespace=namespace, path=path, labels=selector)
+            return await collect(self._api, listing, pod_of, deadline)
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """Its revisions, newest first. Raises NotFound, Refused, Retryable."""
         deadline = self._api.deadline()
         obj = await self._same(workload, deadline)
-        return await read_revisions(self._api, workload.ref, obj, deadline)
+        with understood(f"the revisions of {workload.ref}"):
+            return await read_revisions(self._api, workload.ref, obj, deadline)
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
         """The disruption budgets that select its pods. Raises NotFound, Refused, Retryable."""
         deadline = self._api.deadline()
         obj = await self._same(workload, deadline)
-        return await read_budgets(self._api, workload.ref, obj, deadline)
+        with understood(f"the disruption budgets of {workload.ref}"):
+            return await read_budgets(self._api, workload.ref, obj, deadline)
 
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         """Events about the workload, the ReplicaSets of its newest revisions and those pods, newest first.
@@ -69,11 +75,12 @@ class Reader:
         """
         deadline = self._api.deadline()
         uids = [workload.uid, *(pod.uid for pod in pods)]
-        if workload.ref.kind == "deployment":
-            obj = await self._same(workload, deadline)
-            revisions = await read_revisions(self._api, workload.ref, obj, deadline)
-            uids += [revision.uid for revision in revisions[:TOLD_REVISIONS]]
-        return await read_events(self._api, workload.ref.namespace, uids, deadline)
+        with understood(f"the events of {workload.ref}"):
+            if workload.ref.kind == "deployment":
+                obj = await self._same(workload, deadline)
+                revisions = await read_revisions(self._api, workload.ref, obj, deadline)
+                uids += [revision.uid for revision in revisions[:TOLD_REVISIONS]]
+            return await read_events(self._api, workload.ref.namespace, uids, deadline)
 
     async def logs(
         self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
@@ -102,11 +109,14 @@ class Reader:
             needs=f"get endpoints in namespace {namespace}",
             repeatable=True,
         )
-        return endpoints_of(await self._api.call(call))
+        obj = await self._api.call(call)
+        with understood(f"the endpoints of service {service}"):
+            return endpoints_of(obj)
 
     async def _same(self, workload: Workload, deadline: Deadline) -> Any:
         """The object that the snapshot was made of, as it is now. Raises NotFound when it is another."""
         obj = await self._api.call(read_call(workload.ref), deadline)
-        if obj["metadata"]["uid"] != workload.uid:
-            raise NotFound(f"{workload.ref} was deleted; another of the same name took its place")
+        with understood(f"{workload.ref}"):
+            if obj["metadata"]["uid"] != workload.uid:
+                raise NotFound(f"{workload.ref} was deleted; another of the same name took its place")
         return obj

@@ -4,6 +4,10 @@ It serves namespaces, nodes, pods (with logs), services and their endpoints, Con
 autoscalers, disruption budgets, quotas, limit ranges, volumes and claims, events, leases, roles and access
 reviews, with the controllers behind most of them. What it does not do it answers with 501 and says so.
 ``python -m remediator.testing.apiserver`` runs it as a process.
+
+Pods run programs that a test describes (``Behaviour.runs(Program.crashes(exit_code=7))``), images can be
+unavailable, kubelets die, commands print what a test says: ``stage`` lists it all, and ``control`` offers it
+to other processes. Time is scaled by ``Pace``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,19 @@
-"""``/-/fake/``: how another process looks into this server and tells it how to behave.
+"""``/-/fake/``: how another process looks into this server and tells it how to behave. No token is asked for.
 
-``GET ledger``, ``GET requests``, ``GET``, ``POST`` and ``DELETE faults``, ``POST behave`` (``namespace``,
-``name`` and what ``Behaviour.parse`` takes), ``POST objects`` (a manifest), ``POST log`` (``namespace``,
-``pod``, ``text``, and if wanted ``container`` and ``previous``), ``POST compact``, ``GET resting``. No token
-is asked for.
+===========================  =====================================================================
+``GET ledger``, ``requests``  what took effect, what arrived
+``GET resting``               whether the controllers have nothing left to do
+``faults``                    ``GET``, ``POST`` (what ``Fault.parse`` takes), ``DELETE``
+``POST behave``               ``namespace``, ``name`` and what ``Behaviour.parse`` takes
+``POST objects``              a manifest
+``POST log``                  ``namespace``, ``pod``, ``text``; ``container``, ``previous``, or ``append``
+``POST command``              ``namespace``, ``name``, ``arguments``; ``stdout``, ``stderr``, ``exit_code``
+``POST usage``                ``name``, ``cpu``, ``memory``; for pods ``namespace``, too, or ``container``
+``POST images``               ``image`` and ``answer`` (what the registry says), or ``mend: true``
+``POST kubelet``              ``node`` and ``alive``
+``POST watches``              ``{"do": "cut"}`` or ``{"do": "silence"}``
+``POST compact``              forget the history
+===========================  =====================================================================
 """
 
 from __future__ import annotations
@@ -15,35 +25,33 @@ from typing import Any, Protocol, TypeAlias
 from aiohttp import web
 
 from remediator.testing.apiserver.behaviour import Behaviour
-from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.executing import Output
 from remediator.testing.apiserver.faults import Fault, Faults
 from remediator.testing.apiserver.ledger import Arrival, Ledger
-from remediator.testing.apiserver.objects import Json
+from remediator.testing.apiserver.stage import Stage
 
 PREFIX = "/-/fake/"
 
 
 class Controlled(Protocol):
-    """What a server offers to other processes."""
+    """What a server offers to other processes; the cluster behind it is directed as by a ``Stage``."""
 
     faults: Faults
     ledger: Ledger
-    cluster: Cluster
 
     @property
     def requests(self) -> Sequence[Arrival]:
         """What arrived."""
 
-    def create(self, manifest: Json) -> Json:
-        """An object, as an administrator would."""
+    @property
+    def stage(self) -> Stage:
+        """The cluster."""
 
-    def behave(self, namespace: str, name: str, behaviour: Behaviour) -> None:
-        """How pods do from now on."""
+    def cut_watches(self) -> int:
+        """Break off every open watch."""
 
-    def set_log(
-        self, namespace: str, pod: str, text: str, *, container: str = "", previous: bool = False
-    ) -> None:
-        """What a container has written."""
+    def silence_watches(self) -> int:
+        """Send nothing more on them."""
 
 
 Call: TypeAlias = Callable[[Controlled, Any], Any]
@@ -58,7 +66,7 @@ def _requests(server: Controlled, _: Any) -> Any:
 
 
 def _resting(server: Controlled, _: Any) -> Any:
-    return {"resting": server.cluster.resting}
+    return {"resting": server.stage.cluster.resting}
 
 
 def _faults(server: Controlled, _: Any) -> Any:
@@ -76,22 +84,63 @@ def _clear_faults(server: Controlled, _: Any) -> Any:
 
 
 def _behave(server: Controlled, body: Any) -> Any:
-    server.behave(body["namespace"], body["name"], Behaviour.parse(body))
+    server.stage.behave(body["namespace"], body["name"], Behaviour.parse(body))
     return {}
 
 
 def _create(server: Controlled, body: Any) -> Any:
-    return server.create(body)
+    return server.stage.create(body)
 
 
 def _log(server: Controlled, body: Any) -> Any:
+    where = (body["namespace"], body["pod"], body["text"])
     extra = {name: body[name] for name in ("container", "previous") if name in body}
-    server.set_log(body["namespace"], body["pod"], body["text"], **extra)
+    if body.get("append"):
+        server.stage.append_log(*where, **extra)
+    else:
+        server.stage.set_log(*where, **extra)
     return {}
 
 
+def _command(server: Controlled, body: Any) -> Any:
+    output = Output(**{name: body[name] for name in ("stdout", "stderr", "exit_code") if name in body})
+    server.stage.set_command(body["namespace"], body["name"], tuple(body["arguments"]), output)
+    return {}
+
+
+def _usage(server: Controlled, body: Any) -> Any:
+    amounts = {"cpu": body["cpu"], "memory": body["memory"]}
+    if "namespace" not in body:
+        server.stage.set_node_usage(body["name"], **amounts)
+    else:
+        container = body.get("container", "")
+        server.stage.set_usage(body["namespace"], body["name"], container=container, **amounts)
+    return {}
+
+
+def _images(server: Controlled, body: Any) -> Any:
+    if body.get("mend"):
+        server.stage.mend_image(body["image"])
+    else:
+        server.stage.break_image(body["image"], body.get("answer", "not found"))
+    return {}
+
+
+def _kubelet(server: Controlled, body: Any) -> Any:
+    if body["alive"]:
+        server.stage.start_kubelet(body["node"])
+    else:
+        server.stage.kill_kubelet(body["node"])
+    return {}
+
+
+def _watches(server: Controlled, body: Any) -> Any:
+    deeds = {"cut": server.cut_watches, "silence": server.silence_watches}
+    return {"watches": deeds[body["do"]]()}
+
+
 def _compact(server: Controlled, _: Any) -> Any:
-    server.cluster.store.compact()
+    server.stage.cluster.store.compact()
     return {}
 
 
@@ -105,6 +154,11 @@ _CALLS: Mapping[tuple[str, str], Call] = {
     ("POST", "behave"): _behave,
     ("POST", "objects"): _create,
     ("POST", "log"): _log,
+    ("POST", "command"): _command,
+    ("POST", "usage"): _usage,
+    ("POST", "images"): _images,
+    ("POST", "kubelet"): _kubelet,
+    ("POST", "watches"): _watches,
     ("POST", "compact"): _compact,
 }
 

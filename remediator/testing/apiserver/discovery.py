@@ -30,6 +30,7 @@ VERSION = {
 }
 HEALTH = {"/healthz", "/livez", "/readyz"}
 AGGREGATED = "as=APIGroupDiscoveryList"
+AGGREGATED_FORM = f"g=apidiscovery.k8s.io;v=v2;{AGGREGATED}"
 _LEGACY_GROUP = ""
 
 

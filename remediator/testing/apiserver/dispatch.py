@@ -24,6 +24,7 @@ from remediator.testing.apiserver.kinds import PODS, SERVED, Kind
 from remediator.testing.apiserver.ledger import Arrival
 from remediator.testing.apiserver.objects import Json
 from remediator.testing.apiserver.paths import parse
+from remediator.testing.apiserver.plain import NOT_FOUND_PAGE, plain
 from remediator.testing.apiserver.reading import check_version, list_objects, partial, partial_list
 from remediator.testing.apiserver.scaling import handle_scale
 from remediator.testing.apiserver.statuses import (
@@ -35,12 +36,10 @@ from remediator.testing.apiserver.statuses import (
 from remediator.testing.apiserver.striking import fail_after, fail_before
 from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources
 from remediator.testing.apiserver.tables import table
-from remediator.testing.apiserver.watching import serve_watch
+from remediator.testing.apiserver.watching import OpenWatch, serve_watch
 from remediator.testing.apiserver.writing import Writer
 
 _BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in SERVED}
-_NOT_FOUND_PAGE = "404 page not found\n"
-_ONLY_REAL = ("/openapi", "/.well-known", "/metrics", "/healthz/", "/livez/", "/readyz/", "/logs")
 
 
 @dataclass(kw_only=True)
@@ -56,6 +55,7 @@ class Dispatcher:
     sleep: Sleep
     closing: asyncio.Event
     requests: list[Arrival] = field(default_factory=list)
+    watches: set[OpenWatch] = field(default_factory=set)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """The one handler."""
@@ -98,7 +98,7 @@ class Dispatcher:
             agent=http.headers.get("User-Agent", ""),
         )
         if not asked.resource:
-            return _plain(request, http.method, self.metrics)
+            return plain(request, http.method, self.metrics)
         if asked.group == metrics.GROUP and self.metrics.installed:
             return json_response(metrics.answer(self.metrics, self.cluster, request))
         if reviews.is_review(asked):
@@ -106,7 +106,7 @@ class Dispatcher:
         kind = find_kind(asked)
         form = preferred(request.accept, asked.verb)
         if asked.verb == "watch":
-            return await serve_watch(http, request, kind, self.cluster, self.closing)
+            return await serve_watch(http, request, kind, self.cluster, self.closing, self.watches)
         if kind is PODS and (asked.subresource, asked.verb) in SUBRESOURCES:
             return await self.pods.answer(http, request)
         return self._resource(request, kind, form)
@@ -121,6 +121,8 @@ class Dispatcher:
         asked = request.asked
         if asked.subresource == "scale" and kind.scalable:
             return json_response(handle_scale(self.writer, request, kind), warnings=request.warnings)
+        if asked.resource_path == "pods/ephemeralcontainers" and asked.verb == "get":
+            return json_response(self.writer.present(request, kind))
         if asked.subresource not in {"", "status"}:
             raise _no_subresource(kind, asked)
         if asked.subresource == "status" and not kind.status_subresource:
@@ -186,7 +188,7 @@ def find_kind(asked: Asked) -> Kind:
         raise unsupported(f"the resource {asked.resource} of API group {asked.group!r}")
     if discovery.known_group(asked.group):
         raise no_such_resource()
-    raise web.HTTPNotFound(text=_NOT_FOUND_PAGE, headers=NO_CACHE)
+    raise web.HTTPNotFound(text=NOT_FOUND_PAGE, headers=NO_CACHE)
 
 
 def _check_verb(kind: Kind, asked: Asked) -> None:
@@ -205,23 +207,6 @@ def _no_subresource(kind: Kind, asked: Asked) -> ApiError:
     if discovery.find(kind.group, kind.version, asked.resource_path) is not None:
         return unsupported(f"the subresource {asked.resource_path}")
     return no_such_resource()
-
-
-def _plain(request: Request, method: str, measured: metrics.Metrics) -> web.Response:
-    found = discovery.document(request.asked.path, request.accept)
-    if measured.installed:
-        found = metrics.discovery(request.asked.path.rstrip("/")) or found
-    if found is None:
-        if request.asked.path.rstrip("/").startswith(_ONLY_REAL) or request.asked.path == "/":
-            raise unsupported(f"the path {request.asked.path}")
-        return web.Response(status=404, text=_NOT_FOUND_PAGE, headers=NO_CACHE)
-    if method not in {"GET", "HEAD"}:
-        raise method_not_allowed()
-    if "verbose" in request.query and isinstance(found, str):
-        raise unsupported("a verbose answer on health")
-    if isinstance(found, str):
-        return web.Response(text=found, headers=NO_CACHE)
-    return json_response(found)
 
 
 def status_response(error: ApiError) -> web.Response:

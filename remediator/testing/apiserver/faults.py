@@ -41,6 +41,11 @@ class FaultKind(StrEnum):
     """The connection closes; nothing happens."""
     DROP_AFTER_EFFECT = "drop_after_effect"
     """It happens, and the connection closes before the answer."""
+    TRUNCATED = "truncated"
+    """It happens, and the connection closes in the middle of the answer; a watch ends after its headers."""
+    HALF_OPEN = "half_open"
+    """It happens, the answer begins, and then nothing comes any more and nothing is closed; the same for a
+    watch, from its headers on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,8 @@ def applied(config: Json, old: Json | None, type_name: str, writer: Manager, *, 
     mine: Paths = frozenset().union(*(one.paths for one in present if one.is_same(writer)))
     merged = _merge(clone(old) if old is not None else {}, config, type_name)
     unwanted = mine - wanted.keys()
-    for path in sorted(unwanted.difference(*(one.paths for one in others)), reverse=True):
+    # The member of a list first: without the fields that name it, it would not be found.
+    for path in sorted(unwanted.difference(*(one.paths for one in others)), key=len):
         _remove(merged, path)
     return with_managers(merged, [*others, replace(writer, paths=frozenset(wanted))])
 

@@ -20,6 +20,7 @@ from remediator.testing.apiserver.statuses import method_not_allowed, no_such_re
 GROUP = "metrics.k8s.io"
 _VERSION = "v1beta1"
 _WINDOW = "30s"
+_KINDS = (("nodes", "NodeMetrics"), ("pods", "PodMetrics"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,30 @@ def _of(metrics: Metrics, cluster: Cluster, obj: Json) -> Json | None:
     return {**head, "containers": containers} if containers else None
 
 
+def added(document: Json | str | None) -> Json | str | None:
+    """A discovery document with the group in it, where it lists groups."""
+    if not isinstance(document, dict):
+        return document
+    if document["kind"] == "APIGroupList":
+        return document | {"groups": [*document["groups"], group()]}
+    items = document.get("items", ())
+    if document["kind"] != "APIGroupDiscoveryList" or not any("name" in one["metadata"] for one in items):
+        return document
+    resources = [
+        {
+            "resource": name,
+            "responseKind": {"group": GROUP, "version": _VERSION, "kind": kind},
+            "scope": "Namespaced" if name == "pods" else "Cluster",
+            "singularResource": "",
+            "verbs": ["get", "list"],
+        }
+        for name, kind in _KINDS
+    ]
+    version = {"version": _VERSION, "resources": resources, "freshness": "Current"}
+    own = {"metadata": {"name": GROUP, "creationTimestamp": None}, "versions": [version]}
+    return document | {"items": [*items, own]}
+
+
 def discovery(path: str) -> Json | None:
     """The group's documents: its versions, and its resources."""
     if path == f"/apis/{GROUP}":
@@ -126,7 +151,7 @@ def discovery(path: str) -> Json | None:
             "kind": kind,
             "verbs": ["get", "list"],
         }
-        for name, kind in (("nodes", "NodeMetrics"), ("pods", "PodMetrics"))
+        for name, kind in _KINDS
     ]
     return {
         "kind": "APIResourceList",

@@ -122,6 +122,11 @@ def fields_of(type_name: str | None) -> dict[str, Field] | None:
     return _types().get(type_name) if type_name else None
 
 
+def type_names() -> list[str]:
+    """Every type that is described."""
+    return list(_types())
+
+
 def compact(document: Json) -> Types:
     """The content of ``schema.json`` from an OpenAPI v2 document."""
     definitions: dict[str, Json] = document["definitions"]

@@ -73,10 +73,20 @@ class FakeApiServer(Stage):
             wall=wall,
         )
         self.admission = Admission(store=self.cluster.store)
+        self._dispatcher = self._wire(sleep)
+        self._runner: web.AppRunner | None = None
+        self._engine: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
+            self.namespace(name)
+        for number, name in enumerate(nodes, 1):
+            register(self.cluster, name, number)
+
+    def _wire(self, sleep: Sleep) -> Dispatcher:
         writer = Writer(cluster=self.cluster, ledger=self.ledger, admission=self.admission)
         closing = asyncio.Event()
         logs = LogAnswers(cluster=self.cluster, logs=self.logs, closing=closing)
-        self._dispatcher = Dispatcher(
+        return Dispatcher(
             cluster=self.cluster,
             writer=writer,
             access=Access(users=self.users, store=self.cluster.store),
@@ -86,13 +96,6 @@ class FakeApiServer(Stage):
             sleep=sleep,
             closing=closing,
         )
-        self._runner: web.AppRunner | None = None
-        self._engine: asyncio.Task[None] | None = None
-        self._failure: BaseException | None = None
-        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
-            self.namespace(name)
-        for number, name in enumerate(nodes, 1):
-            register(self.cluster, name, number)
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=8 * 2**20)
@@ -130,6 +133,24 @@ class FakeApiServer(Stage):
     def requests(self) -> list[Arrival]:
         """Every request so far, in the order of arrival."""
         return self._dispatcher.requests
+
+    @property
+    def stage(self) -> Stage:
+        """The cluster behind it, as a test directs it."""
+        return self
+
+    def cut_watches(self) -> int:
+        """Break off every open watch; how many there were."""
+        watches = tuple(self._dispatcher.watches)
+        for watch in watches:
+            watch.cut()
+        return len(watches)
+
+    def silence_watches(self) -> int:
+        """Send nothing more on the watches that are open now, and leave them open; how many there are."""
+        for watch in self._dispatcher.watches:
+            watch.silent = True
+        return len(self._dispatcher.watches)
 
     def kubeconfig(self, path: Path, *, token: str | None = None, namespace: str = "default") -> Path:
         """Write a kubeconfig file for this server and one of its tokens (the first, if none is named)."""

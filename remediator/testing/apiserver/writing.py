@@ -18,7 +18,7 @@ from remediator.testing.apiserver.controllers.garbage import FOREGROUND, ORPHAN
 from remediator.testing.apiserver.kinds import NAMESPACES, Kind
 from remediator.testing.apiserver.ledger import Effect, Ledger
 from remediator.testing.apiserver.managers import UPDATE, manager_of, updated
-from remediator.testing.apiserver.objects import Json, Key, deleting, key_of
+from remediator.testing.apiserver.objects import Json, Key, clone, deleting, key_of
 from remediator.testing.apiserver.patching import patched_object
 from remediator.testing.apiserver.reading import list_of
 from remediator.testing.apiserver.statuses import (
@@ -146,7 +146,8 @@ class Writer:
         if version and version != old["metadata"]["resourceVersion"]:
             raise modified(kind.plural, kind.group, request.asked.name)
         if request.asked.subresource == "status":
-            obj = {**old, "status": new.get("status", {})}
+            obj = clone({**old, "status": new.get("status", {})})
+            kind.defaults(obj)
         else:
             obj = self.cluster.prepare_update(kind, new, old)
             if causes := [*kind.validate(obj), *kind.validate_update(obj, old)]:
@@ -218,6 +219,8 @@ class Writer:
         answer = marked or obj
         if not options.dry_run:
             if marked is None:
+                if kind.graceful and deleting(obj):
+                    self.cluster.store.put(kind, self.cluster.mark_deleting(kind, obj, 0))
                 answer = self.cluster.store.remove(kind, key_of(obj)) or obj
                 self.note(request, kind, answer, None, None)
                 answer = self.cluster.mark_deleting(kind, answer, 0) if kind.graceful else answer

@@ -25,6 +25,8 @@ async def call(
     if method == "PATCH":
         kind = "json-patch+json" if isinstance(body, list) else "strategic-merge-patch+json"
         headers["Content-Type"] = f"application/{kind}"
+    elif body is not None:
+        headers["Content-Type"] = "application/json"
     data = None if body is None else json.dumps(body)
     async with (
         aiohttp.ClientSession(headers=headers) as session,

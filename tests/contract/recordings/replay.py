@@ -2,7 +2,8 @@
 
 Each file beside this one is one session against a real cluster, in order. Uids, versions and hashed names
 of the recording are translated to those of the fake as they appear; times and addresses are not compared.
-``supported.json`` names the exchanges the fake claims to answer alike.
+``supported.json`` names the exchanges the fake claims to answer alike; ``given.json`` those that read a state
+which nobody asked for by a request, such as a pod that crashes: it is put into the fake as it was recorded.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from remediator.testing.apiserver import FakeApiServer
 
 Json: TypeAlias = dict[str, Any]
 Step: TypeAlias = Callable[["Replay", Json], Awaitable[None]]
+Compare: TypeAlias = Callable[["Replay", Json], Awaitable[str]]
 
 RECORDINGS = Path(__file__).parent
 SUPPORTED: dict[str, list[str]] = json.loads((RECORDINGS / "supported.json").read_text())
+GIVEN: dict[str, list[str]] = json.loads((RECORDINGS / "given.json").read_text())
 TOKENS = {"admin": "admin-token", "alice": "alice-token", "bad-token": "nobody-has-this"}
 _HASH = re.compile(r"(?<=-)[bcdfghjklmnpqrstvwxz2456789]{8,10}\b")
 _VARYING = (
@@ -36,7 +39,7 @@ _VARYING = (
     (re.compile(r'(pods "[-\w]+-)[a-z0-9]{5}(?=" is forbidden: exceeded)'), r"\1<random>"),
     (re.compile(r"\n  core\.\w+\{\n.*\n  \}\n", re.DOTALL), ""),
 )
-_HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList"}
+_HASHED = {"ReplicaSet", "ReplicaSetList", "ControllerRevisionList", "EndpointSliceList"}
 _IGNORED = {
     "uid",
     "continue",
@@ -79,20 +82,27 @@ class Replay:
     gate: Gate = field(default_factory=Gate)
     names: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    _ordered: list[str] = field(default_factory=list)
 
     def translate(self, value: Any, key: str = "") -> Any:
         """A recorded value in the words of this server."""
         if isinstance(value, dict):
-            return {name: self.translate(inner, name) for name, inner in value.items()}
+            return {self.names.get(name, name): self.translate(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.translate(inner, key) for inner in value]
         if not isinstance(value, str):
             return value
         if key in {"resourceVersion", "value"} and value in self.versions:
             return self.versions[value]
-        for recorded, live in self.names.items():
-            value = value.replace(recorded, live)
+        for recorded in self._longest_first():
+            value = value.replace(recorded, self.names[recorded])
         return value
+
+    def _longest_first(self) -> list[str]:
+        """The recorded names; a part of another comes after it."""
+        if len(self._ordered) != len(self.names):
+            self._ordered = sorted(self.names, key=len, reverse=True)
+        return self._ordered
 
     def learn(self, recorded: Any, live: Any) -> None:
         """Take the uids, versions and hashes of two answers as the same, where they are new."""
@@ -187,7 +197,7 @@ def _age(item: Any) -> str:
 
 
 def _without_generation(item: Json) -> Json:
-    """How often a ReplicaSet was scaled on the way hangs on timing."""
+    """How often a ReplicaSet was scaled, or a slice written, hangs on timing."""
     status = {name: value for name, value in item.get("status", {}).items() if name != "observedGeneration"}
     meta = {name: value for name, value in item["metadata"].items() if name != "generation"}
     return item | {"metadata": meta} | ({"status": status} if status else {})
@@ -199,12 +209,15 @@ def normal(value: Any, key: str = "") -> Any:
         kept = {name: normal(inner, name) for name, inner in value.items() if name not in _IGNORED}
         if kept.get("kind") in _HASHED and "items" in kept:
             kept["items"] = sorted(map(_without_generation, kept["items"]), key=json.dumps)
-        if "generateName" in kept and "ownerReferences" not in kept:
+        owners = [one["kind"] for one in kept.get("ownerReferences", ())]
+        if "generateName" in kept and owners in ([], ["Service"]):
             kept["name"] = f"{kept['generateName']}<random>"
         if not kept.get("annotations", 1):
             del kept["annotations"]
         if key in {"addresses", "notReadyAddresses"}:
             return {}
+        if isinstance(kept.get("endpoints"), list):
+            kept["endpoints"] = len(kept["endpoints"])
         return kept
     if isinstance(value, list):
         members = [normal(inner, key) for inner in value]
@@ -247,30 +260,35 @@ async def replay_file(
     before: Mapping[str, Step],
     instead: Mapping[str, Step],
     gate: Gate | None = None,
+    compare: Mapping[str, Compare] | None = None,
+    only: Callable[[str], bool] = lambda _: True,
 ) -> None:
-    """Replay a file and hold the fake to what it claims.
+    """Replay a file, or the exchanges of it that ``only`` names, and hold the fake to what it claims.
 
-    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``gate`` is the sleep
-    of the server.
+    ``before`` prepares an exchange, ``instead`` stands in for one the fake cannot do, ``compare`` replays one
+    that is no plain request and says what differs, ``gate`` is the sleep of the server.
     """
     found: dict[str, str] = {}
     async with server, aiohttp.ClientSession() as session:
         replay = Replay(server=server, session=session, gate=gate or Gate())
         for recorded in load(name):
+            if not only(recorded["name"]):
+                continue
             step = before.get(recorded["name"], settle)
             await step(replay, recorded)
             if recorded["name"] in instead:
                 await instead[recorded["name"]](replay, recorded)
             else:
-                found[recorded["name"]] = await replay.exchange(recorded)
-    _report(name, found)
+                exchange = (compare or {}).get(recorded["name"], Replay.exchange)
+                found[recorded["name"]] = await exchange(replay, recorded)
+    _report(name, found, [one for one in SUPPORTED[name] if only(one)])
 
 
-def _report(name: str, found: dict[str, str]) -> None:
-    claimed, total = SUPPORTED[name], len(load(name))
+def _report(name: str, found: dict[str, str], claimed: list[str]) -> None:
+    total = len(load(name))
     others = {key: why for key, why in found.items() if key not in claimed}
     alike = sorted(key for key, why in others.items() if not why)
-    print(f"\n{name}: {len(claimed)} of {total} exchanges supported")
+    print(f"\n{name}: {len(claimed)} of {total} exchanges supported and replayed here")
     print(f"{name}: alike but not claimed: {', '.join(alike) or 'none'}")
     for key, why in others.items():
         if why:

@@ -31,16 +31,18 @@ async def hold(replay: Replay, recorded: Json) -> None:
     replay.gate.opened.clear()
 
 
-async def skip(_: Replay, __: Json) -> None:
-    """Without effect in the recording."""
-
-
-async def until(replay: Replay, name: str, holds: Callable[[Json], bool], kind: Kind = DEPLOYMENTS) -> None:
-    """Let the controllers go on up to a status in namespace shop, and no further."""
+async def until(
+    replay: Replay,
+    name: str,
+    holds: Callable[[Json], bool],
+    kind: Kind = DEPLOYMENTS,
+    namespace: str = "shop",
+) -> None:
+    """Let the controllers go on up to a status, and no further."""
     seen = asyncio.Event()
 
     def look(_: object = None) -> None:
-        if holds((replay.server.get(kind, "shop", name) or {})["status"]):
+        if holds((replay.server.get(kind, namespace, name) or {})["status"]):
             replay.gate.opened.clear()
             seen.set()
 
@@ -74,6 +76,17 @@ async def given(replay: Replay, recorded: Json) -> None:
     """The objects that the exchange reads are there, as they were recorded: states nobody asked for."""
     await settle(replay, recorded)
     put(replay.server, replay.translate(recorded["response"]["body"]))
+
+
+async def present(replay: Replay, recorded: Json) -> None:
+    """As ``given``, without time for the controllers."""
+    put(replay.server, recorded["response"]["body"])
+
+
+async def wrote(replay: Replay, recorded: Json) -> None:
+    """The container has written what the exchange reads."""
+    namespace, _, name, _ = recorded["request"]["path"].split("/")[-4:]
+    replay.server.set_log(namespace, name, recorded["response"]["body"])
 
 
 async def frozen(replay: Replay, recorded: Json) -> None:

@@ -17,6 +17,7 @@ from remediator.testing.apiserver.controllers.machines import Machines
 from remediator.testing.apiserver.controllers.quotas import Quotas
 from remediator.testing.apiserver.controllers.replicasets import ReplicaSets
 from remediator.testing.apiserver.controllers.scheduler import Scheduler
+from remediator.testing.apiserver.controllers.slices import EndpointSlices
 from remediator.testing.apiserver.controllers.statefulsets import StatefulSets
 from remediator.testing.apiserver.controllers.volumes import Claims, Volumes
 
@@ -26,4 +27,4 @@ def default_controllers(kubelet: Kubelet, machines: Machines) -> Sequence[Contro
     workloads = (Deployments(), ReplicaSets(), StatefulSets(), DaemonSets(), Jobs())
     nodes = (Scheduler(), kubelet, machines)
     bounds = (Budgets(), Cordons(), Quotas(), Claims(), Volumes())
-    return (*workloads, *nodes, EndpointAddresses(), *bounds, Garbage(), EndingNamespaces())
+    return (*workloads, *nodes, EndpointAddresses(), EndpointSlices(), *bounds, Garbage(), EndingNamespaces())

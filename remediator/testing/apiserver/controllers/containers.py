@@ -71,6 +71,12 @@ class Containers:
         for name in begun:
             runs.follow(life, started, name)
 
+    def probe_anew(self, pod: Json) -> None:
+        """A kubelet that was started again knows of no probe that succeeded."""
+        if (life := self._lives.get(pod["metadata"]["uid"])) is not None:
+            for container in pod["spec"]["containers"]:
+                runs.probe_anew(life, container)
+
     def turn(self, cluster: Cluster, pod: Json, fate: Fate) -> None:
         """Give a running pod another fate, from now on."""
         changed, now = clone(pod), cluster.timestamp()

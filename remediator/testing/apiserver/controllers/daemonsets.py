@@ -11,6 +11,7 @@ from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import revisions
 from remediator.testing.apiserver.controllers.availability import count_available
+from remediator.testing.apiserver.controllers.making import make_pod, owners_with_room, tell_refused
 from remediator.testing.apiserver.controllers.pods import is_ready
 from remediator.testing.apiserver.controllers.progress import portion
 from remediator.testing.apiserver.kinds import DAEMON_SETS, NODES, PODS
@@ -33,12 +34,14 @@ class DaemonSets:
     def __init__(self) -> None:
         self._named = 0
 
-    def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
+    def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
         """DaemonSets that change, and owners of pods that do."""
         if event.kind is DAEMON_SETS and event.type != "DELETED":
             yield event.key
         elif event.kind is PODS:
             yield from revisions.owner_keys(DAEMON_SETS, event.obj)
+        else:
+            yield from owners_with_room(cluster, DAEMON_SETS, event)
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """Create what is missing, take away what is old, then count."""
@@ -63,7 +66,9 @@ class DaemonSets:
             pod = revisions.pod_from(owner, owner["spec"]["template"], name, labels)
             pod["metadata"]["generateName"] = f"{owner['metadata']['name']}-"
             pod["spec"] |= {"affinity": _only_on(node), "tolerations": [*_TOLERATIONS]}
-            cluster.create(PODS, pod)
+            if refused := make_pod(cluster, pod):
+                tell_refused(cluster, owner, "daemonset-controller", refused)
+                return
             announce(cluster, owner, "daemonset-controller", "SuccessfulCreate", f"Created pod: {name}")
 
     def _replace(self, cluster: Cluster, owner: Json, revision: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers.making import make_pod, owners_with_room, tell_refused
 from remediator.testing.apiserver.controllers.pods import is_active, is_finished, is_ready
 from remediator.testing.apiserver.controllers.revisions import owned_pods, owner_keys, pod_from
 from remediator.testing.apiserver.kinds import JOBS, PODS
@@ -32,12 +33,14 @@ class Jobs:
     def __init__(self) -> None:
         self._named = 0
 
-    def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
+    def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
         """Jobs that change, and owners of pods that do."""
         if event.kind is JOBS and event.type != "DELETED":
             yield event.key
         elif event.kind is PODS:
             yield from owner_keys(JOBS, event.obj)
+        else:
+            yield from owners_with_room(cluster, JOBS, event)
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """Count what has ended, decide whether it is over, then create what is missing."""
@@ -136,9 +139,8 @@ class Jobs:
         wanted = self._wanted(job, status)
         active = sum(map(is_active, pods))
         if active < wanted and not self._waits(cluster, job, status, pods):
-            for _ in range(wanted - active):
-                self._create(cluster, job)
-            active = wanted
+            while active < wanted and self._create(cluster, job):
+                active += 1
         _count(status, "active", active)
         cluster.set_status(JOBS, key_of(job), status)
         self._release(cluster, pods, status)
@@ -173,13 +175,17 @@ class Jobs:
             key = key_of(job)
             cluster.after(seconds * cluster.pace.second, lambda: cluster.delete(JOBS, key), deadline=True)
 
-    def _create(self, cluster: Cluster, job: Json) -> None:
+    def _create(self, cluster: Cluster, job: Json) -> bool:
+        """Make a pod; False when it is refused."""
         self._named += 1
         name = f"{job['metadata']['name']}-{digest([job['metadata']['uid'], self._named])[-5:]}"
         pod = pod_from(job, job["spec"]["template"], name, {})
         pod["metadata"] |= {"generateName": f"{job['metadata']['name']}-", "finalizers": [FINALIZER]}
-        cluster.create(PODS, pod)
+        if refused := make_pod(cluster, pod):
+            tell_refused(cluster, job, "job-controller", refused)
+            return False
         announce(cluster, job, "job-controller", "SuccessfulCreate", f"Created pod: {name}")
+        return True
 
 
 def _settled(job: Json) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from remediator.testing.apiserver.announcing import announce
@@ -13,7 +14,7 @@ from remediator.testing.apiserver.controllers.pods import is_finished, owners, w
 from remediator.testing.apiserver.kinds import PODS
 from remediator.testing.apiserver.logs import Logs
 from remediator.testing.apiserver.machines import address_of
-from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting
+from remediator.testing.apiserver.objects import Json, Key, clone, condition, deleting, key_of
 from remediator.testing.apiserver.programs import KILLED
 from remediator.testing.apiserver.store import Event
 
@@ -25,6 +26,7 @@ class Kubelet:
         self.containers = Containers(logs)
         self._stopping: set[str] = set()
         self._starting: set[str] = set()
+        self._waiting: deque[Callable[[], None]] = deque()
 
     def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
         """Every pod that changes."""
@@ -55,7 +57,6 @@ class Kubelet:
     def _start_later(self, cluster: Cluster, key: Key, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
         delay = cluster.behaviours.ready_after(owners(cluster, pod), cluster.pace.ready_after)
-        delay += cluster.pace.spread * len(self._starting)
         self._starting.add(uid)
 
         def start() -> None:
@@ -64,7 +65,25 @@ class Kubelet:
             if present is not None and present["metadata"]["uid"] == uid and not deleting(present):
                 self.containers.start(cluster, present)
 
-        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, start, deadline=False)
+        def due() -> None:
+            self._waiting.append(start)
+            if len(self._waiting) == 1:
+                self._start_next(cluster)
+
+        self.containers.frozen.later(cluster, pod["spec"]["nodeName"], delay, due, deadline=False)
+
+    def _start_next(self, cluster: Cluster) -> None:
+        """Start the first pod that is due, and the next one later, counted from when this one came up."""
+        self._waiting[0]()
+        if cluster.pace.spread:
+            cluster.after(cluster.pace.spread, lambda: self._started(cluster))
+        else:
+            self._started(cluster)
+
+    def _started(self, cluster: Cluster) -> None:
+        self._waiting.popleft()
+        if self._waiting:
+            self._start_next(cluster)
 
     def _end(self, cluster: Cluster, key: Key, pod: Json) -> None:
         meta = pod["metadata"]
@@ -128,7 +147,9 @@ class Kubelet:
         self.containers.frozen.thaw(node)
         for pod in cluster.store.list(PODS):
             if pod["spec"].get("nodeName") == node:
-                cluster.enqueue(self, (pod["metadata"]["namespace"], pod["metadata"]["name"]))
+                cluster.enqueue(self, key_of(pod))
+                if not deleting(pod):
+                    self.containers.probe_anew(pod)
 
 
 def _note_deletion(cluster: Cluster, pod: Json) -> None:
@@ -141,10 +162,7 @@ def _note_deletion(cluster: Cluster, pod: Json) -> None:
             message = f"Stopping container {one['name']}"
             host = pod["spec"]["nodeName"]
             announce(cluster, pod, "kubelet", "Killing", message, host=host, container=one["name"])
-    own = [entry for entry in noted["status"]["conditions"] if entry["type"] in pod_status.OWN]
-    others = [entry for entry in noted["status"]["conditions"] if entry["type"] not in pod_status.OWN]
-    noted["status"]["conditions"] = others + own
-    cluster.store.put(PODS, noted)
+    cluster.store.put(PODS, pod_status.in_order(noted))
 
 
 def _with_dead_containers(pod: Json, now: str) -> Json:

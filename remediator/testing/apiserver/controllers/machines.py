@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
+from remediator.testing.apiserver.controllers.pod_status import in_order
 from remediator.testing.apiserver.controllers.scheduler import toleration
 from remediator.testing.apiserver.kinds import NODES, PODS
 from remediator.testing.apiserver.machines import with_heartbeat
@@ -16,6 +18,8 @@ _SILENCE = 50.0
 """Seconds after which a node that does not report is Unknown (its grace period, and the time to notice)."""
 _EVICT_AFTER = 5.0
 """Seconds between a taint that keeps new pods away and the one that drives pods out."""
+_ONE_BY_ONE = 4
+"""How often the controllers look before the next pod of a lost node is given up."""
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
@@ -66,16 +70,9 @@ class Machines:
         cluster.store.put(NODES, with_heartbeat(node, cluster.timestamp(), alive=False))
         message = f"Node {key[1]} status is now: NodeNotReady"
         announce(cluster, node, "node-controller", "NodeNotReady", message)
-        for pod in cluster.store.list(PODS):
-            ready = condition(pod, "Ready")
-            if pod["spec"].get("nodeName") != key[1] or ready is None or ready["status"] != "True":
-                continue
-            changed = clone(pod)
-            for entry in changed["status"]["conditions"]:
-                if entry["type"] == "Ready":
-                    entry |= {"status": "False", "lastTransitionTime": cluster.timestamp()}
-            cluster.store.put(PODS, changed)
-            announce(cluster, pod, "node-controller", "NodeNotReady", "Node is not ready", warning=True)
+        lost = [key_of(pod) for pod in cluster.store.list(PODS) if pod["spec"].get("nodeName") == key[1]]
+        for number, pod in enumerate(lost):
+            cluster.after(number * _ONE_BY_ONE * cluster.pace.lag, partial(_give_up, cluster, pod))
 
     def speak_again(self, cluster: Cluster, name: str) -> None:
         """The kubelet of a node is back: it reports, its pods are ready again, the taints go one by one."""
@@ -146,13 +143,27 @@ def _set_taint(cluster: Cluster, key: Key, taint: Json, *, wanted: bool) -> None
     cluster.store.put(NODES, changed)
 
 
+def _give_up(cluster: Cluster, key: Key) -> None:
+    """A pod on a node that does not report is not ready, whatever its containers do."""
+    pod = cluster.store.get(PODS, key)
+    ready = condition(pod, "Ready") if pod is not None else None
+    if pod is None or ready is None or ready["status"] != "True":
+        return
+    changed = clone(pod)
+    for entry in changed["status"]["conditions"]:
+        if entry["type"] == "Ready":
+            entry |= {"status": "False", "lastTransitionTime": cluster.timestamp()}
+    cluster.store.put(PODS, changed)
+    announce(cluster, pod, "node-controller", "NodeNotReady", "Node is not ready", warning=True)
+
+
 def _ready_again(cluster: Cluster, pod: Json) -> None:
     changed = clone(pod)
     containers = condition(pod, "ContainersReady")
     for entry in changed["status"].get("conditions", ()):
         if entry["type"] == "Ready" and containers is not None and entry["status"] != containers["status"]:
             entry |= {"status": containers["status"], "lastTransitionTime": cluster.timestamp()}
-    cluster.store.put(PODS, changed)
+    cluster.store.put(PODS, in_order(changed))
 
 
 def _evict(cluster: Cluster, pod: Json) -> None:

@@ -136,3 +136,11 @@ def accepted(pod: Json, host: str, now: str) -> Json:
     status |= {"hostIP": host, "hostIPs": [{"ip": host}], "startTime": now}
     status["containerStatuses"] = [new_status(one) for one in taken["spec"]["containers"]]
     return refresh(taken, now, sandbox=False)
+
+
+def in_order(pod: Json) -> Json:
+    """The pod with its conditions as a kubelet sorts them (changed in place, and returned)."""
+    found = pod["status"].get("conditions", [])
+    others = [one for one in found if one["type"] not in OWN]
+    pod["status"]["conditions"] = others + [one for one in found if one["type"] in OWN]
+    return pod

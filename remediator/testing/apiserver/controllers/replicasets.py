@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from remediator.testing.apiserver import limits
 from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers.availability import count_available
+from remediator.testing.apiserver.controllers.making import make_pod, owners_with_room, tell_refused
 from remediator.testing.apiserver.controllers.pods import is_active, is_ready
 from remediator.testing.apiserver.kinds import PODS, REPLICA_SETS
 from remediator.testing.apiserver.objects import (
@@ -20,7 +20,6 @@ from remediator.testing.apiserver.objects import (
     owner_reference,
     owner_uid,
 )
-from remediator.testing.apiserver.quotas import exceeded
 from remediator.testing.apiserver.store import Event
 
 _FAILURE = "ReplicaFailure"
@@ -40,6 +39,8 @@ class ReplicaSets:
             for reference in event.obj["metadata"].get("ownerReferences", ()):
                 if reference["kind"] == "ReplicaSet":
                     yield event.obj["metadata"]["namespace"], reference["name"]
+        else:
+            yield from owners_with_room(cluster, REPLICA_SETS, event)
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """Count, then create or delete what is missing or too much; that is counted at the next look."""
@@ -66,16 +67,14 @@ class ReplicaSets:
         announce(cluster, replica_set, "replicaset-controller", reason, message)
 
     def _fail(self, cluster: Cluster, key: Key, why: str) -> None:
-        """Say that pods cannot be made, and try again later."""
+        """Say that pods cannot be made."""
         replica_set = cluster.store.get(REPLICA_SETS, key)
         assert replica_set is not None
         if condition(replica_set, _FAILURE) is None:
             since = {"lastTransitionTime": cluster.timestamp(), "reason": "FailedCreate", "message": why}
             failed = {"type": _FAILURE, "status": "True", **since}
             cluster.set_status(REPLICA_SETS, key, replica_set["status"] | {"conditions": [failed]})
-            text = f"Error creating: {why}"
-            announce(cluster, replica_set, "replicaset-controller", "FailedCreate", text, warning=True)
-        cluster.after(cluster.pace.second, lambda: cluster.enqueue(self, key), deadline=True)
+            tell_refused(cluster, replica_set, "replicaset-controller", why)
 
     def _create(self, cluster: Cluster, replica_set: Json) -> str:
         """Make one pod; why it was refused, or nothing."""
@@ -90,14 +89,10 @@ class ReplicaSets:
         for field in ("labels", "annotations"):
             if template["metadata"].get(field):
                 meta[field] = template["metadata"][field]
-        pod = cluster.prepare_create(PODS, {"metadata": meta, "spec": template["spec"]})
-        limits.fill(cluster.store, pod)
-        broken = limits.broken(cluster.store, pod) or next(exceeded(cluster.store, PODS, pod, None), "")
-        if broken:
-            return f'pods "{meta["name"]}" is forbidden: {broken}'
-        cluster.store.put(PODS, pod)
-        self._tell(cluster, replica_set, "SuccessfulCreate", f"Created pod: {meta['name']}")
-        return ""
+        refused = make_pod(cluster, {"metadata": meta, "spec": template["spec"]})
+        if not refused:
+            self._tell(cluster, replica_set, "SuccessfulCreate", f"Created pod: {meta['name']}")
+        return refused
 
 
 def _least_useful(pod: Json) -> tuple[bool, bool, int]:

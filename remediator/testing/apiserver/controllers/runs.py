@@ -47,6 +47,16 @@ def follow(life: Life, pod: Json, name: str) -> None:
         _hang(life, pod, name, run.hangs_after)
 
 
+def probe_anew(life: Life, container: Json) -> None:
+    """Begin to probe a container that runs: it is not ready until its readiness probe succeeds."""
+    name, lag = container["name"], life.cluster.pace.lag / life.cluster.pace.second
+    if not container.get("readinessProbe"):
+        return
+    life.soon(3 * lag, lambda now: _set_ready(life, now, name, ready=False), settle=True)
+    if life.run_of(name).ready:
+        life.soon(6 * lag, lambda now: _set_ready(life, now, name, ready=True), settle=True)
+
+
 def _probe(pod: Json, name: str, which: str) -> Json:
     container = next(one for one in pod["spec"]["containers"] if one["name"] == name)
     found: Json = container.get(which) or {}

@@ -12,6 +12,7 @@ from remediator.testing.apiserver.announcing import announce
 from remediator.testing.apiserver.cluster import Cluster
 from remediator.testing.apiserver.controllers import revisions
 from remediator.testing.apiserver.controllers.availability import count_available
+from remediator.testing.apiserver.controllers.making import make_pod, owners_with_room, tell_refused
 from remediator.testing.apiserver.controllers.pods import is_ready
 from remediator.testing.apiserver.kinds import PODS, STATEFUL_SETS
 from remediator.testing.apiserver.objects import Json, Key, deleting, key_of
@@ -21,12 +22,14 @@ from remediator.testing.apiserver.store import Event
 class StatefulSets:
     """Creates, replaces and deletes numbered pods."""
 
-    def keys(self, _cluster: Cluster, event: Event) -> Iterable[Key]:
+    def keys(self, cluster: Cluster, event: Event) -> Iterable[Key]:
         """StatefulSets that change, and owners of pods that do."""
         if event.kind is STATEFUL_SETS and event.type != "DELETED":
             yield event.key
         elif event.kind is PODS:
             yield from revisions.owner_keys(STATEFUL_SETS, event.obj)
+        else:
+            yield from owners_with_room(cluster, STATEFUL_SETS, event)
 
     def reconcile(self, cluster: Cluster, key: Key) -> None:
         """One step towards the wanted pods, then the status."""
@@ -56,7 +59,8 @@ class StatefulSets:
         created = False
         for number in range(owner["spec"]["replicas"]):
             if number not in pods:
-                _create(cluster, owner, number, update if number >= partition else current)
+                if not _create(cluster, owner, number, update if number >= partition else current):
+                    return True
                 created = True
             if ordered and (number not in pods or not is_ready(pods[number]) or deleting(pods[number])):
                 return True
@@ -120,7 +124,8 @@ def _ordinal(pod: Json) -> int:
     return int(pod["metadata"]["name"].rpartition("-")[2])
 
 
-def _create(cluster: Cluster, owner: Json, number: int, revision: str) -> None:
+def _create(cluster: Cluster, owner: Json, number: int, revision: str) -> bool:
+    """Make a pod; False when it is refused."""
     name = f"{owner['metadata']['name']}-{number}"
     labels = {
         revisions.HASH: revision,
@@ -130,8 +135,11 @@ def _create(cluster: Cluster, owner: Json, number: int, revision: str) -> None:
     pod = revisions.pod_from(owner, revisions.template_of(cluster, owner, revision), name, labels)
     pod["spec"].setdefault("hostname", name)
     pod["spec"].setdefault("subdomain", owner["spec"].get("serviceName", ""))
-    cluster.create(PODS, pod)
+    if refused := make_pod(cluster, pod):
+        tell_refused(cluster, owner, "statefulset-controller", refused)
+        return False
     _tell(cluster, owner, "create", name)
+    return True
 
 
 def _delete(cluster: Cluster, owner: Json, pod: Json) -> None:

@@ -20,6 +20,7 @@ from remediator.testing.apiserver.kinds.rbac import (
     ROLE_BINDINGS,
     ROLES,
 )
+from remediator.testing.apiserver.kinds.slices import ENDPOINT_SLICES
 from remediator.testing.apiserver.kinds.storage import CLAIMS, STORAGE_CLASSES, VOLUMES
 from remediator.testing.apiserver.kinds.workloads import (
     CONTROLLER_REVISIONS,
@@ -50,6 +51,7 @@ KINDS = (
     STATEFUL_SETS,
     AUTOSCALERS,
     CRON_JOBS,
+    ENDPOINT_SLICES,
     JOBS,
     LEASES,
     POD_DISRUPTION_BUDGETS,
@@ -75,6 +77,7 @@ __all__ = [
     "DAEMON_SETS",
     "DEPLOYMENTS",
     "ENDPOINTS",
+    "ENDPOINT_SLICES",
     "EVENTS",
     "EVENTS_V1",
     "JOBS",

@@ -33,6 +33,9 @@ def _default_namespace(obj: Json) -> None:
 
 
 def _default_pod(obj: Json) -> None:
+    for entry in obj.get("status", {}).get("conditions", ()):
+        entry.setdefault("lastProbeTime", None)
+        entry.setdefault("lastTransitionTime", None)
     spec = obj.setdefault("spec", {})
     default_pod_spec(spec)
     for container in spec.get("containers", ()):

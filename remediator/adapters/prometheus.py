@@ -1,0 +1,188 @@
+"""``core.plugins.Metrics`` on the HTTP API of Prometheus, or of what speaks like it.
+
+An answer with warnings is no answer: they are how Thanos, Mimir and remote reads say that a part is missing,
+and a part that is missing must not prove that all is well.
+
+Source: https://prometheus.io/docs/prometheus/latest/querying/api/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from remediator.adapters.bodies import read_beginning, retry_after
+from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
+from remediator.core.text import plain
+from remediator.core.times import MINUTE
+
+Samples = tuple[tuple[Mapping[str, str], float], ...]
+
+WITHIN = 8.0
+"""Seconds for one query, whatever the server does."""
+GIVES_UP_AFTER = 7.0
+"""Seconds after which the server is asked to give up by itself: a query nobody waits for still costs it."""
+LARGEST_ANSWER = 1 << 20
+MOST_SERIES = 1000
+AT_ONCE = 8
+"""Queries at the same time; more of them wait for their turn, within their own deadline."""
+AGAIN_AFTER_429 = MINUTE
+REMARK = "PromQL info:"
+"""How remarks on a query's style begin, which some versions tell among the warnings."""
+
+
+class Prometheus:
+    """Asks one Prometheus. Make one with ``Prometheus.connected``."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, base: URL, secrets: Iterable[str], within: float
+    ) -> None:
+        self._session, self._base, self._within = session, base, within
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls, url: str, *, token: str | None = None, within: float = WITHIN
+    ) -> AsyncIterator[Prometheus]:
+        """One for the length of a block. It connects when it is first asked. Raises SettingsError.
+
+        ``within``: seconds for one query.
+        """
+        try:
+            given = URL(url)
+            named = given.user is not None or given.password is not None
+            basic = aiohttp.encode_basic_auth(given.user or "", given.password or "") if named else ""
+        except ValueError:  # whose text may quote a password
+            raise SettingsError("REMEDIATOR_PROMETHEUS_URL is no URL, or its user has a colon") from None
+        authorization = f"Bearer {token}" if token else basic
+        if not (authorization.isascii() and authorization.isprintable()):
+            raise SettingsError("REMEDIATOR_PROMETHEUS_TOKEN is not one line of printable ASCII")
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if authorization:
+            headers["Authorization"] = authorization
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=AT_ONCE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=within),
+            headers=headers,
+            auto_decompress=False,
+        ) as session:
+            secrets = (token or "", given.password or "", basic.removeprefix("Basic "))
+            yield cls(session, given.with_user(None), secrets, within)
+
+    async def query(self, promql: str) -> Samples:
+        """``core.plugins.Metrics.query``. NaN and infinities are values."""
+        form = {"query": promql, "timeout": f"{GIVES_UP_AFTER:.0f}s", "limit": str(MOST_SERIES + 1)}
+        url = self._base / "api/v1/query"
+        try:
+            async with (
+                asyncio.timeout(self._within),
+                self._session.post(url, data=form, allow_redirects=False) as response,
+            ):
+                body = await read_beginning(response, LARGEST_ANSWER + 1)
+        except TimeoutError:
+            raise Retryable(f"Prometheus did not answer within {self._within:g}s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Retryable(plain(f"Prometheus cannot be reached: {error or type(error).__name__}")) from None
+        if response.status != 200:
+            raise self._refusal(response, body)
+        if len(body) > LARGEST_ANSWER:
+            raise Refused(f"the answer is larger than {LARGEST_ANSWER} bytes; aggregate the series")
+        return _samples(self._data(body))
+
+    async def describe(self) -> str:
+        """Where it is and whether it answers, for people."""
+        try:
+            await self.query("vector(1)")
+        except RemediatorError as error:
+            return f"{self._base}: {error}"
+        return f"{self._base} answers"
+
+    def _said(self, text: object) -> str:
+        """What a server says, should it quote what it was sent. Before anything is cut off."""
+        said = str(text)
+        for secret in self._secrets:
+            said = said.replace(secret, "(a secret)")
+        return plain(said, 250)
+
+    def _refusal(self, response: aiohttp.ClientResponse, body: bytes) -> RemediatorError:
+        status, error = response.status, _read(body).get("error")
+        words = f"Prometheus answered {status}" + ("" if error is None else f": {self._said(error)}")
+        if status == 429:
+            return Retryable(words, delay=retry_after(response) or AGAIN_AFTER_429)
+        if status >= 500 or status == 408:
+            return Retryable(words, delay=retry_after(response))
+        if status in (400, 422) and error is not None:
+            return Refused(f"Prometheus refuses the query: {self._said(error)}")
+        if status in (401, 403):
+            return Refused(f"{words}; look at REMEDIATOR_PROMETHEUS_TOKEN")
+        return Refused(f"{words}; look at REMEDIATOR_PROMETHEUS_URL")
+
+    def _data(self, body: bytes) -> dict[str, Any]:
+        """The data of a success. Raises Refused when it is none, and Retryable when it warns."""
+        said = _read(body)
+        data, warnings = said.get("data"), said.get("warnings")
+        if said.get("status") != "success" or not isinstance(data, dict):
+            raise _stranger()
+        for warning in warnings if isinstance(warnings, list) else ():
+            if not str(warning).startswith(REMARK):
+                words = self._said(warning)
+                raise Retryable(f"Prometheus warns that its answer may not be whole: {words}")
+        return data
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _samples(data: Mapping[str, Any]) -> Samples:
+    kind, result = data.get("resultType"), data.get("result")
+    if not isinstance(result, list):
+        raise _stranger()
+    if kind == "scalar":
+        return (({}, _value(result)),)
+    if kind != "vector":
+        raise Refused(
+            plain(f"the query gives a {kind}, not a vector or a scalar; use avg_over_time or the like")
+        )
+    if len(result) > MOST_SERIES:
+        raise Refused(f"the query gives more than {MOST_SERIES} series; aggregate them")
+    return tuple(_sample(series) for series in result)
+
+
+def _sample(series: object) -> tuple[Mapping[str, str], float]:
+    if not isinstance(series, dict) or not isinstance(labels := series.get("metric"), dict):
+        raise _stranger()
+    if "histogram" in series:
+        raise Refused(
+            "the query gives native histograms; use histogram_quantile, histogram_count or the like"
+        )
+    return {str(name): str(value) for name, value in labels.items()}, _value(series.get("value"))
+
+
+def _value(pair: object) -> float:
+    match pair:
+        case [_, str(text)]:
+            try:
+                return float(text)
+            except ValueError:
+                raise _stranger() from None
+        case _:
+            raise _stranger()
+
+
+def _stranger() -> Refused:
+    return Refused(
+        "what answers is not Prometheus; look at REMEDIATOR_PROMETHEUS_URL and at proxies in between"
+    )

@@ -1,0 +1,60 @@
+"""Lints of what the check and the diagnosis ``http`` would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from remediator.core.policies import Runbook
+from remediator.core.probing import catalog_hosts, template_authority
+from remediator.policy.lint_rules import services_of
+from remediator.policy.lint_view import Note, View
+
+Probe = tuple[tuple[str, ...], Mapping[str, object]]
+"""The keys that lead to it, and its parameters."""
+
+
+def strange_hosts(view: View) -> Iterator[Note]:
+    """B205: a URL whose host is that of no health URL in the catalog: it is never asked."""
+    if not view.draft.whole:
+        return
+    hosts = catalog_hosts(view.policy.services.values())
+    for name, runbook in view.policy.runbooks.items():
+        for keys, params in _probes(runbook):
+            url = params.get("url")
+            if isinstance(url, str) and (host := template_authority(url)) not in hosts:
+                text = (
+                    f"{host} is the host of no health URL in the catalog, so it is never asked; "
+                    "add health: to the service that it belongs to"
+                )
+                yield Note(at=view.spot("runbooks", name, *keys, "url"), code="B205", message=text)
+
+
+def nothing_to_ask(view: View) -> Iterator[Note]:
+    """B206: a probe of the service's own health URL, while no service that it is for has one."""
+    if not view.draft.whole:
+        return
+    for name, runbook in view.policy.runbooks.items():
+        rules = [rule for rule in view.policy.rules if name in rule.runbooks]
+        services = [each for rule in rules for each in services_of(rule, view.policy)]
+        known = [view.policy.services[each] for each in services if each in view.policy.services]
+        if not known or any(service.health is not None for service in known):
+            continue
+        for keys, params in _probes(runbook):
+            if "url" not in params:
+                text = (
+                    f"runbook '{name}' asks the service's health URL, but no service that it is for has one; "
+                    "add health: http://… to the services"
+                )
+                yield Note(at=view.spot("runbooks", name, *keys), code="B206", message=text)
+
+
+def _probes(runbook: Runbook) -> Iterator[Probe]:
+    for number, check in enumerate(runbook.verify):
+        if check.check == "http":
+            yield ("verify", str(number), "http"), check.params
+    for number, step in enumerate(runbook.steps):
+        if step.wait is not None and step.wait.check == "http":
+            yield ("steps", str(number), "wait", "for", "http"), step.wait.params
+    for number, look in enumerate(runbook.diagnose):
+        if look.diagnosis == "http":
+            yield ("diagnose", str(number), "http"), look.params
