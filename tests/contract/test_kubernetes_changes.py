@@ -29,10 +29,11 @@ from remediator.core.errors import Fenced, NotFound, Refused, Retryable
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
-from remediator.testing.apiserver import FakeApiServer
+from remediator.testing.apiserver import FakeApiServer, Pace
 from tests.cluster.world import KINDS, Json, World, manifest
 
 EFFECT = EffectId("inc-1/1/0")
+BRISK = Pace(ready_after=0.002, stop_after=0.002, lag=0.001)
 
 
 def fence(epoch: int = 1, effect: str = EFFECT) -> Fence:
@@ -105,7 +106,7 @@ class Scene:
 @asynccontextmanager
 async def opened(directory: Path, kind: str, **spec: Any) -> AsyncIterator[Scene]:
     runtime, calendar = AsyncioRuntime(), Calendar()
-    async with FakeApiServer(wall=calendar) as server:
+    async with FakeApiServer(pace=BRISK, wall=calendar) as server:
         cluster = await connect(str(server.kubeconfig(directory / "kubeconfig")), runtime=runtime)
         world = World(cluster=cluster, namespace="shop")
         ref = world.ref(kind=kind)

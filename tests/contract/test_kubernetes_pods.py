@@ -16,11 +16,12 @@ from remediator.core.cluster import DeletePod, EvictPod, Fence, Pod, PodChange
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
-from remediator.testing.apiserver import FakeApiServer, Fault, FaultKind
+from remediator.testing.apiserver import FakeApiServer, Fault, FaultKind, Pace
 from tests.cluster.world import Json, World, manifest
 
 WEB = WorkloadRef(kind="deployment", namespace="shop", name="web")
 FENCE = Fence(epoch=1, effect=EffectId("inc-1/1/0"))
+BRISK = Pace(ready_after=0.002, stop_after=0.002, lag=0.001)
 REMOVALS = (DeletePod, EvictPod)
 
 
@@ -80,7 +81,7 @@ class Scene:
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """The scene."""
     runtime = Impatient()
-    async with FakeApiServer() as server:
+    async with FakeApiServer(pace=BRISK) as server:
         cluster = await connect(str(server.kubeconfig(tmp_path / "kubeconfig")), runtime=runtime)
         world = World(cluster=cluster, namespace="shop")
         server.create(manifest(WEB, {}))

@@ -14,11 +14,13 @@ from remediator.core.cluster import EFFECT_ANNOTATION, Fence, RestartWorkload, W
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
-from remediator.testing.apiserver import FakeApiServer, Fault, FaultKind
+from remediator.testing.apiserver import FakeApiServer, Fault, FaultKind, Pace
 
 WEB = WorkloadRef(kind="deployment", namespace="shop", name="web")
 QUICK = Limits(connect=0.2, request=0.3, operation=1.0, probe=0.3, backoff=0.01)
 EFFECT = EffectId("inc-1/step-1")
+BRISK = Pace(ready_after=0.002, stop_after=0.002, lag=0.001)
+"""A cluster in which nothing takes long."""
 
 
 class Impatient(AsyncioRuntime):
@@ -93,7 +95,7 @@ class Scene:
 async def opened(directory: Path, limits: Limits = QUICK, gate: Gate | None = None) -> AsyncIterator[Scene]:
     """The scene on a server of its own. ``gate`` holds requests back that are struck by a latency of it."""
     runtime = Impatient()
-    async with FakeApiServer(sleep=gate.sleep if gate is not None else asyncio.sleep) as server:
+    async with FakeApiServer(pace=BRISK, sleep=gate.sleep if gate is not None else asyncio.sleep) as server:
         server.deployment("shop", "web")
         await server.settled()
         cluster = await connect(

@@ -203,11 +203,11 @@ def _policy(*steps: Step) -> Policy:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK, lag: float = 0.005
+    directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK, lag: float = 0.001
 ) -> AsyncIterator[StepStage]:
     """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for."""
     runtime, ahead = Impatient(), [0]
-    pace = Pace(lag=lag)
+    pace = Pace(ready_after=0.002, stop_after=0.002, lag=lag)
     async with FakeApiServer(
         pace=pace, wall=lambda: datetime.now(UTC) + timedelta(minutes=ahead[0])
     ) as server:

@@ -26,6 +26,8 @@ from tests.fault.kubernetes_scene import EFFECT, QUICK, WEB, Gate, Scene, opened
 from tests.proxy import proxy
 
 METHODS = {"scale": "PATCH", "rollback": "PATCH", "delete": "DELETE", "evict": "POST"}
+SLOW = ["scale", "evict", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("rollback", "delete"))]
+"""Kinds of changes for tests that take a second each."""
 PODS = ("delete", "evict")
 WORKLOAD = ("scale", "rollback")
 MARK = EFFECT_ANNOTATION.replace("/", "~1")
@@ -176,7 +178,14 @@ async def test_what_was_never_sent_surely_did_not_happen(tmp_path: Path) -> None
         assert [case.effects for case in cases] == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("look", [FaultKind.HANG, FaultKind.DROP_BEFORE_EFFECT, FaultKind.STATUS])
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(FaultKind.HANG, marks=pytest.mark.full),
+        FaultKind.DROP_BEFORE_EFFECT,
+        FaultKind.STATUS,
+    ],
+)
 @pytest.mark.parametrize("kind", PODS)
 async def test_P17_doubt_stays_doubt_when_the_look_fails_too(
     tmp_path: Path, kind: str, look: FaultKind
@@ -232,6 +241,7 @@ async def test_P8_a_change_that_arrives_late_does_nothing(tmp_path: Path, kind: 
         assert case.effects == 1
 
 
+@pytest.mark.parametrize("case", SLOW, indirect=True)
 async def test_a_half_open_connection_is_told_in_time(case: Case, tmp_path: Path) -> None:
     """Packets vanish: a change is in doubt, a removal ends at its look and has not begun."""
     scene = case.scene
@@ -250,6 +260,7 @@ async def test_a_half_open_connection_is_told_in_time(case: Case, tmp_path: Path
     assert case.effects == 0
 
 
+@pytest.mark.parametrize("case", SLOW, indirect=True)
 async def test_a_change_is_over_within_its_deadline(case: Case) -> None:
     """A server that hangs on everything costs one operation: the lease outlives it."""
     case.scene.server.faults.add(Fault(kind=FaultKind.HANG, times=None))

@@ -202,7 +202,14 @@ async def test_P7_an_eviction_that_a_budget_put_off_is_for_the_same_pods(tmp_pat
 
 
 @pytest.mark.parametrize("action", STEPS)
-@pytest.mark.parametrize("kind", [FaultKind.DROP_AFTER_EFFECT, FaultKind.DROP_BEFORE_EFFECT, FaultKind.HANG])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.DROP_AFTER_EFFECT,
+        FaultKind.DROP_BEFORE_EFFECT,
+        pytest.param(FaultKind.HANG, marks=pytest.mark.full),
+    ],
+)
 async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
     tmp_path: Path, action: str, kind: FaultKind
 ) -> None:
