@@ -242,6 +242,7 @@ class _Work(Reach):
             return _acted(self._effect, ActResult.UNKNOWN, str(error))
         mark = claimed.annotations.get(EFFECT_ANNOTATION, "")
         if mark == before != fence.effect:
+            self._seen = seen  # after our claim its controllers are behind for a moment
             return None
         if mark != fence.effect:
             reason = f"{target} was changed by {plain(mark, 80)} since: whether ours happened cannot be seen"

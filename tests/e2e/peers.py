@@ -151,6 +151,28 @@ class Cluster(Process):
             found: dict[str, Any] = json.loads(answer.read())
         return found
 
+    def patch(self, body: object) -> None:
+        """What a person does with the deployment."""
+        url = f"{self.url}/apis/apps/v1/namespaces/shop/deployments/web"
+        headers = {
+            "Authorization": f"Bearer {_token(self.kubeconfig)}",
+            "Content-Type": "application/strategic-merge-patch+json",
+            "User-Agent": "kubectl/v1.32.0",
+        }
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PATCH")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert answer.status == 200
+
+    def removed(self) -> list[str]:
+        """The names of the pods that were asked away, one for each time."""
+        ledger = fetch(f"{self.url}/-/fake/ledger")
+        return [effect["name"] for effect in ledger if effect["resource"] == "pods"]
+
+    def marks(self) -> int:
+        """How often a change of the deployment left our mark on it."""
+        ledger = fetch(f"{self.url}/-/fake/ledger")
+        return sum("remediator~1effect" in json.dumps(effect["body"]) for effect in ledger)
+
     def ready(self) -> int:
         """Ready pods."""
         return int(self.web()["status"].get("readyReplicas", 0))

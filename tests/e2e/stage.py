@@ -46,7 +46,7 @@ runbooks:
   restart-service:
     summary: Restart it and prove that it answers
     diagnose: [workload: {}, pods: {}]
-    steps: [restart: {}]
+    steps: [STEPS]
     verify:
       - rollout: {within: VERIFY_WITHIN}
       - ready: {for: 1s, within: VERIFY_WITHIN}
@@ -165,6 +165,7 @@ def set_stage(
     replicas: int = 1,
     page_within: str = "60s",
     verify_within: str = "40s",
+    steps: str = "restart: {}",
     fuse: str = "",
 ) -> Iterator[Stage]:
     """Everything started and ready; ended in the reverse order whatever happens."""
@@ -177,7 +178,9 @@ def set_stage(
         stack.callback(pager.stop)
         policies = _make(folder / "policies")
         (policies / "policy.yaml").write_text(
-            POLICIES.replace("PAGE_WITHIN", page_within).replace("VERIFY_WITHIN", verify_within)
+            POLICIES.replace("PAGE_WITHIN", page_within)
+            .replace("VERIFY_WITHIN", verify_within)
+            .replace("STEPS", steps)
         )
         env = {
             "REMEDIATOR_REDIS_URL": redis.url,

@@ -18,7 +18,7 @@ from remediator.core.journal import Act, Acted, ActResult
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import MINUTE, SECOND, Instant, Millis
-from remediator.testing.apiserver import Behaviour, FakeApiServer
+from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.world import Silent
 from remediator.workers.means import Means
@@ -203,11 +203,14 @@ def _policy(*steps: Step) -> Policy:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK
+    directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK, lag: float = 0.005
 ) -> AsyncIterator[StepStage]:
     """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for."""
     runtime, ahead = Impatient(), [0]
-    async with FakeApiServer(wall=lambda: datetime.now(UTC) + timedelta(minutes=ahead[0])) as server:
+    pace = Pace(lag=lag)
+    async with FakeApiServer(
+        pace=pace, wall=lambda: datetime.now(UTC) + timedelta(minutes=ahead[0])
+    ) as server:
         server.deployment("shop", "web", replicas=replicas)
         await server.settled()
         cluster = await connect(

@@ -242,3 +242,15 @@ async def test_P8_an_owner_that_slept_before_its_request_does_nothing_more(
         assert stage.effects == EFFECTS[action], (stage.outcomes, late)
         assert stage.attempt.phase is Phase.VERIFYING
         assert action in PODS or late.changes == ()
+
+
+async def test_P7_a_rollback_after_a_crash_does_not_wait_for_what_its_own_claim_began(tmp_path: Path) -> None:
+    """The claim makes a Deployment's controller busy; it is planned from what was seen before."""
+    async with staged(tmp_path, STEPS["rollback"], lag=0.2) as stage:
+        assert await stage.perform(Fuse(after=("intend", 1))) is None
+        await stage.server.settled()
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.DONE, outcome
+        await stage.server.settled()
+        assert stage.effects == 1

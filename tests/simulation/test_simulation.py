@@ -47,7 +47,7 @@ def test_2000_more_seeds_keep_every_promise() -> None:
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str) -> None:
-    """A checker that finds no bug proves nothing: each of the five is found within the same seeds."""
+    """A checker that finds no bug proves nothing: each of them is found within the same seeds."""
     done = run("--bug", bug, "--seeds", str(SEEDS), "--seed", "1")
     assert done.returncode == 0, f"{bug} was not found: {done.stdout}"
 

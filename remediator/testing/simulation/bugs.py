@@ -9,9 +9,10 @@ from typing import Any
 from remediator.core.alerts import Lane
 from remediator.core.decide import decide
 from remediator.core.errors import RemediatorError
+from remediator.core.incident import EffectId
 from remediator.core.journal import Page, TimerDue
 from remediator.core.plugins import Channel, ChannelMessage
-from remediator.core.store import Limit, LimitUse
+from remediator.core.store import Intent, Limit, LimitUse
 from remediator.core.times import Millis
 from remediator.journey import Journey
 from remediator.routing import Batch
@@ -24,6 +25,7 @@ BUGS = (
     "lease-without-epoch",
     "limit-outside-the-script",
     "timer-popped-before-its-event",
+    "pods-meant-anew",
 )
 
 
@@ -84,6 +86,21 @@ class LooksThenTakes:
         if take and not any(use.exceeded for use in uses):
             await self._replica.call("store", "use_limits", take_blindly)
         return uses
+
+
+class ForgetsPods:
+    """The store of a replica whose journal does not say which pods a step was about to take away."""
+
+    def __init__(self, store: RecordingStore, replica: Replica) -> None:
+        self._gate = Gate(replica, "store", store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gate, name)
+
+    async def intended(self, effect: EffectId) -> Intent | None:
+        """As if it had been a change of the workload."""
+        intent: Intent | None = await self._gate.intended(effect)
+        return None if intent is None else replace(intent, pods=frozenset())
 
 
 class PopsThenTells:

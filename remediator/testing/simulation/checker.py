@@ -16,6 +16,7 @@ from remediator.testing.simulation.history import (
     Died,
     Froze,
     History,
+    Intended,
     LimitsRefunded,
     LimitsTaken,
     PagerGot,
@@ -44,6 +45,7 @@ def violations(
         _p1_accepted_is_processed(history, scenario),
         _p6_nothing_is_left(gauges, dead_letters),
         _p7_once(history),
+        _p7_pods(history),
         _p8_fenced(history),
         _p10_limits(history),
         _p11_order(history),
@@ -116,12 +118,22 @@ def _p6_nobody_waits(incidents: tuple[Incident, ...]) -> Iterator[str]:
 
 
 def _p7_once(history: History) -> Iterator[str]:
-    rolled: dict[str, int] = defaultdict(int)
+    rolled: dict[tuple[str, str], int] = defaultdict(int)
     for change in history.of(Changed):
-        rolled[change.effect] += change.rolled
-    for effect, count in rolled.items():
+        rolled[change.effect, change.pod] += change.rolled
+    for (effect, pod), count in rolled.items():
         if count > 1:
-            yield f"P7: {effect} took effect {count} times"
+            yield f"P7: {effect} took effect {count} times" + (f" on pod {pod}" if pod else "")
+
+
+def _p7_pods(history: History) -> Iterator[str]:
+    """However often a step is performed, it takes no pod away but those it first meant."""
+    meant: dict[str, frozenset[str]] = {}
+    for record in history.records:
+        if isinstance(record, Intended):
+            meant.setdefault(record.effect, record.pods)
+        elif isinstance(record, Changed) and record.pod not in meant.get(record.effect, ()) and record.pod:
+            yield f"P7: {record.effect} took pod {record.pod} away at {record.at:.1f}, which it never meant"
 
 
 def _p8_fenced(history: History) -> Iterator[str]:
@@ -129,7 +141,7 @@ def _p8_fenced(history: History) -> Iterator[str]:
     for record in history.records:
         if isinstance(record, Claimed):
             newest[record.target] = max(newest[record.target], record.epoch)
-        elif isinstance(record, Changed) and record.epoch < newest[record.target]:
+        elif isinstance(record, Changed) and not record.pod and record.epoch < newest[record.target]:
             yield (
                 f"P8: {record.target} was changed at {record.at:.1f} under epoch {record.epoch}, "
                 f"after epoch {newest[record.target]} had claimed it"

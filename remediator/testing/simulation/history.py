@@ -47,7 +47,10 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changed:
-    """The cluster changed. ``rolled``: it started a rollout. ``asked_at``: when the replica called."""
+    """The cluster changed. ``rolled``: it made a difference: a rollout began, or the pod of that UID went.
+
+    ``asked_at``: when the replica called.
+    """
 
     target: str
     epoch: int
@@ -57,6 +60,16 @@ class Changed:
     at: float
     frozen_for: float
     """Seconds the caller stood frozen shortly before."""
+    pod: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intended:
+    """The journal took an intent, with the pods that it means to take away."""
+
+    effect: str
+    pods: frozenset[str]
+    at: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

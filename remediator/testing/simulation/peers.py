@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
 from remediator.core.cluster import (
@@ -13,6 +12,7 @@ from remediator.core.cluster import (
     Budget,
     Change,
     ClusterEvent,
+    DeletePod,
     Endpoints,
     Fence,
     Pod,
@@ -25,26 +25,15 @@ from remediator.core.journal import PageKind
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import WorkloadRef
 from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
+from remediator.testing.simulation.machines import Machine, SimPod
 from remediator.testing.simulation.replica import Replica
 
 LOOKED_BEFORE = 60.0
 """Virtual seconds between a look and the commit of what it found: a replica may freeze in between."""
 ROLLOUT = 8.0
 """Virtual seconds a rollout takes."""
-
-
-@dataclass
-class Machine:
-    """One workload: whether it works, and whether a restart would make it work."""
-
-    ref: WorkloadRef
-    heals: bool
-    broken: bool = False
-    broke_at: float = -1e9
-    generation: int = 1
-    restarted_at: int | None = None
-    rolled_at: float = -1e9
-    annotations: dict[str, str] = field(default_factory=dict)
+STARTS = 3.0
+"""Virtual seconds until a new pod is ready."""
 
 
 class SimCluster:
@@ -66,8 +55,18 @@ class SimCluster:
 
     def healthy(self, ref: WorkloadRef) -> bool:
         """Whether it works now."""
-        machine = self._machine(ref)
-        return not machine.broken and self._history.now() - machine.rolled_at >= ROLLOUT
+        return self.ready(self._machine(ref)) == 2
+
+    def ready(self, machine: Machine) -> int:
+        """How many of its pods are ready now."""
+        now = self._history.now()
+        if now - machine.rolled_at < ROLLOUT:
+            return 0
+        return sum(self.pod_ready(pod) for pod in machine.pods)
+
+    def pod_ready(self, pod: SimPod) -> bool:
+        """Whether that pod is ready now, if no rollout is under way."""
+        return not pod.sick and self._history.now() - pod.made_at >= STARTS
 
     def was_healthy(self, ref: WorkloadRef) -> bool:
         """Whether it works, or broke so lately that whoever looked before could not know."""
@@ -77,7 +76,7 @@ class SimCluster:
         """As the API server would answer."""
         machine = self._machine(ref)
         rolling = self._history.now() - machine.rolled_at < ROLLOUT
-        ready = 0 if machine.broken or rolling else 2
+        ready = self.ready(machine)
         return Workload(
             ref=ref,
             uid=f"uid-{ref.name}",
@@ -91,6 +90,22 @@ class SimCluster:
             annotations=dict(machine.annotations),
         )
 
+    def pods(self, ref: WorkloadRef) -> tuple[Pod, ...]:
+        """As the API server would list them."""
+        machine = self._machine(ref)
+        some = self.ready(machine) > 0
+        return tuple(
+            Pod(
+                name=pod.uid,
+                phase="Running",
+                ready=some and self.pod_ready(pod),
+                restarts=0,
+                uid=pod.uid,
+                controller=f"replicaset/{ref.name}-5d9c7",
+            )
+            for pod in machine.pods
+        )
+
     def claim(self, ref: WorkloadRef, fence: Fence) -> Workload:
         """Write the epoch, unless a newer one is there."""
         machine, seen = self._machine(ref), self.snapshot(ref)
@@ -101,10 +116,13 @@ class SimCluster:
         return self.snapshot(ref)
 
     def apply(self, change: Change, fence: Fence, asked_at: float, frozen_for: float) -> None:
-        """Restart, if the epoch still is the caller's."""
+        """Restart, if the epoch still is the caller's; or take a pod away, whoever asks."""
+        machine, seen = self._machine(change.target), self.snapshot(change.target)
+        if isinstance(change, DeletePod):
+            self._delete(machine, change, fence, asked_at, frozen_for)
+            return
         if not isinstance(change, RestartWorkload):
             raise Refused(f"the simulated cluster cannot {change}")
-        machine, seen = self._machine(change.target), self.snapshot(change.target)
         if self._fences and seen.epoch != fence.epoch:
             raise Fenced(f"{change.target} carries epoch {seen.epoch}, ours is {fence.epoch}")
         rolled = machine.restarted_at != change.at
@@ -113,9 +131,8 @@ class SimCluster:
         if rolled:
             machine.generation += 1
             machine.rolled_at = self._history.now()
-            if machine.broken and machine.heals:
-                machine.broken = False
-                self._on_heal(machine.ref.name)
+            machine.replace_all(machine.rolled_at)
+            self._heal(machine)
         self._history.add(
             Changed(
                 target=change.target.path,
@@ -127,6 +144,31 @@ class SimCluster:
                 frozen_for=frozen_for,
             )
         )
+
+    def _delete(
+        self, machine: Machine, change: DeletePod, fence: Fence, asked_at: float, frozen_for: float
+    ) -> None:
+        """By UID, and by nothing else: pods carry no epoch."""
+        if not machine.remove(change.pod_uid, self._history.now()):
+            return
+        self._history.add(
+            Changed(
+                target=change.target.path,
+                epoch=fence.epoch,
+                effect=fence.effect,
+                rolled=True,
+                asked_at=asked_at,
+                at=self._history.now(),
+                frozen_for=frozen_for,
+                pod=change.pod_uid,
+            )
+        )
+        self._heal(machine)
+
+    def _heal(self, machine: Machine) -> None:
+        if machine.broken and not any(pod.sick for pod in machine.pods):
+            machine.mend()
+            self._on_heal(machine.ref.name)
 
 
 class SimPorts:
@@ -141,10 +183,7 @@ class SimPorts:
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """As the Protocol says."""
-        ready = workload.ready > 0
-        return tuple(
-            Pod(name=f"{workload.ref.name}-{n}", phase="Running", ready=ready, restarts=0) for n in range(2)
-        )
+        return self._cluster.pods(workload.ref)
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """Nothing was ever rolled out."""

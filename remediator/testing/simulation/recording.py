@@ -12,6 +12,7 @@ from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.history import (
     Committed,
     History,
+    Intended,
     LimitsRefunded,
     LimitsTaken,
     Paused,
@@ -79,6 +80,15 @@ class RecordingStore(MemoryStore):
             return
         await super().refund(limits, member, effect, lease)
         self._history.add(LimitsRefunded(member=member, at=self._history.now()))
+
+    async def intend(
+        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+    ) -> bool:
+        """Recorded when it is taken."""
+        taken = await super().intend(effect, lease, before, pods)
+        if taken:
+            self._history.add(Intended(effect=effect, pods=pods, at=self._history.now()))
+        return taken
 
     async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
         """Recorded."""

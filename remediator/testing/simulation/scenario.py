@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
@@ -101,7 +101,7 @@ def draw_scenario(rng: Random) -> Scenario:
 
 
 def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Policy:
-    runbook = Runbook(
+    restart = Runbook(
         name="restart-it",
         diagnose=(Diagnosis(diagnosis="workload"),) if rng.random() < 0.5 else (),
         steps=(Step(action="restart"),),
@@ -112,6 +112,13 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         ),
         limits=AttemptLimits(attempts=3, per=Millis(10 * MINUTE), cooldown=Millis(30 * SECOND)),
     )
+    wait = Check(check="ready", stable=Millis(2 * SECOND), within=Millis(30 * SECOND))
+    steps = (
+        Step(action="delete_pod", params={"which": "not_ready", "at_most": 2}),
+        Step(action="wait", params={"for": "ready"}, wait=wait),
+    )
+    replacing = replace(restart, name="replace-pods", steps=steps)
+    runbooks = {name: rng.choice([restart, restart, replacing]) for name in services}
     rules = tuple(
         Rule(
             name=f"{name}-down",
@@ -119,7 +126,7 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
             severity=severities[name],
             hold=Millis(rng.choice([0, 0, 5]) * SECOND),
             mode=Mode.AUTO,
-            runbooks=("restart-it",),
+            runbooks=(runbooks[name].name,),
         )
         for name in services
     )
@@ -143,7 +150,7 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
             for name in services
         },
         rules=rules,
-        runbooks={"restart-it": runbook},
+        runbooks={runbook.name: runbook for runbook in (restart, replacing)},
         guards=GuardPolicy(
             namespaces=("sim",),
             rate=RateLimits(

@@ -17,9 +17,16 @@ from remediator.core.policies import ChannelSpec, Mode, Service, WorkloadRef
 from remediator.core.store import Store
 from remediator.core.verdicts import Verdict
 from remediator.journey import Journey
-from remediator.testing.simulation.bugs import AcknowledgesFirst, LooksThenTakes, PagesFirst, PopsThenTells
+from remediator.testing.simulation.bugs import (
+    AcknowledgesFirst,
+    ForgetsPods,
+    LooksThenTakes,
+    PagesFirst,
+    PopsThenTells,
+)
 from remediator.testing.simulation.history import Answered, History
-from remediator.testing.simulation.peers import Machine, SimCluster, SimPager, SimPorts
+from remediator.testing.simulation.machines import Machine
+from remediator.testing.simulation.peers import SimCluster, SimPager, SimPorts
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Chaos, Gate, Replica
 from remediator.testing.simulation.scenario import BASE, Outage, Scenario, draw_scenario, make_alert
@@ -132,6 +139,8 @@ class World:
             return LooksThenTakes(self.store, replica)
         if self.bug == "timer-popped-before-its-event":
             return PopsThenTells(self.store, replica)
+        if self.bug == "pods-meant-anew":
+            return ForgetsPods(self.store, replica)
         return Gate(replica, "store", self.store)
 
     def _journey_class(self) -> type[Journey]:
@@ -164,14 +173,14 @@ class World:
         machine = self.cluster.machines[f"sim/deployment/{outage.service}"]
         healed = self._healed_at[outage.service]
         healed.clear()
-        machine.broken, machine.heals, machine.broke_at = True, outage.heals, self.history.now()
+        machine.strike(heals=outage.heals, at=self.history.now())
         for number in range(outage.alertmanagers):
             self._background_task(self._alertmanager(outage, outage.shifts[number], healed))
         try:
             async with asyncio.timeout(outage.repaired_at - outage.breaks_at):
                 await healed.wait()
         except TimeoutError:
-            machine.broken = False
+            machine.mend()
             healed.set()
 
     async def _alertmanager(self, outage: Outage, shift: int, healed: asyncio.Event) -> None:
