@@ -80,7 +80,8 @@ def plays(stage: Stage) -> Iterator[tuple[str, str]]:
     )
     yield "allow them again", f"curl -s -X DELETE {asked} {operations}/v1/pause"
     yield "send an alert of your own", _alert(stage)
-    yield "change the policies, then have them read anew", f"curl -s -X POST {asked} {operations}/-/reload"
+    policies = shlex.quote(str(stage.folder / "policies" / "demo.yaml"))
+    yield f"change {policies}, then have it read anew", f"curl -s -X POST {asked} {operations}/-/reload"
     yield "look at the cluster", f"kubectl --kubeconfig {shlex.quote(str(stage.kubeconfig))} get pods"
 
 

@@ -64,9 +64,10 @@ class Curtain:
 
     @contextmanager
     def over(self, play: asyncio.Task[None]) -> Iterator[None]:
-        """Signals end the play within this block. Those that are ignored stay so, as under nohup."""
+        """Signals end the play within this block; a lost terminal does not where nohup has asked for that."""
         loop = asyncio.get_running_loop()
-        heard = [number for number in ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        outlives = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heard = [number for number in ENDING_SIGNALS if not (outlives and number == signal.SIGHUP)]
         for number in heard:
             loop.add_signal_handler(number, self._fall, play)
         try:
