@@ -76,8 +76,10 @@ class Performance:
 
     def stop(self) -> None:
         """End it and what it has left, whatever state that is in."""
-        for each in [*self.company(), self.process] if self.process.poll() is None else []:
-            each.kill()
+        if self.process.poll() is None:
+            for each in self.company():
+                each.kill()
+            self.process.kill()
         self.process.wait()
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
@@ -177,6 +179,8 @@ def test_what_the_interactive_demo_prints_works_and_ctrl_c_ends_it(
     for command in (line for line in interactive.out if line.startswith("  curl ")):
         answer = run_printed(command)
         assert answer.startswith("# HELP ") or "error" not in json.loads(answer), command
+    [look] = [line for line in interactive.out if line.startswith("  kubectl ")]
+    assert "postgres-0" in run_printed(look)
     interactive.wait_for(r"postgres              page             .* SEV-1")
     interactive.wait_for(r"PagerDuty             ← resolve        the manager: .*auth-service/2")
 
@@ -204,6 +208,24 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
         performance.process.send_signal(signal.SIGINT)
         performance.wait_for("^Ending everything")
         assert performance.end(signal.SIGINT) == 130
+        gone, alive = psutil.wait_procs(company, timeout=5)
+        assert (len(gone), alive) == (len(company), [])
+        assert list(performance.home.iterdir()) == []
+    finally:
+        performance.stop()
+
+
+def test_a_daemon_that_dies_ends_the_demo_and_says_what_it_logged(tmp_path: Path) -> None:
+    """Exit code 1; the store that the daemon could not end any more is ended, too."""
+    performance = Performance(tmp_path / "d")
+    try:
+        performance.wait_for("^Ready after")
+        company = performance.company()
+        [daemon] = [each for each in company if "serve" in each.cmdline()]
+        daemon.kill()
+        assert performance.end() == 1
+        assert performance.err[0] == "the daemon has ended:"
+        assert any('"event": "started"' in line for line in performance.err)
         gone, alive = psutil.wait_procs(company, timeout=5)
         assert (len(gone), alive) == (len(company), [])
         assert list(performance.home.iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from remediator.app import DRAIN_WITHIN
+from remediator.app import DRAIN_WITHIN, App
 from remediator.core.errors import PolicyError, SettingsError
 from remediator.settings import read_settings
 from remediator.testing.apiserver import FakeApiServer
@@ -236,13 +236,17 @@ async def test_ended_before_its_first_look_at_the_store_it_waits_for_nobody(poli
     async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         silent.append(writer)
 
+    async def wait(app: App) -> None:
+        heard.append(await app.settled())
+
     silent: list[asyncio.StreamWriter] = []
+    heard: list[str | None] = []
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     began = time.monotonic()
     async with daemon(policies, redis_url=url) as running:
-        waiting = running.app.runtime.spawn(running.app.settled(), "waits for the first look")
-    assert await waiting == "it is stopping"
+        running.app.runtime.spawn(wait(running.app), "waits for the first look")
+    assert heard == ["it is stopping"]
     assert time.monotonic() - began < DRAIN_WITHIN
     for writer in silent:
         writer.close()

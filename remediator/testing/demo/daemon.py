@@ -46,13 +46,17 @@ class Daemon:
     @classmethod
     async def launch(cls, folder: Path, settings: Mapping[str, str]) -> Daemon:
         """``remediator serve`` with these variables, its data and its log in ``folder``."""
+        own = {
+            "REMEDIATOR_DATA_DIR": str(folder / DATA),
+            "TMPDIR": str(folder),  # should it be killed, what it leaves goes with everything else
+        }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "remediator",
             "serve",
             cwd=folder,
-            env={**clean_environment(os.environ), "REMEDIATOR_DATA_DIR": str(folder / DATA), **settings},
+            env={**clean_environment(os.environ), **own, **settings},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -6,9 +6,10 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 
@@ -33,6 +34,7 @@ class Outcome:
 
     trouble: list[str] | None = None
     endings: list[Ending] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
     @property
@@ -106,36 +108,44 @@ async def _play(outcome: Outcome, narrator: Narrator, curtain: Curtain, *, inter
     narrator.say(
         "Starting a store, a Kubernetes API server and a PagerDuty to play with, and the real daemon.", "bold"
     )
-    begun = time.monotonic()
     async with set_stage(curtain.falls) as stage:
-        narrator.say(
-            f"Ready after {time.monotonic() - begun:.1f} s: 5 services run in the cluster, all of them well."
-        )
+        took = time.monotonic() - outcome.began
+        narrator.say(f"Ready after {took:.1f} s: 5 services run in the cluster, all of them well.")
         follower = Follower(stage, narrator)
-        loop = asyncio.get_running_loop()
-        watching = loop.create_task(stage.daemon.watch())
-        around = (follower.run(), Alertmanager(stage, narrator.notified).run())
-        main = loop.create_task(_main(outcome, narrator, stage, follower, begun, interactive=interactive))
-        tasks = [main, *map(loop.create_task, around), watching]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if main not in done:  # a daemon that has ended is the better explanation of whatever failed
-                await asyncio.wait([watching], timeout=TELLS_WITHIN)
-            for task in (watching, *done):
-                if task.done():
-                    task.result()  # only the main one ends without an error
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _until_first_ends(
+            _main(outcome, narrator, stage, follower, interactive=interactive),
+            follower.run(),
+            Alertmanager(stage, narrator.notified).run(),
+            watch=stage.daemon.watch(),
+        )
+
+
+async def _until_first_ends(*parts: Coroutine[Any, Any, None], watch: Coroutine[Any, Any, None]) -> None:
+    """Run all of them until one ends, and end the others. Raises what it ended with.
+
+    When one fails because the daemon has, what ``watch`` says of the daemon is the better explanation.
+    """
+    watching = asyncio.create_task(watch)
+    tasks = [watching, *map(asyncio.create_task, parts)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if any(task.exception() is not None for task in done):
+            await asyncio.wait([watching], timeout=TELLS_WITHIN)
+        for task in tasks:  # the watching one first
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _main(
-    outcome: Outcome, narrator: Narrator, stage: Stage, follower: Follower, begun: float, *, interactive: bool
+    outcome: Outcome, narrator: Narrator, stage: Stage, follower: Follower, *, interactive: bool
 ) -> None:
     endings = await tell(stage, follower, narrator)
     outcome.endings, outcome.trouble = endings, differences(endings)
-    outcome.seconds = time.monotonic() - begun
+    outcome.seconds = time.monotonic() - outcome.began
     narrator.say("")
     narrator.table(summary(endings))
     narrator.say("")

@@ -8,7 +8,7 @@ from remediator.testing.demo.ending import Ending, ending_of
 from remediator.testing.demo.follower import Follower
 from remediator.testing.demo.narrator import Narrator
 from remediator.testing.demo.stage import Stage
-from remediator.testing.demo.town import HEALS, NAMESPACE, STAYS_BROKEN, Scene
+from remediator.testing.demo.town import HEALS, STAYS_BROKEN, Scene
 
 PATIENCE = 60.0
 """Seconds that a scene may take; twice and more of what it takes on a slow machine."""
@@ -37,7 +37,7 @@ async def tell(stage: Stage, follower: Follower, narrator: Narrator) -> list[End
 def _break(stage: Stage, narrator: Narrator, scene: Scene) -> None:
     narrator.say("")
     narrator.say(scene.told, "bold")
-    stage.cluster.behave(NAMESPACE, scene.service, scene.then)
+    scene.happen(stage.cluster)
 
 
 def _is_over(incident: Json) -> bool:
