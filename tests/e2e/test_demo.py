@@ -44,6 +44,7 @@ class Performance:
         self.out: list[str] = []
         self.err: list[str] = []
         self._heard = threading.Condition()
+        self._open = 2
         streams = ((self.process.stdout, self.out), (self.process.stderr, self.err))
         self._readers = [threading.Thread(target=self._read, args=each, daemon=True) for each in streams]
         for reader in self._readers:
@@ -54,12 +55,19 @@ class Performance:
             with self._heard:
                 lines.append(line.rstrip("\n"))
                 self._heard.notify_all()
+        with self._heard:
+            self._open -= 1
+            self._heard.notify_all()
 
     def wait_for(self, pattern: str, within: float = PATIENCE) -> None:
-        """Return when a line on standard output matches."""
+        """Return when a line on standard output matches; fails when it ends without."""
+
+        def found() -> bool:
+            return any(re.search(pattern, line) for line in self.out)
+
         with self._heard:
-            found = self._heard.wait_for(lambda: any(re.search(pattern, line) for line in self.out), within)
-        assert found, f"no {pattern!r} in:\n" + "\n".join(self.out + self.err)
+            self._heard.wait_for(lambda: found() or not self._open, within)
+        assert found(), f"no {pattern!r} in:\n" + "\n".join(self.out + self.err)
 
     def end(self, number: signal.Signals | None = None) -> int:
         """Its exit code; after a signal, if one is given."""
@@ -84,6 +92,12 @@ class Performance:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is not there yet. Its name is short: there are sockets below."""
+    return tmp_path_factory.mktemp("demo") / "home"
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +212,9 @@ def run_printed(command: str) -> str:
     return done.stdout
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_middle_leaves_nothing(home: Path) -> None:
     """However often it is pressed: no process, no file, and the exit code that shells expect."""
-    performance = Performance(tmp_path / "c")
+    performance = Performance(home)
     try:
         performance.wait_for("  step  ")
         company = performance.company()
@@ -215,9 +229,9 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
         performance.stop()
 
 
-def test_a_daemon_that_dies_ends_the_demo_and_says_what_it_logged(tmp_path: Path) -> None:
+def test_a_daemon_that_dies_ends_the_demo_and_says_what_it_logged(home: Path) -> None:
     """Exit code 1; the store that the daemon could not end any more is ended, too."""
-    performance = Performance(tmp_path / "d")
+    performance = Performance(home)
     try:
         performance.wait_for("^Ready after")
         company = performance.company()

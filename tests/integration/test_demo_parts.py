@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from remediator.core.errors import SettingsError
 from remediator.policy.load import read_policies
 from remediator.testing.demo.closing import summary
 from remediator.testing.demo.daemon import clean_environment
 from remediator.testing.demo.ending import Ending, differences
 from remediator.testing.demo.narrator import Line, Narrator
 from remediator.testing.demo.run import INTERRUPTED, Outcome
-from remediator.testing.demo.stage import POLICIES
+from remediator.testing.demo.stage import LONGEST_FOLDER, POLICIES, check_length
 
 HEALED = Ending(
     id="2026-11-25-0221-notification-service",
@@ -102,6 +104,12 @@ def test_the_daemon_hears_nothing_of_the_users_own_store_cluster_pager_or_proxy(
         "PATH": "/bin",
         "LANG": "C.UTF-8",
     }
+
+
+def test_a_folder_too_long_for_a_socket_is_refused_with_what_to_do() -> None:
+    check_length(Path("/tmp/remediator-demo-12345678"))
+    with pytest.raises(SettingsError, match="TMPDIR=/tmp remediator demo"):
+        check_length(Path("/tmp") / ("x" * LONGEST_FOLDER))
 
 
 def test_its_policies_are_an_example_without_findings() -> None:

@@ -108,7 +108,7 @@ class Daemon:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
-        if self._process.returncode != 0:  # it did not come to its own end, so its store may still run
+        if (self._process.returncode or 0) < 0:  # killed, so its store may still run
             left = await EmbeddedServer.start(self._data_dir)
             await left.stop()
         await self._listening

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import ssl
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 
-from remediator.adapters.redis.embedded import server_binary
+from remediator.adapters.redis.embedded import LONGEST_SOCKET_PATH, server_binary
 from remediator.core.errors import SettingsError
 from remediator.testing.apiserver import FakeApiServer, User
 from remediator.testing.demo.daemon import Daemon
@@ -27,6 +28,8 @@ PEOPLE = {"oncall": "the on-call engineer", "manager": "the manager"}
 DAEMON, YOU = "remediator", "you"
 """Users of the cluster: only what the first one does is the daemon's doing."""
 SETTLES_WITHIN = 30.0
+LONGEST_FOLDER = LONGEST_SOCKET_PATH - len("/data/valkey/valkey.sock")
+"""Bytes; the daemon's store listens there."""
 
 
 def _token() -> str:
@@ -86,6 +89,15 @@ def check_extras() -> None:
         )
 
 
+def check_length(folder: Path) -> None:
+    """Raises SettingsError when a unix socket below ``folder`` would have too long a name to be opened."""
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        raise SettingsError(
+            f"{folder} is too long: a unix socket below it could not be opened; "
+            "use a shorter folder: TMPDIR=/tmp remediator demo"
+        )
+
+
 @asynccontextmanager
 async def set_stage(clearing: Callable[[], None]) -> AsyncIterator[Stage]:
     """Everything started; ended in the reverse order, files and all, whatever happens.
@@ -102,6 +114,7 @@ async def set_stage(clearing: Callable[[], None]) -> AsyncIterator[Stage]:
 
 async def _set(stack: AsyncExitStack) -> Stage:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="remediator-demo-")))
+    check_length(folder)
     keys = Keys()
     tls, ca = _certificates(folder)
     users = {keys.cluster: User(name=DAEMON), keys.cluster_you: User(name=YOU)}
