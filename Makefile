@@ -6,7 +6,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-full test-cluster lint format bench simulate docs-check reference clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ help: ## this list
 run: ## the daemon on this machine, with a store of its own; ARGS="--mode observe" passes flags
 	@scripts/setup.sh run
 	@exec $(BIN)/remediator serve $(ARGS)
+
+demo: ## a whole incident on this machine in under a minute; ARGS="--interactive" keeps everything up
+	@scripts/setup.sh run
+	@exec $(BIN)/remediator demo $(ARGS)
 
 test: ## every test but the long ones; ARGS="-k webhook" passes options to pytest
 	@scripts/setup.sh test
@@ -35,6 +39,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/pure_core.py
 	$(BIN)/remediator check policies
+	$(BIN)/remediator check remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
 

@@ -325,6 +325,7 @@ class App:
 
     def _say_stopping(self) -> None:
         self._stopping = True
+        self._settled.set()  # the first look may never come now, and whoever waits for it holds up the end
         _log.info("stopping")
 
     async def _stop_workers(self) -> None:

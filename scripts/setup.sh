@@ -73,7 +73,7 @@ fi
 
 # What has to be on the machine: the program, and where it differs the package of Debian that brings it.
 case $level in
-test) programs=(redis-server prometheus prometheus-alertmanager kubectl=kubernetes-client) ;;
+test) programs=(redis-server prometheus prometheus-alertmanager curl kubectl=kubernetes-client) ;;
 bench) programs=(redis-server wrk) ;;
 *) programs=() ;;
 esac

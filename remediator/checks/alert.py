@@ -27,5 +27,6 @@ class AlertCheck:
     async def ask(self, params: Params, sight: Sight) -> CheckResult:
         """Counts the member alerts that fire, from the episodes."""
         if sight.firing:
-            return CheckResult(holds=False, observed=f"{sight.firing} alerts still fire")
+            firing = "1 alert still fires" if sight.firing == 1 else f"{sight.firing} alerts still fire"
+            return CheckResult(holds=False, observed=firing)
         return CheckResult(holds=True, observed="no alert fires")

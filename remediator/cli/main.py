@@ -23,6 +23,11 @@ class Lazy:
 
 COMMANDS = {
     "serve": Lazy(module="remediator.cli.serve", function="serve", summary="Run the daemon."),
+    "demo": Lazy(
+        module="remediator.cli.demo",
+        function="demo",
+        summary="A whole incident on this machine in under a minute, with nothing to set up.",
+    ),
     "check": Lazy(
         module="remediator.cli.check",
         function="check",

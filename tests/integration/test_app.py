@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
+from remediator.app import DRAIN_WITHIN, App
 from remediator.core.errors import PolicyError, SettingsError
 from remediator.settings import read_settings
 from remediator.testing.apiserver import FakeApiServer
@@ -225,3 +228,26 @@ async def test_an_alert_without_a_rule_opens_an_incident_when_one_is_loaded(
         write_policies(policies, POLICIES.replace('alertname="Slow"', 'alertname="Sluggish"'))
         assert (await running.ask("POST", "/-/reload"))[0] == 200
         await running.incident(lambda each: each["rule"] == "slow", "it was taken in")
+
+
+async def test_ended_before_its_first_look_at_the_store_it_waits_for_nobody(policies: Path) -> None:
+    """A store that takes connections and answers nothing: who waits for that look is told that it is over."""
+
+    async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.append(writer)
+
+    async def wait(app: App) -> None:
+        heard.append(await app.settled())
+
+    silent: list[asyncio.StreamWriter] = []
+    heard: list[str | None] = []
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    began = time.monotonic()
+    async with daemon(policies, redis_url=url) as running:
+        running.app.runtime.spawn(wait(running.app), "waits for the first look")
+    assert heard == ["it is stopping"]
+    assert time.monotonic() - began < DRAIN_WITHIN
+    for writer in silent:
+        writer.close()
+    server.close()
