@@ -12,7 +12,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,8 +26,7 @@ from remediator.adapters.redis.tls import Tls
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.channels.pagerduty import PagerDuty
 from remediator.core.alerts import Notification
-from remediator.core.classify import Classifier
-from remediator.core.errors import PolicyError, QueueFull, Refused, StoreUnavailable
+from remediator.core.errors import QueueFull, Refused, StoreUnavailable
 from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec, Policy
 from remediator.core.store import IncidentStore, IntakeStore, Store
@@ -40,9 +38,9 @@ from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import explain
-from remediator.policy.load import load_policy
 from remediator.policy.opinions import guard_opinions
 from remediator.routing import meet_at_the_door
+from remediator.rulebook import Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
@@ -66,38 +64,6 @@ LOOK_WITHIN = 3.0
 
 Address = tuple[str, int]
 _log = structlog.get_logger(__name__)
-
-
-class Rulebook:
-    """The newest policy, compiled. Replaced whole or not at all."""
-
-    def __init__(self, source: Path, runtime: AsyncioRuntime, metrics: Metrics) -> None:
-        self._source, self._runtime, self._metrics = source, runtime, metrics
-        self._rules: Classifier | None = None
-        self._one = asyncio.Lock()
-
-    async def load(self) -> Policy:
-        """Read the files anew. Raises PolicyError, and then the policy from before stays in force."""
-        async with self._one:
-            try:
-                fresh = await self._runtime.in_thread(lambda: Classifier(load_policy(self._source)))
-            except PolicyError as error:
-                self._metrics.refused()
-                _log.error("policies refused", findings=error.findings)
-                raise
-            self._rules = fresh
-        self._metrics.loaded(fresh.policy.digest)
-        _log.info("policies loaded", digest=fresh.policy.digest, rules=len(fresh.policy.rules))
-        return fresh.policy
-
-    def rules(self) -> Classifier:
-        """The newest, compiled."""
-        assert self._rules is not None  # the daemon does not start without
-        return self._rules
-
-    def policy(self) -> Policy:
-        """The newest."""
-        return self.rules().policy
 
 
 class App:
