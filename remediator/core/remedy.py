@@ -70,6 +70,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
+                target=_target(draft.incident.service, policy),
             ))  # fmt: skip
             if not trouble:
                 _set_out(draft, attempt)
@@ -81,6 +82,11 @@ def start_next(draft: Draft, policy: Policy) -> None:
         draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
     if missing:
         escalation.remediation_failed(draft, policy, missing)
+
+
+def _target(name: str, policy: Policy) -> str:
+    service = policy.services.get(name)
+    return service.workload.path if service is not None and service.workload is not None else ""
 
 
 def _start(draft: Draft, attempt: Attempt) -> Attempt:

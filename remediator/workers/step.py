@@ -278,6 +278,8 @@ class _Work(Reach):
         """The target in which an earlier performance is looked for."""
         target = self._request.target
         objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
+        if target is not None and not objection:
+            objection = self._request.attempt.began_elsewhere(target)
         if objection or target is None:
             return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
         return target

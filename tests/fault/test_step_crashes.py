@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from remediator.adapters.kubernetes import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Outcome, Phase
-from remediator.core.journal import ActResult, Resolved
+from remediator.core.journal import ActResult, Checked, Resolved
+from remediator.core.policies import Policy
 from remediator.core.store import Lease
 from remediator.core.times import Instant
 from remediator.testing.apiserver import Fault, FaultKind
+from remediator.workers.runner import Runner
+from tests.core.builders import WEB
 from tests.fault.step_stage import EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
 
 PODS = ("delete_pod", "evict_pod")
@@ -216,6 +220,64 @@ async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
             await stage.finish()
         assert stage.effects == EFFECTS[action], stage.outcomes
         assert stage.attempt.phase is Phase.VERIFYING
+
+
+@pytest.mark.parametrize("action", STEPS)
+@pytest.mark.parametrize("where", ["intend", "apply"])
+async def test_P7_a_step_is_not_looked_for_or_done_where_its_service_has_moved_meanwhile(
+    tmp_path: Path, action: str, where: str
+) -> None:
+    """The catalog is always the newest: what was begun on one workload says nothing about another."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        assert await stage.perform(Fuse(after=(where, 1))) is None
+        before = stage.effects
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.server.settled()
+        stage.server.requests.clear()
+        stage.life.policy = moved(stage.life.policy)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert (outcome.result, outcome.changes) == (ActResult.UNKNOWN, ())
+        assert "deployment/other" in outcome.reason
+        assert stage.effects == before
+        assert {request.method for request in stage.server.requests} <= {"GET"}
+
+
+async def test_P7_a_step_is_not_done_elsewhere_than_the_step_before_it(tmp_path: Path) -> None:
+    """An attempt that began on one workload is not finished, and not verified, on another."""
+    async with staged(tmp_path, STEPS["scale"], STEPS["restart"]) as stage:
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.perform()
+        assert stage.attempt.step == 1
+        stage.life.policy = moved(stage.life.policy)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.BLOCKED
+        assert outcome.reason == (
+            "target: the catalog names deployment/other now, the attempt began on shop/deployment/web"
+        )
+        assert stage.effects == 1
+
+
+async def test_P14_another_workload_that_is_well_does_not_verify_the_one_that_was_changed(
+    tmp_path: Path,
+) -> None:
+    """Every check is unknown there, so that people hear of it."""
+    async with staged(tmp_path, STEPS["restart"]) as stage:
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.perform()
+        await stage.server.settled()
+        [verify] = stage.life.decisions[-1].effects
+        stage.life.policy = moved(stage.life.policy)
+        told = await Runner(stage.means(Fuse())).perform(verify)
+        assert isinstance(told, Checked)
+        assert [result.holds for result in told.results] == [None]
+
+
+def moved(of: Policy) -> Policy:
+    """The catalog corrected: the service is another workload."""
+    service = replace(of.services["web"], workload=replace(WEB, name="other"))
+    return replace(of, services={"web": service})
 
 
 def strike(stage: StepStage, fault: Fault) -> Callable[[], Awaitable[None]]:
