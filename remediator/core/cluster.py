@@ -227,6 +227,8 @@ class DeletePod:
     uid: str
     pod: str
     pod_uid: str
+    ready: bool = True
+    """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
 
     def __str__(self) -> str:
         return f"delete pod {self.pod} of {self.target}"
@@ -240,6 +242,8 @@ class EvictPod:
     uid: str
     pod: str
     pod_uid: str
+    ready: bool = True
+    """As of ``DeletePod``."""
 
     def __str__(self) -> str:
         return f"evict pod {self.pod} of {self.target}"

@@ -15,7 +15,7 @@ from remediator.core.journal import ActResult, Checked, Resolved
 from remediator.core.policies import Policy
 from remediator.core.store import Lease
 from remediator.core.times import Instant
-from remediator.testing.apiserver import Fault, FaultKind
+from remediator.testing.apiserver import Behaviour, Fault, FaultKind
 from remediator.workers.runner import Runner
 from tests.core.builders import WEB
 from tests.fault.step_stage import EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
@@ -200,6 +200,27 @@ async def test_P7_an_eviction_that_a_budget_put_off_is_for_the_same_pods(tmp_pat
         assert set(stage.removed) == meant
         assert len(stage.removed) == 2
         assert not [one for one in stage.server.ledger if one.resource == "pods" and one.verb == "delete"]
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P13_a_pod_that_is_well_by_the_time_of_its_turn_is_left_alone(
+    tmp_path: Path, action: str
+) -> None:
+    """The guards agreed to take away what is down. With many pods and a slow server its turn comes late."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+
+        async def recover() -> None:
+            stage.server.behave("shop", "web", Behaviour.healthy())
+            await stage.server.settled()
+            assert all(pod.ready for pod in await stage.pods())
+
+        outcome = await stage.perform(Fuse(before={"apply": recover}))
+        assert outcome is not None
+        assert (outcome.result, outcome.in_doubt) == (ActResult.RETRY, False)
+        assert "is ready by now" in outcome.reason
+        outcome = await stage.finish()
+        assert (outcome.result, outcome.changes) == (ActResult.DONE, ())
+        assert stage.removed == []
 
 
 # --- answers that get lost, owners that sleep ---
