@@ -112,9 +112,7 @@ class _Work(Reach):
         return await self._change(verdicts)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
-        rule = self._request.rule
-        mode = rule.mode.capped(self._request.ceiling) if rule is not None else None
-        self._withheld = mode is not None and mode.value != "auto"
+        self._withheld = self._request.withheld
         verdicts = await ask_guards(self._request, self)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts

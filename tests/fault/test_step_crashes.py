@@ -12,7 +12,7 @@ from remediator.adapters.kubernetes import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Outcome, Phase
 from remediator.core.journal import ActResult, Checked, Resolved
-from remediator.core.policies import Policy
+from remediator.core.policies import Mode, Policy
 from remediator.core.store import Lease
 from remediator.core.times import Instant
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind
@@ -221,6 +221,21 @@ async def test_P13_a_pod_that_is_well_by_the_time_of_its_turn_is_left_alone(
         outcome = await stage.finish()
         assert (outcome.result, outcome.changes) == (ActResult.DONE, ())
         assert stage.removed == []
+
+
+async def test_what_a_rule_may_only_suggest_is_not_told_as_if_it_had_been_tried(tmp_path: Path) -> None:
+    """Neither the lease nor the server is asked: nobody reads that the server would accept it."""
+    async with staged(tmp_path, STEPS["restart"]) as stage:
+        of = stage.life.policy
+        rules = tuple(replace(rule, mode=Mode.SUGGEST) for rule in of.rules)
+        stage.life.policy = replace(of, rules=rules)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.WITHHELD
+        said = {verdict.guard: verdict.text for verdict in outcome.verdicts}
+        assert said["lease"] == "deployment/web is not taken: the change is withheld"
+        assert said["dry_run"] == "restart deployment/web (withheld, so the server was not asked)"
+        assert {request.method for request in stage.server.requests} == {"GET"}
 
 
 # --- answers that get lost, owners that sleep ---
