@@ -31,6 +31,6 @@ class DeletePods:
         """One change for each pod. Raises Refused when no pod is in that state."""
         target = seen.workload
         return tuple(
-            DeletePod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid)
+            DeletePod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid, ready=pod.ready)
             for pod in pick(params, seen)
         )

@@ -32,6 +32,6 @@ class EvictPods:
         """One change for each pod. Raises Refused when no pod is in that state."""
         target = seen.workload
         return tuple(
-            EvictPod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid)
+            EvictPod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid, ready=pod.ready)
             for pod in pick(params, seen)
         )

@@ -1,7 +1,7 @@
 """``core.plugins.Metrics`` on the HTTP API of Prometheus, or of what speaks like it.
 
-An answer with warnings is no answer: they are how Thanos, Mimir and remote reads say that a part is missing,
-and a part that is missing must not prove that all is well.
+An answer with warnings is no answer: they are how Thanos, Mimir and remote reads say that a part is missing
+(VictoriaMetrics calls such an answer partial), and a part that is missing must not prove that all is well.
 
 Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
@@ -135,6 +135,8 @@ class Prometheus:
             if not str(warning).startswith(REMARK):
                 words = self._said(warning)
                 raise Retryable(f"Prometheus warns that its answer may not be whole: {words}")
+        if said.get("isPartial"):  # how VictoriaMetrics says that a storage node is missing
+            raise Retryable("Prometheus warns that its answer may not be whole: it calls it partial")
         return data
 
 

@@ -36,6 +36,7 @@ class Workload:
     """A snapshot of a Deployment, StatefulSet or DaemonSet. Counts are pods.
 
     ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
+    ``heedless``: it takes the next in order, whether others are down or not.
     """
 
     ref: WorkloadRef
@@ -48,6 +49,7 @@ class Workload:
     ready: int
     available: int
     max_unavailable: int = 0
+    heedless: bool = False
     paused: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
@@ -71,6 +73,8 @@ class Workload:
     @property
     def taken_by_rollout(self) -> int:
         """How many ready pods a rollout that began now would take away at its worst moment."""
+        if self.heedless:
+            return min(self.ready, self.max_unavailable)
         return max(0, min(self.ready, self.ready - (self.desired - self.max_unavailable)))
 
 
@@ -227,6 +231,8 @@ class DeletePod:
     uid: str
     pod: str
     pod_uid: str
+    ready: bool = True
+    """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
 
     def __str__(self) -> str:
         return f"delete pod {self.pod} of {self.target}"
@@ -240,6 +246,8 @@ class EvictPod:
     uid: str
     pod: str
     pod_uid: str
+    ready: bool = True
+    """As of ``DeletePod``."""
 
     def __str__(self) -> str:
         return f"evict pod {self.pod} of {self.target}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
-from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook
+from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
 from remediator.core.times import Instant
 
 IncidentId = NewType("IncidentId", str)
@@ -67,7 +67,7 @@ class CheckProgress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One run of a runbook. Pins the runbook as it was when the attempt began."""
+    """One run of a runbook. Pins the runbook, and the target's name, as they were when the attempt began."""
 
     number: int
     runbook: Runbook
@@ -86,6 +86,14 @@ class Attempt:
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None
+    target: str = ""
+    """Path of the workload it is about; empty where the catalog named none."""
+
+    def began_elsewhere(self, target: WorkloadRef) -> str:
+        """Why ``target``, which the newest catalog names, is not for this attempt; empty when it is."""
+        if self.target in ("", target.path):
+            return ""
+        return f"the catalog names {target} now, the attempt began on {self.target}"
 
     @property
     def awaited(self) -> tuple[Check, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -40,6 +41,9 @@ ACT_WITHIN = 5 * MINUTE
 """How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
 ACT_AGAIN = 2 * SECOND
 KEPT_FINDINGS = 20
+KEPT_CHANGES = 40
+KEPT_OF_OLD = 5
+"""Changes that are told of an attempt, and of one that another has followed."""
 ASKING = (Phase.WAITING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
 
@@ -66,6 +70,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
+                target=_target(draft.incident.service, policy),
             ))  # fmt: skip
             if not trouble:
                 _set_out(draft, attempt)
@@ -79,9 +84,15 @@ def start_next(draft: Draft, policy: Policy) -> None:
         escalation.remediation_failed(draft, policy, missing)
 
 
+def _target(name: str, policy: Policy) -> str:
+    service = policy.services.get(name)
+    return service.workload.path if service is not None and service.workload is not None else ""
+
+
 def _start(draft: Draft, attempt: Attempt) -> Attempt:
     # what older ones found is on the timeline: the incident's value stays small
-    kept = [replace(old, findings=()) for old in draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]]
+    older = draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]
+    kept = [replace(old, findings=(), changes=_told(old.changes, KEPT_OF_OLD)) for old in older]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
     draft.say(
         Kind.ATTEMPT_STARTED,
@@ -90,6 +101,12 @@ def _start(draft: Draft, attempt: Attempt) -> Attempt:
         attempt=attempt.number,
     )
     return attempt
+
+
+def _told(changes: Sequence[str], most: int = KEPT_CHANGES) -> tuple[str, ...]:
+    """The changes in words, as an incident keeps them: names of pods are long, and there can be many."""
+    told = tuple(plain(change) for change in changes)
+    return told if len(told) <= most else (*told[: most - 1], "and more")
 
 
 def _set_out(draft: Draft, attempt: Attempt) -> None:
@@ -183,18 +200,21 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
     action = attempt.runbook.steps[attempt.step].action
     reason = plain(event.reason, 300)
     draft.say(Kind.STEP, f"{action}: {event.result}: {reason}", action=action, result=event.result)
-    attempt = replace(attempt, pending=None, changes=(*attempt.changes, *event.changes))
+    attempt = replace(attempt, pending=None, changes=_told((*attempt.changes, *event.changes)))
     draft.change_attempt(attempt)
+    again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
     match event.result:
         case ActResult.DONE:
             _enter_step(draft, attempt, attempt.step + 1)
-        case ActResult.RETRY if draft.at - attempt.phase_at < ACT_WITHIN:
-            draft.arm("act", draft.at + max(event.retry_after or 0, ACT_AGAIN))
+        case ActResult.RETRY if again_at - attempt.phase_at < ACT_WITHIN:
+            draft.arm("act", again_at)
         case ActResult.RETRY if event.in_doubt:
             _end(
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
         case ActResult.RETRY | ActResult.BLOCKED:
+            _blocked(draft, attempt, reason, policy)
+        case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
             _blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
             rule = policy.rule(attempt.rule)
@@ -269,6 +289,7 @@ def _conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> 
     attempt = draft.change_attempt(
         replace(
             attempt,
+            runbook=replace(attempt.runbook, diagnose=(), steps=(), verify=()),  # nobody performs it any more
             phase=Phase.ENDED,
             pending=None,
             outcome=outcome,

@@ -32,6 +32,17 @@ class ChangeRequest:
         return self.policy.rule(self.attempt.rule)
 
     @property
+    def mode(self) -> Mode | None:
+        """How far the rule is trusted here, the daemon's ceiling included; None: it is gone."""
+        rule = self.rule
+        return rule.mode.capped(self.ceiling) if rule is not None else None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether nothing will be changed, whatever the guards say: the rule is not trusted to act."""
+        return self.mode not in (None, Mode.AUTO)
+
+    @property
     def service(self) -> Service | None:
         """The catalog's entry, if there is one."""
         return self.policy.services.get(self.incident.service)

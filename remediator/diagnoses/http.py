@@ -6,11 +6,15 @@ from typing import ClassVar
 
 from remediator.core.plugins import Params, Permission, Sight
 from remediator.core.probing import ProbeParams, probe
+from remediator.core.redact import redact
 from remediator.core.text import plain
 
 
 class HttpAnswers:
-    """The status that a GET of the service's health URL has, and the beginning of its body."""
+    """The status that a GET of the service's health URL has, and the beginning of its body.
+
+    What is obviously a secret there is hidden, as in logs.
+    """
 
     name: ClassVar[str] = "http"
     params: ClassVar[type[Params]] = ProbeParams
@@ -24,5 +28,5 @@ class HttpAnswers:
         if isinstance(found, str):
             return (f"http: {found}",)
         url, answer = found
-        said = f": {plain(answer.text)}" if answer.text else ", with nothing in it"
+        said = f": {plain(redact(answer.text))}" if answer.text else ", with nothing in it"
         return (f"{plain(url, 80)} answered {answer.status}{said}",)

@@ -16,6 +16,8 @@ class DryRun:
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A refusal names the server's reason; so does an action that makes no sense on the target."""
-        changes = await ports.dry_run()
-        text = f"the server would accept: {'; '.join(changes)}" if changes else "there is nothing to change"
+        changes = "; ".join(await ports.dry_run())
+        text = f"the server would accept: {changes}" if changes else "there is nothing to change"
+        if changes and request.withheld:
+            text = f"{changes} (withheld, so the server was not asked)"
         return Verdict(guard=self.name, allowed=True, text=text)

@@ -25,4 +25,7 @@ class LeaseGuard:
         if isinstance(lease, str):
             text = f"{target} is being worked on by {plain(lease)}"
             return Verdict(guard=self.name, allowed=False, text=text, retry_after=Millis(2 * SECOND))
-        return Verdict(guard=self.name, allowed=True, text=f"{target} is ours, epoch {lease.epoch}")
+        text = f"{target} is ours, epoch {lease.epoch}"
+        if request.withheld:
+            text = f"{target} is not taken: the change is withheld"
+        return Verdict(guard=self.name, allowed=True, text=text)

@@ -21,8 +21,7 @@ class ModeGuard:
         if rule is None:
             gone = f"rule {request.attempt.rule} is gone from the policy"
             return Verdict(guard=self.name, allowed=False, text=gone)
-        mode = rule.mode.capped(request.ceiling)
         text = f"rule {rule.name} is in mode {rule.mode}"
         if request.ceiling is not Mode.AUTO:
             text += f", the daemon allows {request.ceiling} at most"
-        return Verdict(guard=self.name, allowed=mode is Mode.AUTO, text=text, withholds=mode is not Mode.AUTO)
+        return Verdict(guard=self.name, allowed=not request.withheld, text=text, withholds=request.withheld)

@@ -13,7 +13,10 @@ ALWAYS_PROTECTED = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
 class Target:
-    """Blocks unless the catalog names a workload that exists, is allowed, is not protected, not opted out."""
+    """Blocks unless the catalog names a workload that exists, is allowed, is not protected, not opted out.
+
+    It must be the one that the attempt began with: a step is not done elsewhere than the step before it.
+    """
 
     name: ClassVar[str] = "target"
     asks: ClassVar[str] = "that exactly one such workload exists and has not opted out"
@@ -23,6 +26,8 @@ class Target:
         """Asks the catalog and the policy first, then the cluster."""
         target = request.target
         forbidden = static_objection(request.incident.service, target, request.policy.guards)
+        if target is not None and not forbidden:
+            forbidden = request.attempt.began_elsewhere(target)
         if forbidden or target is None:
             return Verdict(guard=self.name, allowed=False, text=forbidden or "no target")
         try:

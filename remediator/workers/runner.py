@@ -70,6 +70,10 @@ class Runner:
         return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
 
     async def _verify(self, effect: Verify, attempt: Attempt, sight: Sight) -> Checked:
+        elsewhere = attempt.began_elsewhere(sight.target) if sight.target is not None else ""
+        if elsewhere:  # how another workload fares proves nothing of the one that was changed
+            unknown = CheckResult(holds=None, observed=elsewhere)
+            return Checked(effect=effect.id, results=(unknown,) * len(attempt.awaited))
         answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.awaited))
         return Checked(effect=effect.id, results=tuple(answers))
 

@@ -112,9 +112,7 @@ class _Work(Reach):
         return await self._change(verdicts)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
-        rule = self._request.rule
-        mode = rule.mode.capped(self._request.ceiling) if rule is not None else None
-        self._withheld = mode is not None and mode.value != "auto"
+        self._withheld = self._request.withheld
         verdicts = await ask_guards(self._request, self)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts
@@ -278,6 +276,8 @@ class _Work(Reach):
         """The target in which an earlier performance is looked for."""
         target = self._request.target
         objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
+        if target is not None and not objection:
+            objection = self._request.attempt.began_elsewhere(target)
         if objection or target is None:
             return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
         return target

@@ -109,6 +109,25 @@ def test_stateful_sets_below_their_partition_are_done(revision: str, partition: 
 
 
 @pytest.mark.parametrize(
+    ("kind", "policy", "heedless"),
+    [
+        ("statefulset", "Parallel", True),
+        ("statefulset", "OrderedReady", False),
+        ("statefulset", None, False),
+        ("deployment", None, False),
+    ],
+)
+def test_only_a_parallel_set_rolls_on_while_others_of_it_are_down(
+    kind: str, policy: str | None, heedless: bool
+) -> None:
+    """An ordered one waits for every pod first, a Deployment gives up what is down first."""
+    spec = {"replicas": 3} | ({} if policy is None else {"podManagementPolicy": policy})
+    obj = {"metadata": {"uid": "u"}, "spec": spec, "status": {"replicas": 3, "readyReplicas": 2}}
+    seen = workload_of(WorkloadRef(kind=kind, namespace="n", name="db"), obj)
+    assert seen.taken_by_rollout == (1 if heedless else 0)
+
+
+@pytest.mark.parametrize(
     ("name", "state", "restarts"),
     [
         ("get-ready", "", 0),

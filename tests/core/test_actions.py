@@ -206,7 +206,10 @@ def test_pods_are_chosen_by_their_state_the_worst_first(
     planned = plan(action, MANY, **params)
     assert names(planned) == chosen
     kind = DeletePod if action == "delete_pod" else EvictPod
-    assert planned == tuple(kind(target=WEB, uid="w", pod=n, pod_uid=f"uid-{n}") for n in chosen)
+    ready = {each.name: each.ready for each in MANY.pods}
+    assert planned == tuple(
+        kind(target=WEB, uid="w", pod=n, pod_uid=f"uid-{n}", ready=ready[n]) for n in chosen
+    )
 
 
 @pytest.mark.parametrize("action", ["delete_pod", "evict_pod"])

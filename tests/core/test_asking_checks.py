@@ -177,6 +177,13 @@ async def test_the_answer_and_what_was_wanted_are_told() -> None:
     assert line == "http://web.shop:8080/health?full=1 answered 200: all is ok"
 
 
+async def test_no_secret_of_a_health_answer_is_told() -> None:
+    """Health endpoints like to repeat what they could not connect to."""
+    body = "down: postgres://app:hunter22@db:5432/app refused, token=abcdef123456"
+    (line,) = await HttpAnswers().look(ProbeParams(), sight(Told(answer=HttpAnswer(status=503, text=body))))
+    assert line.endswith("answered 503: down: postgres://[redacted]@db:5432/app refused, token=[redacted]")
+
+
 async def test_without_a_health_url_there_is_nothing_to_ask() -> None:
     told = Told()
     result = await HttpCheck().ask(HttpParams(), sight(told, health=None))

@@ -33,6 +33,7 @@ from remediator.core.journal import (
 )
 from remediator.core.opening import new_id
 from remediator.core.policies import (
+    Check,
     Diagnosis,
     Escalation,
     Level,
@@ -42,6 +43,7 @@ from remediator.core.policies import (
     Policy,
     Runbook,
     Scope,
+    Step,
 )
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy
@@ -372,6 +374,37 @@ def test_a_step_is_put_off_with_the_same_identity_and_not_for_ever() -> None:
     assert life.now.attempts[-1].outcome is Outcome.UNKNOWN
 
 
+def test_a_step_that_is_asked_to_wait_longer_than_it_may_is_blocked_at_once() -> None:
+    """A server's Retry-After can name an hour: nobody waits that long to hear that nothing is done."""
+    life = opened()
+    life.acted(ActResult.RETRY, retry_after=HOUR)
+    assert "act" not in life.timers
+    assert life.now.attempts[-1].outcome is Outcome.BLOCKED
+    assert len(life.pages) == 1
+
+
+def test_P14_a_change_that_is_left_half_done_by_a_new_mode_is_not_told_as_nothing() -> None:
+    """A rule that is trusted less between two steps: what the first one changed is told, and is not fixed
+    because the alert fell silent."""
+    rules = policy()
+    two = replace(rules.runbooks["restart"], steps=(Step(action="scale"), Step(action="restart")))
+    life = opened(replace(rules, runbooks={"restart": two}))
+    life.acted()
+    life.policy = replace(life.policy, rules=tuple(replace(r, mode=Mode.OBSERVE) for r in rules.rules))
+    life.acted(ActResult.WITHHELD)
+    attempt = life.now.attempts[-1]
+    assert (attempt.outcome, attempt.changes) == (Outcome.BLOCKED, ("restart deployment/web",))
+    assert not any("nothing was changed" in page.reason for page in life.now.pages)
+    assert len(life.pages) == 1
+
+    life = opened(replace(rules, runbooks={"restart": two}))
+    life.acted()
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    life.acted(ActResult.WITHHELD)
+    assert life.now.active is not None, "what was changed must be verified"
+    assert life.now.active.phase is Phase.VERIFYING
+
+
 def test_a_lost_step_is_unknown() -> None:
     life = opened()
     attempt = life.now.active
@@ -604,6 +637,26 @@ def test_the_incident_stays_small_however_many_attempts_look_around() -> None:
         life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
         life.tell(fired(life.policy), after=MINUTE)
     assert len(incident_json(life.now).encode()) < 64 * 1024
+
+
+def test_the_incident_stays_small_however_large_its_runbooks_are() -> None:
+    """A runbook may render to 16 KiB; an attempt that is over needs none of it, nor every pod it took."""
+    check = Check(check="promql", params={"query": "x" * 2000, "below": 1.0})
+    rules = policy(runbooks=("restart", "again"))
+    large = replace(rules.runbooks["restart"], verify=(check,) * 8, steps=(Step(action="delete_pod"),))
+    life = opened(replace(rules, runbooks={name: replace(large, name=name) for name in rules.runbooks}))
+    removed = tuple(f"delete pod {number:0250d} of deployment/{'w' * 250}" for number in range(50))
+    for _ in range(12):
+        attempt = life.now.active
+        assert attempt is not None
+        assert attempt.pending is not None
+        life.tell(Acted(effect=attempt.pending, result=ActResult.BLOCKED, reason="so", changes=removed))
+        assert len(incident_json(life.now).encode()) < 64 * 1024
+        if life.now.active is None:
+            life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+            life.tell(fired(life.policy), after=2 * MINUTE)
+    assert life.now.attempts[-2].changes[0] == removed[0][:199] + "…"
+    assert life.now.attempts[-2].runbook.name in rules.runbooks
 
 
 def test_what_fires_is_counted_for_the_rule_that_brought_it() -> None:

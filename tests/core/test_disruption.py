@@ -47,6 +47,7 @@ def workload(
     total: int | None = None,
     updated: int | None = None,
     max_unavailable: int = 0,
+    heedless: bool = False,
 ) -> Workload:
     """Rolled out, unless said otherwise."""
     total = desired if total is None else total
@@ -61,6 +62,7 @@ def workload(
         ready=ready,
         available=ready,
         max_unavailable=max_unavailable,
+        heedless=heedless,
     )
 
 
@@ -91,6 +93,10 @@ def pods(ready: int, others: int = 0) -> tuple[Pod, ...]:
         ((RESTART,), workload(4, 3, max_unavailable=1), 0),
         ((RESTART,), workload(4, 0, max_unavailable=4), 0),
         ((BACK,), workload(4, 4, max_unavailable=2), 2),
+        # the next in order goes, though another is down
+        ((RESTART,), workload(3, 2, SET, max_unavailable=1, heedless=True), 1),
+        ((BACK,), workload(3, 2, SET, max_unavailable=1, heedless=True), 1),
+        ((RESTART,), workload(3, 0, SET, max_unavailable=1, heedless=True), 0),
         ((scale(4, 1),), workload(4, 4), 3),
         ((scale(4, 3),), workload(4, 2), 0),
         ((scale(4, 1),), workload(4, 2), 1),

@@ -126,8 +126,12 @@ class StepStage:
 
     def performer(self, fuse: Fuse) -> StepPerformer:
         """A replica of its own."""
+        return StepPerformer(self.means(fuse))
+
+    def means(self, fuse: Fuse) -> Means:
+        """What a replica of its own works with."""
         self.replicas += 1
-        means = Means(
+        return Means(
             incidents=cast(IncidentStore, _Waits(self.life)),
             guards=cast(GuardStore, fuse.wrap(self.store)),
             reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
@@ -139,7 +143,6 @@ class StepStage:
             replica=f"replica-{self.replicas}",
             lease=LEASE,
         )
-        return StepPerformer(means)
 
     async def perform(self, fuse: Fuse | None = None) -> Acted | None:
         """Once, by a replica of its own; None when it was killed: its lease runs out."""

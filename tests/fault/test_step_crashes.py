@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from remediator.adapters.kubernetes import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Outcome, Phase
-from remediator.core.journal import ActResult, Resolved
+from remediator.core.journal import ActResult, Checked, Resolved
+from remediator.core.policies import Mode, Policy
 from remediator.core.store import Lease
 from remediator.core.times import Instant
-from remediator.testing.apiserver import Fault, FaultKind
+from remediator.testing.apiserver import Behaviour, Fault, FaultKind
+from remediator.workers.runner import Runner
+from tests.core.builders import WEB
 from tests.fault.step_stage import EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
 
 PODS = ("delete_pod", "evict_pod")
@@ -198,6 +202,42 @@ async def test_P7_an_eviction_that_a_budget_put_off_is_for_the_same_pods(tmp_pat
         assert not [one for one in stage.server.ledger if one.resource == "pods" and one.verb == "delete"]
 
 
+@pytest.mark.parametrize("action", PODS)
+async def test_P13_a_pod_that_is_well_by_the_time_of_its_turn_is_left_alone(
+    tmp_path: Path, action: str
+) -> None:
+    """The guards agreed to take away what is down. With many pods and a slow server its turn comes late."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+
+        async def recover() -> None:
+            stage.server.behave("shop", "web", Behaviour.healthy())
+            await stage.server.settled()
+            assert all(pod.ready for pod in await stage.pods())
+
+        outcome = await stage.perform(Fuse(before={"apply": recover}))
+        assert outcome is not None
+        assert (outcome.result, outcome.in_doubt) == (ActResult.RETRY, False)
+        assert "is ready by now" in outcome.reason
+        outcome = await stage.finish()
+        assert (outcome.result, outcome.changes) == (ActResult.DONE, ())
+        assert stage.removed == []
+
+
+async def test_what_a_rule_may_only_suggest_is_not_told_as_if_it_had_been_tried(tmp_path: Path) -> None:
+    """Neither the lease nor the server is asked: nobody reads that the server would accept it."""
+    async with staged(tmp_path, STEPS["restart"]) as stage:
+        of = stage.life.policy
+        rules = tuple(replace(rule, mode=Mode.SUGGEST) for rule in of.rules)
+        stage.life.policy = replace(of, rules=rules)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.WITHHELD
+        said = {verdict.guard: verdict.text for verdict in outcome.verdicts}
+        assert said["lease"] == "deployment/web is not taken: the change is withheld"
+        assert said["dry_run"] == "restart deployment/web (withheld, so the server was not asked)"
+        assert {request.method for request in stage.server.requests} == {"GET"}
+
+
 # --- answers that get lost, owners that sleep ---
 
 
@@ -223,6 +263,64 @@ async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
             await stage.finish()
         assert stage.effects == EFFECTS[action], stage.outcomes
         assert stage.attempt.phase is Phase.VERIFYING
+
+
+@pytest.mark.parametrize("action", STEPS)
+@pytest.mark.parametrize("where", ["intend", "apply"])
+async def test_P7_a_step_is_not_looked_for_or_done_where_its_service_has_moved_meanwhile(
+    tmp_path: Path, action: str, where: str
+) -> None:
+    """The catalog is always the newest: what was begun on one workload says nothing about another."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        assert await stage.perform(Fuse(after=(where, 1))) is None
+        before = stage.effects
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.server.settled()
+        stage.server.requests.clear()
+        stage.life.policy = moved(stage.life.policy)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert (outcome.result, outcome.changes) == (ActResult.UNKNOWN, ())
+        assert "deployment/other" in outcome.reason
+        assert stage.effects == before
+        assert {request.method for request in stage.server.requests} <= {"GET"}
+
+
+async def test_P7_a_step_is_not_done_elsewhere_than_the_step_before_it(tmp_path: Path) -> None:
+    """An attempt that began on one workload is not finished, and not verified, on another."""
+    async with staged(tmp_path, STEPS["scale"], STEPS["restart"]) as stage:
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.perform()
+        assert stage.attempt.step == 1
+        stage.life.policy = moved(stage.life.policy)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.BLOCKED
+        assert outcome.reason == (
+            "target: the catalog names deployment/other now, the attempt began on shop/deployment/web"
+        )
+        assert stage.effects == 1
+
+
+async def test_P14_another_workload_that_is_well_does_not_verify_the_one_that_was_changed(
+    tmp_path: Path,
+) -> None:
+    """Every check is unknown there, so that people hear of it."""
+    async with staged(tmp_path, STEPS["restart"]) as stage:
+        stage.server.deployment("shop", "other", replicas=2)
+        await stage.perform()
+        await stage.server.settled()
+        [verify] = stage.life.decisions[-1].effects
+        stage.life.policy = moved(stage.life.policy)
+        told = await Runner(stage.means(Fuse())).perform(verify)
+        assert isinstance(told, Checked)
+        assert [result.holds for result in told.results] == [None]
+
+
+def moved(of: Policy) -> Policy:
+    """The catalog corrected: the service is another workload."""
+    service = replace(of.services["web"], workload=replace(WEB, name="other"))
+    return replace(of, services={"web": service})
 
 
 def strike(stage: StepStage, fault: Fault) -> Callable[[], Awaitable[None]]:

@@ -136,6 +136,7 @@ OK = "200 OK"
         (say(OK, success([{"metric": {}, "histogram": [1, {}]}])), Refused, "native histograms"),
         (say(OK, success([SERIES] * (MOST_SERIES + 1))), Refused, "more than 1000 series"),
         (say(OK, success([], warnings=["a store is down"])), Retryable, "may not be whole: a store is down"),
+        (say(OK, success([SERIES], isPartial=True)), Retryable, "may not be whole: it calls it partial"),
         (drip(b"x" * 65536, b"HTTP/1.1 200 OK\r\n\r\n"), Refused, "larger than"),
         (drip(b"x" * 65536, b"HTTP/1.1 200 OK\r\nX: "), Retryable, "cannot be reached"),
         (say("not even HTTP", b""), Retryable, "cannot be reached"),
@@ -187,6 +188,11 @@ async def test_a_rest_after_429_is_heeded() -> None:
             with pytest.raises(Retryable) as caught:
                 await connected.query("up")
             assert caught.value.delay == delay
+
+
+async def test_an_answer_that_is_called_whole_is_one() -> None:
+    async with rude_server(say(OK, success([SERIES], isPartial=False))) as rude, impatient(rude) as connected:
+        assert await connected.query("up") == (({"a": "b"}, 2.0),)
 
 
 async def test_remarks_on_style_are_no_warnings() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict
 from remediator.adapters.kubernetes.reader import checked_name
+from remediator.adapters.kubernetes.snapshots import Json, pod_of
 from remediator.core.cluster import DeletePod, EvictPod, PodChange
 from remediator.core.errors import NotFound, RemediatorError, Retryable, Unknown
 from remediator.core.times import SECOND
@@ -38,15 +39,18 @@ class PodRemoval:
         """Return when the pod is gone or on its way.
 
         It is asked for once; when somebody else was quicker, or the answer is lost, a look tells. Raises
-        Refused, Retryable (also while a budget forbids it) and Unknown.
+        Refused, Retryable (also while a budget forbids it, and when the pod has become ready since that was
+        planned) and Unknown.
         """
         deadline = self._api.deadline()
-        version = await self._present(change, deadline)
-        if version is None:
+        seen = await self._present(change, deadline)
+        if seen is None:
             return
+        if not change.ready and pod_of(seen).ready:  # the guards agreed to take away what is down
+            raise Retryable(f"pod {change.pod} is ready by now: look again")
         wanted = {"uid": change.pod_uid}
         if isinstance(change, DeletePod):
-            wanted["resourceVersion"] = version  # exactly as it was just seen
+            wanted["resourceVersion"] = str(seen["metadata"]["resourceVersion"])  # exactly as just seen
         try:
             await self._api.call(_removal(change, wanted), deadline)
         except NotFound:
@@ -64,8 +68,8 @@ class PodRemoval:
         except RemediatorError:
             return False
 
-    async def _present(self, change: PodChange, deadline: Deadline) -> str | None:
-        """The version of the pod; None when that very pod is gone or on its way."""
+    async def _present(self, change: PodChange, deadline: Deadline) -> Json | None:
+        """The pod as it is; None when that very pod is gone or on its way."""
         namespace = checked_name(change.target.namespace)
         call = Call(
             method="GET",
@@ -75,12 +79,11 @@ class PodRemoval:
             repeatable=True,
         )
         try:
-            meta = (await self._api.call(call, deadline))["metadata"]
+            pod: Json = await self._api.call(call, deadline)
         except NotFound:
             return None
-        if meta["uid"] != change.pod_uid or meta.get("deletionTimestamp"):
-            return None
-        return str(meta["resourceVersion"])
+        meta = pod["metadata"]
+        return None if meta["uid"] != change.pod_uid or meta.get("deletionTimestamp") else pod
 
 
 def _patient(error: Retryable) -> Retryable:

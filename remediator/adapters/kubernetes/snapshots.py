@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from remediator.adapters.kubernetes.strategies import max_unavailable
+from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
 from remediator.core.cluster import Condition, Endpoints, Pod, Workload
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, parse_stamp, stamp_instant
@@ -40,6 +40,7 @@ def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
         ready=counts["ready"],
         available=counts["available"],
         max_unavailable=max_unavailable(ref.kind, spec, counts["desired"]),
+        heedless=is_heedless(ref.kind, spec),
         paused=bool(spec.get("paused")),
         annotations=dict(meta.get("annotations") or {}),
         conditions={entry["type"]: _condition(entry) for entry in status.get("conditions") or ()},

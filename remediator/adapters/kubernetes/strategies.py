@@ -18,6 +18,15 @@ def max_unavailable(kind: str, spec: Json, desired: int) -> int:
     return max(0, min(_STRATEGIES[kind](spec, desired), desired))
 
 
+def is_heedless(kind: str, spec: Json) -> bool:
+    """Whether a rollout takes the next pod in order while others are down.
+
+    Of a StatefulSet the highest ordinal of an older template goes, and only the pods above it are waited for;
+    where pods are made in order, all of them are. Source: ``updateStatefulSet`` of the controller.
+    """
+    return kind == "statefulset" and spec.get("podManagementPolicy") == "Parallel"
+
+
 def _deployment(spec: Json, desired: int) -> int:
     strategy = spec.get("strategy") or {}
     if strategy.get("type") == "Recreate":
