@@ -217,6 +217,9 @@ class _Work(Reach):
         if not paused.allowed:  # even the epoch is not written to a target while everything stands still
             reason = f"it cannot be looked for: {paused.text}"
             return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+        if self._request.withheld:  # nor where nothing may be changed any more
+            reason = "it cannot be looked for: its rule is no longer trusted to change anything"
+            return _acted(self._effect, ActResult.UNKNOWN, reason)
         if self._lease is not None:
             await self._store.release(self._lease)  # the next one has a new epoch
             self._lease = None

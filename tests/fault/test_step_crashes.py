@@ -223,6 +223,24 @@ async def test_P13_a_pod_that_is_well_by_the_time_of_its_turn_is_left_alone(
         assert stage.removed == []
 
 
+@pytest.mark.parametrize("action", ["restart", "scale", "rollback"])
+@pytest.mark.parametrize("where", ["intend", "apply"])
+async def test_P7_nothing_is_written_to_look_for_a_step_whose_rule_may_only_observe_by_now(
+    tmp_path: Path, action: str, where: str
+) -> None:
+    """The daemon came back with less trust. Whether the step happened is unknown then, and people hear."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        assert await stage.perform(Fuse(after=(where, 1))) is None
+        stage.server.requests.clear()
+        of = stage.life.policy
+        stage.life.policy = replace(of, rules=tuple(replace(rule, mode=Mode.OBSERVE) for rule in of.rules))
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.UNKNOWN
+        assert {request.method for request in stage.server.requests} <= {"GET"}
+        assert len(stage.life.pages) == 1
+
+
 async def test_what_a_rule_may_only_suggest_is_not_told_as_if_it_had_been_tried(tmp_path: Path) -> None:
     """Neither the lease nor the server is asked: nobody reads that the server would accept it."""
     async with staged(tmp_path, STEPS["restart"]) as stage:
