@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import escalation, opening, paging, remedy
+from remediator.core import attempts, escalation, opening, paging, remedy
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -83,9 +83,9 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             if draft.firing > 0:
                 opening.end_hold(draft)
                 escalation.apply_page_policy(draft, policy)
-                remedy.start_next(draft, policy)
+                attempts.start_next(draft, policy)
         case "poll" | "act":
-            remedy.proceed(draft, name)
+            attempts.proceed(draft, name)
         case "linger":
             escalation.lingers(draft, policy)
         case "deadline":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import escalation, paging, remedy
+from remediator.core import attempts, escalation, paging, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -45,7 +45,7 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
         remedy.resolve(draft, "its alerts had resolved before anything was done")
         return
     escalation.apply_page_policy(draft, policy)
-    remedy.start_next(draft, policy)
+    attempts.start_next(draft, policy)
 
 
 def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
@@ -200,7 +200,7 @@ def resolved(draft: Draft, event: Resolved) -> None:
         return
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
     if draft.incident.active is not None:
-        remedy.hurry(draft)
+        attempts.hurry(draft)
     else:
         remedy.resolve(draft, "its alerts have resolved")
 
