@@ -50,8 +50,8 @@ _given: set[int] = set()
 def free_port() -> int:
     """A port of the loopback that nobody listens on, and that is given out once.
 
-    Below those that the system itself hands to connections (from 32768 on Linux): one of these can be taken by
-    anybody's connection before the server that is to have it has started.
+    Below those that the system itself hands to connections (from 32768 on Linux): one of these can be taken
+    by anybody's connection before the server that is to have it has started.
     """
     while True:
         port = secrets.randbelow(20_000) + 12_000
