@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.intake import CASES, open_variants, take_turns
 from benchmarks.listing import measure_listing
-from benchmarks.load import awake, wrk
+from benchmarks.load import wrk
 from benchmarks.reaction import measure_reaction
 from benchmarks.report import (
     INTAKE_HEAD,
@@ -53,7 +53,6 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
         rows: list[Row] = []
         with ExitStack() as stack:
             variants = open_variants(stack, folder / "intake")
-            stack.enter_context(awake())
             for case in CASES:
                 rows += intake_rows(case, take_turns(case, variants, _say))
         yield "### Intake\n\n" + table(INTAKE_HEAD, rows)
