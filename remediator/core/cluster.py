@@ -224,8 +224,8 @@ class RollBackWorkload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DeletePod:
-    """Delete exactly this pod; its controller makes another. Doing it again changes nothing."""
+class _OfOnePod:
+    """What takes exactly one pod away; its controller makes another. Doing it again changes nothing."""
 
     target: WorkloadRef
     uid: str
@@ -234,20 +234,18 @@ class DeletePod:
     ready: bool = True
     """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeletePod(_OfOnePod):
+    """Delete exactly this pod."""
+
     def __str__(self) -> str:
         return f"delete pod {self.pod} of {self.target}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvictPod:
-    """Evict exactly this pod, as its disruption budgets allow. Doing it again changes nothing."""
-
-    target: WorkloadRef
-    uid: str
-    pod: str
-    pod_uid: str
-    ready: bool = True
-    """As of ``DeletePod``."""
+class EvictPod(_OfOnePod):
+    """Evict exactly this pod, as its disruption budgets allow."""
 
     def __str__(self) -> str:
         return f"evict pod {self.pod} of {self.target}"

@@ -89,12 +89,17 @@ async def read_body(request: web.BaseRequest, *, limit: int, within: float) -> b
 async def invite_body(request: web.BaseRequest) -> None:
     """Let a client go on that asks before it sends its body (``Expect: 100-continue``, as curl does).
 
-    For handlers without aiohttp's routing, which would do it before anybody looked at the credentials.
+    For handlers without aiohttp's routing, which would do it before anybody looked at the credentials. Raises
+    BodyError.
     """
     asks = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
-    if asks and request.version >= HttpVersion11 and not request.content.is_eof():
+    if not asks or request.version < HttpVersion11 or request.content.is_eof():
+        return
+    try:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+    except ConnectionError as error:
+        raise BodyError(400, "the client went away", "wait for the answer") from error
+    request.writer.output_size = 0  # the answer itself has not begun
 
 
 async def _read_slowly(request: web.BaseRequest, limit: int, within: float) -> bytes:
