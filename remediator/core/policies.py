@@ -78,6 +78,44 @@ def describe_page_policy(page: PagePolicy) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StillOpen:
+    """The incident is still open ``after`` its opening."""
+
+    after: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueryBound:
+    """A sample of an instant query of Prometheus is above, or below, a bound. Exactly one is given.
+
+    ``promql`` may hold templates as those of a runbook's queries.
+    """
+
+    promql: str
+    above: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServicesAffected:
+    """At least so many services have an open incident, this one's included."""
+
+    at_least: int
+
+
+RaiseCondition = StillOpen | QueryBound | ServicesAffected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Raise:
+    """When an open incident becomes more severe. ``where``: ``path:line:column``, for messages."""
+
+    to: str
+    when: RaiseCondition
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Severity:
     """One of the four severities and what it promises."""
 
@@ -88,6 +126,7 @@ class Severity:
     update_every: Millis | None = None
     page: PagePolicy = field(default_factory=PageNever)
     escalation: str | None = None
+    raises: tuple[Raise, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +182,9 @@ class Rule:
     hold: Millis = Millis(0)
     mode: Mode = Mode.OBSERVE
     runbooks: tuple[str, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    lowered: str = ""
+    """Why the daemon trusts it with less than its file says (permissions it lacks); empty when it does not."""
     where: str = ""
     """``path:line:column`` of its name, for messages."""
 
@@ -199,6 +241,8 @@ class Runbook:
     steps: tuple[Step, ...] = ()
     verify: tuple[Check, ...] = ()
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    lacks: tuple[str, ...] = ()
+    """What it asks for and this version cannot perform, in words: an attempt of it is blocked and says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,15 +286,21 @@ class GuardPolicy:
     protect: tuple[str, ...] = ()
     rate: RateLimits = field(default_factory=RateLimits)
     max_unavailable: Share | None = None
+    lacks: tuple[str, ...] = ()
+    """Guards that are asked for and that this version does not have: they block every change."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """One level of an escalation. Without ``acknowledge_within`` it is the last that climbs by itself."""
+    """One level of an escalation. Without ``acknowledge_within`` it is the last that climbs by itself.
+
+    ``progress_within``: so long after a person acknowledged, the next level is asked unless it is over.
+    """
 
     level: int
     channels: tuple[str, ...]
     acknowledge_within: Millis | None = None
+    progress_within: Millis | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
