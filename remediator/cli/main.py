@@ -38,6 +38,11 @@ COMMANDS = {
         function="explain",
         summary="What would happen to a notification, and why not something else.",
     ),
+    "schema": Lazy(
+        module="remediator.cli.schema",
+        function="schema",
+        summary="The JSON schema of policy files, for editors that complete and underline.",
+    ),
 }
 
 

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from remediator.actions import ACTIONS
 from remediator.channels.settings import CHANNEL_SETTINGS
@@ -108,7 +118,23 @@ def _word_is_check(value: object) -> object:
     return {value: None} if isinstance(value, str) else value
 
 
-_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check)]  # type: ignore[valid-type]
+class _AlsoWords:
+    """Tells the JSON schema the words that stand for a check: those whose parameters all have defaults."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        fields = CheckModel.model_fields.values()
+        options = {str(each.alias): each.annotation for each in fields}
+        words = [
+            name
+            for name, model in options.items()
+            if isinstance(model, type) and not any(f.is_required() for f in model.model_fields.values())
+        ]
+        return {"anyOf": [{"enum": words}, handler(schema)]}
+
+
+_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check), _AlsoWords()]  # type: ignore[valid-type]
 
 
 class WaitModel(Model):
@@ -117,6 +143,7 @@ class WaitModel(Model):
     It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
     """
 
+    example: ClassVar[str] = "wait: {for: ready, timeout: 5m}"
     what: _AwaitedCheck = Field(
         alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
     )

@@ -1,0 +1,193 @@
+"""What the models say of the policy language: every key with its type, default, meaning and example.
+
+JSON schema of draft 7 in a tidy form: entries of sections and what is chosen by a single key (a step, a
+check, a diagnosis, a channel) have names and are referred to; any other model stands where it is used.
+Defaults are written as files write them. The schema for editors and the reference of the language are both
+made of this.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from remediator.actions import ACTIONS
+from remediator.checks import CHECKS
+from remediator.core.times import Millis, format_duration
+from remediator.diagnoses import DIAGNOSES
+from remediator.policy.examples import EXAMPLES
+from remediator.policy.findings import Findings
+from remediator.policy.nodes import compose, to_data
+from remediator.policy.plugins import WAIT, OneOf, WaitModel
+
+Schema = dict[str, Any]
+
+REFERENCE = "#/definitions/"
+MARK = "x-remediator-"
+"""Keywords of ours begin so. Editors never see them."""
+CHOICE, LATER = (f"{MARK}{what}" for what in ("choice", "later"))
+TEMPLATE = "template"
+"""The format of text that may hold templates (``core.templated``)."""
+
+_PLUGINS: Mapping[str, object] = {
+    **{f"step.{name}": action for name, action in ACTIONS.items()},
+    f"step.{WAIT}": WaitModel,
+    **{f"check.{name}": check for name, check in CHECKS.items()},
+    **{f"diagnosis.{name}": diagnosis for name, diagnosis in DIAGNOSES.items()},
+}
+
+
+class _Generator(GenerateJsonSchema):
+    """Also tells which models choose one of several keys, and what default factories make."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        cls = schema["cls"]
+        marks = {CHOICE: issubclass(cls, OneOf), LATER: sorted(getattr(cls, "later", ()))}
+        return {**made, **{mark: value for mark, value in marks.items() if value}}
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        if "default_factory" not in schema or schema.get("default_factory_takes_data"):
+            return made
+        return {**made, "default": schema["default_factory"]()}  # type: ignore[call-arg]
+
+
+def describe(models: Mapping[str, type[BaseModel]]) -> dict[str, Schema]:
+    """The models by their names, and whatever they choose from by its own."""
+    wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [(m, "validation") for m in models.values()]
+    made, rest = models_json_schema(wanted, ref_template="{model}", schema_generator=_Generator)
+    writer = _Writer(raw=rest.get("$defs", {}))
+    described = {name: writer.write(made[model, "validation"], name) for name, model in models.items()}
+    for title, each in writer.raw.items():
+        if each.get(CHOICE):
+            name = title.lower()
+            described[name] = writer.write(each, name)
+    return dict(sorted(described.items()))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Writer:
+    """Pydantic's schemas in the tidy form. ``raw``: its definitions by name."""
+
+    raw: Mapping[str, Schema]
+
+    def write(self, node: Schema, path: str) -> Schema:
+        """``path``: the name and the keys on the way to it, such as ``severity.page``."""
+        node = self._looked_up(node, path)
+        if "$ref" in node:
+            return node
+        made = {key: value for key, value in node.items() if key not in ("title", "properties")}
+        for key in ("items", "additionalProperties"):
+            if isinstance(made.get(key), dict):
+                made[key] = self.write(made[key], f"{path}.*" if key == "additionalProperties" else path)
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in made:
+                made[key] = [_without_example(self.write(each, path)) for each in made[key]]
+        if "properties" in node:
+            each = node["properties"].items()
+            made["properties"] = {key: self.write(below, f"{path}.{key}") for key, below in each}
+        return _finished(_chosen(made, path) if made.get(CHOICE) else made, path)
+
+    def _looked_up(self, node: Schema, path: str) -> Schema:
+        """What ``$ref`` leads to, with what stands beside it, which counts more."""
+        if "$ref" not in node or node["$ref"].startswith(REFERENCE):
+            return node
+        name = node["$ref"]
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        if self.raw[name].get(CHOICE) and name.lower() != path:
+            reference = {"$ref": REFERENCE + name.lower()}
+            beside.pop("default", None)
+            return {"allOf": [reference], **beside} if beside else reference
+        return {**self._looked_up(self.raw[name], path), **beside}
+
+
+def _without_example(node: Schema) -> Schema:
+    """One of several forms: the example is the whole value's, not that form's."""
+    return {key: value for key, value in node.items() if key != "examples"}
+
+
+def _chosen(node: Schema, path: str) -> Schema:
+    """A mapping with a single key; each with what its plugin says of itself. An empty value is ``{}``."""
+    options = {name: _option(option, f"{path}.{name}") for name, option in node["properties"].items()}
+    return {**node, "minProperties": 1, "maxProperties": 1, "properties": options}
+
+
+def _option(option: Schema, path: str) -> Schema:
+    plugin = _PLUGINS.get(path)
+    own = {key: value for key, value in option.items() if key != "default"}
+    if not own.get("required"):
+        own["type"] = ["object", "null"]
+    if plugin is not None:
+        own["description"] = prose(plugin)
+        own["examples"] = list(read_example(getattr(plugin, "example", "")).values())
+    return own
+
+
+def _finished(node: Schema, path: str) -> Schema:
+    """The schema with its texts plain, its default as files write it, and its example."""
+    made = _nullable(node)
+    if "description" in made:
+        made["description"] = " ".join(made["description"].replace("``", "`").split())
+    if "default" in made:
+        made["default"] = as_written(made["default"], made)
+        if made["default"] is None:
+            del made["default"]
+    if path in EXAMPLES and "examples" not in made:
+        made["examples"] = [shown_value(path)]
+    return made
+
+
+def _nullable(node: Schema) -> Schema:
+    """``X or null`` as one schema of two types, where that says the same: editors complete it better."""
+    match node.get("anyOf"):
+        case [{"type": str(kind)} as only, {"type": "null"}] if not only.keys() & {"enum", "const"}:
+            rest = {key: value for key, value in node.items() if key != "anyOf"}
+            return {**only, **rest, "type": [kind, "null"]}
+    return node
+
+
+def as_written(value: object, schema: Schema) -> object:
+    """A default as a file would say it: durations are kept in milliseconds and written as ``5m``."""
+    kinds = schema.get("type")
+    if isinstance(value, Mapping):
+        below = schema.get("properties", {})
+        written = {key: as_written(each, below.get(key, {})) for key, each in value.items()}
+        return {key: each for key, each in written.items() if each is not None}
+    if isinstance(value, int) and not isinstance(value, bool) and kinds in ("string", ["string", "null"]):
+        return format_duration(Millis(value))
+    return value
+
+
+def prose(documented: object) -> str:
+    """A docstring as one paragraph of Markdown."""
+    own = documented if isinstance(documented, type) else type(documented)
+    return " ".join((inspect.getdoc(own) or "").replace("``", "`").split())
+
+
+def shown_value(path: str) -> object:
+    """What the example of ``path`` says there: of the first entry of its section, key by key."""
+    head, *keys = path.split(".")
+    ((section, value),) = read_example(EXAMPLES[path]).items()
+    if head != section:
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    for key in keys:
+        holders = value if isinstance(value, list) else [value]
+        value = next(holder[key] for holder in holders if key in holder)
+    return value
+
+
+def read_example(text: str) -> dict[str, Any]:
+    """The example as plain values."""
+    out = Findings()
+    documents = compose("example.yaml", text, out)
+    assert documents, f"not an example: {text}"
+    data = to_data(documents[0])
+    assert isinstance(data, dict), f"not an example: {text}"
+    return data

@@ -1,0 +1,96 @@
+"""The policy language as JSON schema, for editors: generated from the models that the loader reads by.
+
+Draft 7, which the YAML language server knows best. A schema never refuses what the loader accepts; what it
+cannot say (names that must exist, templates, one bound of three) only the loader refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from remediator.core.policies import SEVERITIES
+from remediator.policy.describe import MARK, REFERENCE, TEMPLATE, Schema, describe
+from remediator.policy.draft import SECTIONS, Draft, Section
+from remediator.policy.examples import SECTION_TEXTS
+from remediator.policy.values import NAME
+
+DIALECT = "http://json-schema.org/draft-07/schema#"
+_MAY_HOLD = "May hold templates, such as {{ service.name }}."
+
+
+def sections() -> Iterator[Section[BaseModel]]:
+    """Every section of policy files, empty, in the order of the reference."""
+    draft = Draft()
+    for name in SECTIONS:
+        section = draft.section(name)
+        assert section is not None
+        yield section
+
+
+def entry_name(section: Section[BaseModel]) -> str:
+    """What an entry of the section is called: ``rule``, ``severity``; ``guards`` is one by itself."""
+    return section.name if section.form == "single" else section.what
+
+
+def described() -> dict[str, Schema]:
+    """Everything that policy files hold, by name: entries of sections, steps, checks, diagnoses."""
+    return describe({entry_name(section): section.model for section in sections()})
+
+
+def policy_schema() -> Schema:
+    """The schema of a policy file."""
+    definitions = {name: published(each) for name, each in described().items()}
+    return {
+        "$schema": DIALECT,
+        "title": "Policy file of remediator",
+        "description": "What alerts mean, who is asked and what may be done. The files of a directory merge.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {section.name: _section_schema(section) for section in sections()},
+        "definitions": definitions,
+    }
+
+
+def _section_schema(section: Section[BaseModel]) -> Schema:
+    entry = {"$ref": REFERENCE + entry_name(section)}
+    said = {"description": SECTION_TEXTS[section.name]}
+    match section.form:
+        case "list":
+            return {**said, "type": ["array", "null"], "items": entry}
+        case "single":
+            return {**said, "anyOf": [entry, {"type": "null"}]}
+        case _:
+            named = {**said, "type": ["object", "null"]}
+            if section.name == "severities":
+                return {
+                    **named,
+                    "additionalProperties": False,
+                    "properties": dict.fromkeys(SEVERITIES, entry),
+                }
+            names = {"pattern": f"^{NAME.pattern}$"}
+            return {**named, "propertyNames": names, "additionalProperties": entry}
+
+
+def published(node: Schema) -> Schema:
+    """What editors see: without marks of ours."""
+    made = {key: _published(value) for key, value in node.items() if not key.startswith(MARK)}
+    if "anyOf" in made or "oneOf" in made:  # editors offer an example of one form as a value of every form
+        made["examples"] = [each for each in made.get("examples", ()) if not isinstance(each, dict | list)]
+        if not made["examples"]:
+            del made["examples"]
+    if made.get("format") == TEMPLATE:
+        del made["format"]
+        made["description"] = f"{made.get('description', '')} {_MAY_HOLD}".strip()
+    return made
+
+
+def _published(value: object) -> object:
+    match value:
+        case dict():
+            return published(value)
+        case list():
+            return [_published(each) for each in value]
+        case _:
+            return value
