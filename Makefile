@@ -61,7 +61,7 @@ docs-check: ## links, settings, targets and commands that the documentation name
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
 
-reference: ## docs/reference.md, from the plugins themselves
+reference: ## docs/reference.md and docs/language.md, from the plugins and models themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
 

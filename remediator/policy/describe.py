@@ -31,7 +31,8 @@ Schema = dict[str, Any]
 REFERENCE = "#/definitions/"
 MARK = "x-remediator-"
 """Keywords of ours begin so. Editors never see them."""
-CHOICE, LATER = (f"{MARK}{what}" for what in ("choice", "later"))
+CHOICE, IS, UNPERFORMED = (f"{MARK}{what}" for what in ("choice", "is", "unperformed"))
+"""That exactly one key is chosen; what a text is in words; keys of this version's notices, with why."""
 TEMPLATE = "template"
 """The format of text that may hold templates (``core.templated``)."""
 
@@ -49,7 +50,11 @@ class _Generator(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
         cls = schema["cls"]
-        marks = {CHOICE: issubclass(cls, OneOf), LATER: sorted(getattr(cls, "later", ()))}
+        undone = getattr(cls, "unperformed", {})
+        marks = {
+            CHOICE: sorted(getattr(cls, "options", ())) if issubclass(cls, OneOf) else None,
+            UNPERFORMED: {key: [each.code, each.instead] for key, each in undone.items()},
+        }
         return {**made, **{mark: value for mark, value in marks.items() if value}}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -114,9 +119,16 @@ def _without_example(node: Schema) -> Schema:
 
 
 def _chosen(node: Schema, path: str) -> Schema:
-    """A mapping with a single key; each with what its plugin says of itself. An empty value is ``{}``."""
-    options = {name: _option(option, f"{path}.{name}") for name, option in node["properties"].items()}
-    return {**node, "minProperties": 1, "maxProperties": 1, "properties": options}
+    """A mapping that chooses by one key; each with what its plugin says of itself. Nothing stands for ``{}``."""
+    choice = node[CHOICE]
+    keys = {
+        name: _option(each, f"{path}.{name}") if name in choice else each
+        for name, each in node["properties"].items()
+    }
+    bound: Schema = {"minProperties": 1, "maxProperties": 1}
+    if len(choice) < len(keys):  # others may stand beside it
+        bound = {"oneOf": [{"required": [name]} for name in choice]}
+    return {**node, **bound, "properties": keys}
 
 
 def _option(option: Schema, path: str) -> Schema:

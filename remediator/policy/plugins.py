@@ -54,6 +54,7 @@ class OneOf(Model):
 
     what: ClassVar[str] = ""
     example: ClassVar[str] = ""
+    options: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +92,7 @@ def one_of(
         for name, model in options.items()
     }
     made: type[OneOf] = create_model(title, __base__=OneOf, **fields)  # type: ignore[call-overload]
+    made.options = frozenset(options)
     made.what, made.example, made.later = what, example, frozenset(later) - options.keys()
     return made
 

@@ -1,0 +1,94 @@
+"""``docs/language.md``: every section and key of policy files, from the models that the loader reads by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from wording import key_table
+
+from remediator.policy.draft import Section
+from remediator.policy.examples import EXAMPLES, SECTION_TEXTS
+from remediator.policy.json_schema import described, entry_name, sections
+
+HEAD = """# The policy language
+
+Written by `make reference` from the models that the loader itself reads by. What the parts are for and how
+they work together is told in [policies.md](policies.md), a first policy is made in [tutorial.md](tutorial.md),
+and what may stand under `steps`, `verify` and `diagnose` is in [reference.md](reference.md).
+
+A policy file is a mapping of these sections; the files of a directory merge. Editors complete and check all
+of it where a file begins with this line (`remediator schema --out policy.schema.json` writes the schema):
+
+```yaml
+# yaml-language-server: $schema=policy.schema.json
+```
+"""
+
+
+def language_page() -> Iterator[str]:
+    """The page, in pieces."""
+    yield HEAD
+    definitions = described()
+    yield "| section | |\n|---|---|"
+    for section in sections():
+        yield f"| [`{section.name}`](#{section.name}) | {SECTION_TEXTS[section.name]} |"
+    yield ""
+    for section in sections():
+        yield from _section(section, definitions)
+
+
+def _section(section: Section[BaseModel], definitions: dict[str, Any]) -> Iterator[str]:
+    name = entry_name(section)
+    node = definitions[name]
+    yield f"## {section.name}\n\n{SECTION_TEXTS[section.name]}\n"
+    yield from _example(name)
+    yield from _keys(node, name, name if section.form == "single" else section.what)
+
+
+def _keys(node: dict[str, Any], path: str, owner: str) -> Iterator[str]:
+    """The table of an object's keys, then what is to be said of each that holds more."""
+    node = _holder(node)
+    properties = node.get("properties", {})
+    told = [
+        key
+        for key, each in properties.items()
+        if f"{path}.{key}" in EXAMPLES or _holder(each).get("properties")
+    ]
+    headings = {key: f"`{key}` of {_with_article(owner)}" for key in told}
+    yield from key_table(node, lambda key: f"#{_anchor(headings[key])}" if key in headings else "")
+    for key in told:
+        yield f"### {headings[key]}\n"
+        yield from _example(f"{path}.{key}")
+        yield from _keys(properties[key], f"{path}.{key}", f"`{key}`")
+
+
+def _holder(node: dict[str, Any]) -> dict[str, Any]:
+    """The object that a key holds, wherever it stands in its forms; itself where there is none."""
+    if "properties" in node:
+        return node
+    for form in (
+        *node.get("anyOf", ()),
+        *node.get("oneOf", ()),
+        node.get("items"),
+        node.get("additionalProperties"),
+    ):
+        if isinstance(form, dict) and (found := _holder(form)).get("properties"):
+            return found
+    return node
+
+
+def _example(path: str) -> Iterator[str]:
+    if path in EXAMPLES:
+        yield f"```yaml\n{EXAMPLES[path]}```\n"
+
+
+def _with_article(owner: str) -> str:
+    if owner in ("guards", "operator") or owner.startswith("`"):
+        return owner
+    return f"{'an' if owner[0] in 'aeiou' else 'a'} {owner}"
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace("`", "").replace(" ", "-")
