@@ -119,7 +119,7 @@ def _without_example(node: Schema) -> Schema:
 
 
 def _chosen(node: Schema, path: str) -> Schema:
-    """A mapping that chooses by one key; each with what its plugin says of itself. Nothing stands for ``{}``."""
+    """A mapping that chooses by one key, each with what its plugin says of itself."""
     choice = node[CHOICE]
     keys = {
         name: _option(each, f"{path}.{name}") if name in choice else each
