@@ -16,7 +16,8 @@ HEAD = """# The policy language
 
 Written by `make reference` from the models that the loader itself reads by. What the parts are for and how
 they work together is told in [policies.md](policies.md), a first policy is made in
-[tutorial.md](tutorial.md), and what may stand under `steps`, `verify` and `diagnose` is in [reference.md](reference.md).
+[tutorial.md](tutorial.md), and what may stand under `steps`, `verify` and `diagnose` is in
+[reference.md](reference.md).
 
 A policy file is a mapping of these sections; the files of a directory merge. Editors complete and check all
 of it where a file begins with this line (`remediator schema --out policy.schema.json` writes the schema):
