@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from wording import key_table
 
+from remediator.core.values import IS
 from remediator.policy.draft import Section
 from remediator.policy.examples import EXAMPLES, SECTION_TEXTS
 from remediator.policy.json_schema import described, entry_name, sections
@@ -67,6 +68,8 @@ def _keys(node: dict[str, Any], path: str, owner: str) -> Iterator[str]:
 
 def _holder(node: dict[str, Any]) -> dict[str, Any]:
     """The object that a key holds, wherever it stands in its forms; itself where there is none."""
+    if IS in node:  # what people read as a text of its own, such as a reference to a secret
+        return {}
     if "properties" in node:
         return node
     for form in (
@@ -77,7 +80,7 @@ def _holder(node: dict[str, Any]) -> dict[str, Any]:
     ):
         if isinstance(form, dict) and (found := _holder(form)).get("properties"):
             return found
-    return node
+    return {}
 
 
 def _example(path: str) -> Iterator[str]:

@@ -10,16 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from language_page import language_page
-from wording import key_table
+from wording import key_table, not_performed
 
-from remediator.actions import ACTIONS
-from remediator.checks import CHECKS
 from remediator.core.plugins import Permission
-from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
-from remediator.policy.describe import prose
+from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
 from remediator.policy.json_schema import described
-from remediator.policy.plugins import WAIT, WaitModel
+from remediator.policy.plugins import WAIT
 
 DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# Actions, checks, diagnoses and guards
@@ -54,17 +51,20 @@ def _says(path: Path, text: str) -> bool:
 def page() -> Iterator[str]:
     """The page, in pieces."""
     yield HEAD
-    yield "## Actions\n\nUnder `steps` of a runbook. Every guard is asked before one changes anything.\n"
-    for name, action in sorted(ACTIONS.items()):
-        effect = f"Effect: {action.effect}."
-        yield from _plugin("step", name, action, action.permissions, effect)
-    yield from _plugin("step", WAIT, WaitModel, (), "Effect: none; it only looks.")
+    beside = [key for key in MODELS["step"]["properties"] if key not in PLUGINS["step"]]
+    yield "## Actions\n\nUnder `steps` of a runbook. Every guard is asked before one changes anything."
+    yield "Beside each may stand:\n"
+    own = {key: MODELS["step"]["properties"][key] for key in beside}
+    yield from key_table({**MODELS["step"], "properties": own}, lambda key: "")
+    for name, action in sorted(PLUGINS["step"].items(), key=lambda item: (item[0] == WAIT, item[0])):
+        effect = getattr(action, "effect", "none; it only looks" if name == WAIT else "none")
+        yield from _plugin("step", name, action, f"Effect: {effect}.")
     yield f"## Checks\n\nUnder `verify` of a runbook, and what `wait` waits for. {CHECKING}\n"
-    for name, check in sorted(CHECKS.items()):
-        yield from _plugin("check", name, check, check.permissions)
+    for name, check in sorted(PLUGINS["check"].items()):
+        yield from _plugin("check", name, check)
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
-    for name, diagnosis in sorted(DIAGNOSES.items()):
-        yield from _plugin("diagnosis", name, diagnosis, diagnosis.permissions)
+    for name, diagnosis in sorted(PLUGINS["diagnosis"].items()):
+        yield from _plugin("diagnosis", name, diagnosis)
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
@@ -72,14 +72,16 @@ def page() -> Iterator[str]:
     yield ""
 
 
-def _plugin(
-    kind: str, name: str, plugin: object, permissions: tuple[Permission, ...], more: str = ""
-) -> Iterator[str]:
+def _plugin(kind: str, name: str, plugin: object, more: str = "") -> Iterator[str]:
     yield f"### {name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
+    undone = MODELS[kind].get(UNPERFORMED, {}).get(name)
+    if undone:
+        yield not_performed(undone) + "\n"
     yield f"```yaml\n{getattr(plugin, 'example', '')}\n```\n"
     keys = MODELS[kind]["properties"][name]
     own = {key: each for key, each in keys["properties"].items() if kind != "check" or key not in TIMES}
     yield from key_table({**keys, "properties": own}, lambda key: "")
+    permissions: tuple[Permission, ...] = getattr(plugin, "permissions", ())
     for permission in permissions:
         verbs, resource = ", ".join(permission.verbs), _resource(permission.resource)
         yield f"* needs `{verbs}` on {resource} ({permission.group or 'core'}): {permission.why}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from remediator.policy.describe import IS, REFERENCE, TEMPLATE, UNPERFORMED
+from remediator.core.values import IS
+from remediator.policy.describe import REFERENCE, TEMPLATE, UNPERFORMED
 
 Schema = Mapping[str, Any]
 Below = Callable[[str], str]
@@ -15,6 +17,7 @@ Below = Callable[[str], str]
 _KINDS = {
     "step": "[action](reference.md#actions)",
     "check": "[check](reference.md#checks)",
+    "condition": "[check](reference.md#checks)",
     "diagnosis": "[diagnosis](reference.md#diagnoses)",
 }
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
@@ -32,10 +35,20 @@ def key_table(node: Schema, below: Below) -> Iterator[str]:
         default = "needed" if key in needed else default_words(each)
         meaning = [each.get("description", "")]
         if key in undone:
-            code, instead = undone[key]
-            meaning.append(f"**Not performed in this version** ({code}): {instead}.")
+            meaning.append(not_performed(undone[key]))
         yield f"| `{key}` | {type_words(each, below(key))} | {default} | {' '.join(filter(None, meaning))} |"
     yield ""
+
+
+def not_performed(said: Sequence[str]) -> str:
+    """What becomes of what is read and not performed. ``said``: code, the only such value, what instead."""
+    code, only, instead = said
+    what = (
+        f"{only[0].upper()}{only[1:]} is not performed in this version"
+        if only
+        else "Not performed in this version"
+    )
+    return f"**{what}** ({code}): {instead}."
 
 
 def default_words(node: Schema) -> str:
@@ -87,21 +100,29 @@ def type_words(node: Schema, target: str = "") -> str:
             of = type_words(values, target) if isinstance(values, dict) else "anything"
             return f"names, each with {of}"
         case _:
-            return _bounded(_PLAIN.get(kind, kind), node)
+            return _bounded(_example(_PLAIN.get(kind, kind), node), node)
 
 
 def _example(words: str, node: Schema) -> str:
-    words = words.rstrip(".")
-    words = words[0].lower() + words[1:]
+    """What a text is, without its explanation, and an example of it."""
+    words = re.sub(r"^(An?|The) ", "", re.split(r"[:;]", words.rstrip("."))[0])
     examples = node.get("examples", ())
-    return f"{words}, such as `{flow(examples[0])}`" if examples else words
+    return f"{words}, such as {_code(flow(examples[0]))}" if examples else words
+
+
+def _code(text: str) -> str:
+    """In backticks, within a cell of a table."""
+    return f"`{text}`".replace("|", "\\|")
 
 
 def _plural(words: str) -> str:
-    """``list of text``, ``list of [checks](…)``."""
-    for one, many in (("[action]", "[actions]"), ("[check]", "[checks]"), ("[diagnosis]", "[diagnoses]")):
-        words = words.replace(one, many)
-    return words.replace("[mapping]", "[mappings]")
+    """``checks``, ``matchers of Alertmanager``; not of text and of what ends in a link's target."""
+    head = re.match(r"\[?[A-Za-z ]*?(?=\]|,| of | by | or |$)", words)
+    if head is None or head[0] in ("", "text"):
+        return words
+    word = head[0]
+    many = f"{word[:-2]}es" if word.endswith("is") else f"{word}es" if word.endswith("s") else f"{word}s"
+    return many + words[head.end() :]
 
 
 def _bounded(words: str, node: Schema) -> str:

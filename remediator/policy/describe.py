@@ -21,27 +21,30 @@ from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.times import Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
+from remediator.policy.model import OneOf
 from remediator.policy.nodes import compose, to_data
-from remediator.policy.plugins import WAIT, OneOf, WaitModel
+from remediator.policy.plugins import WAIT, WaitModel
 
 Schema = dict[str, Any]
 
 REFERENCE = "#/definitions/"
 MARK = "x-remediator-"
 """Keywords of ours begin so. Editors never see them."""
-CHOICE, IS, UNPERFORMED = (f"{MARK}{what}" for what in ("choice", "is", "unperformed"))
-"""That exactly one key is chosen; what a text is in words; keys of this version's notices, with why."""
+CHOICE, UNPERFORMED = (f"{MARK}{what}" for what in ("choice", "unperformed"))
+"""The keys of which one is chosen; those that are not performed: code, the only such value, what instead."""
 TEMPLATE = "template"
 """The format of text that may hold templates (``core.templated``)."""
 
-_PLUGINS: Mapping[str, object] = {
-    **{f"step.{name}": action for name, action in ACTIONS.items()},
-    f"step.{WAIT}": WaitModel,
-    **{f"check.{name}": check for name, check in CHECKS.items()},
-    **{f"diagnosis.{name}": diagnosis for name, diagnosis in DIAGNOSES.items()},
+PLUGINS: Mapping[str, Mapping[str, object]] = {
+    "step": {**DECLARED_ACTIONS, **ACTIONS, WAIT: WaitModel},
+    "check": {**DECLARED_CHECKS, **CHECKS},
+    "condition": {**DECLARED_CHECKS, **CHECKS},
+    "diagnosis": {**DECLARED_DIAGNOSES, **DIAGNOSES},
 }
+"""What is chosen by a single key, by what it is and its name; each tells of itself and has an example."""
 
 
 class _Generator(GenerateJsonSchema):
@@ -53,7 +56,7 @@ class _Generator(GenerateJsonSchema):
         undone = getattr(cls, "unperformed", {})
         marks = {
             CHOICE: sorted(getattr(cls, "options", ())) if issubclass(cls, OneOf) else None,
-            UNPERFORMED: {key: [each.code, each.instead] for key, each in undone.items()},
+            UNPERFORMED: {key: [each.code, each.only, each.instead] for key, each in undone.items()},
         }
         return {**made, **{mark: value for mark, value in marks.items() if value}}
 
@@ -83,8 +86,11 @@ class _Writer:
 
     raw: Mapping[str, Schema]
 
-    def write(self, node: Schema, path: str) -> Schema:
-        """``path``: the name and the keys on the way to it, such as ``severity.page``."""
+    def write(self, node: Schema, path: str, *, whole: bool = True) -> Schema:
+        """``path``: the name and the keys on the way to it, such as ``severity.page``.
+
+        ``whole``: it is all that may stand there, not one of several forms.
+        """
         node = self._looked_up(node, path)
         if "$ref" in node:
             return node
@@ -94,11 +100,11 @@ class _Writer:
                 made[key] = self.write(made[key], f"{path}.*" if key == "additionalProperties" else path)
         for key in ("anyOf", "oneOf", "allOf"):
             if key in made:
-                made[key] = [_without_example(self.write(each, path)) for each in made[key]]
+                made[key] = [self.write(each, path, whole=False) for each in made[key]]
         if "properties" in node:
             each = node["properties"].items()
             made["properties"] = {key: self.write(below, f"{path}.{key}") for key, below in each}
-        return _finished(_chosen(made, path) if made.get(CHOICE) else made, path)
+        return _finished(_chosen(made, path) if made.get(CHOICE) else made, path if whole else None)
 
     def _looked_up(self, node: Schema, path: str) -> Schema:
         """What ``$ref`` leads to, with what stands beside it, which counts more."""
@@ -111,11 +117,6 @@ class _Writer:
             beside.pop("default", None)
             return {"allOf": [reference], **beside} if beside else reference
         return {**self._looked_up(self.raw[name], path), **beside}
-
-
-def _without_example(node: Schema) -> Schema:
-    """One of several forms: the example is the whole value's, not that form's."""
-    return {key: value for key, value in node.items() if key != "examples"}
 
 
 def _chosen(node: Schema, path: str) -> Schema:
@@ -132,17 +133,19 @@ def _chosen(node: Schema, path: str) -> Schema:
 
 
 def _option(option: Schema, path: str) -> Schema:
-    plugin = _PLUGINS.get(path)
+    kind, _, name = path.partition(".")
+    plugin = PLUGINS.get(kind, {}).get(name)
     own = {key: value for key, value in option.items() if key != "default"}
     if not own.get("required"):
         own["type"] = ["object", "null"]
     if plugin is not None:
         own["description"] = prose(plugin)
-        own["examples"] = list(read_example(getattr(plugin, "example", "")).values())
+        (example,) = read_example(getattr(plugin, "example", "")).values()
+        own["examples"] = [{key: each for key, each in example.items() if key in own["properties"]}]
     return own
 
 
-def _finished(node: Schema, path: str) -> Schema:
+def _finished(node: Schema, path: str | None) -> Schema:
     """The schema with its texts plain, its default as files write it, and its example."""
     made = _nullable(node)
     if "description" in made:
@@ -151,7 +154,7 @@ def _finished(node: Schema, path: str) -> Schema:
         made["default"] = as_written(made["default"], made)
         if made["default"] is None:
             del made["default"]
-    if path in EXAMPLES and "examples" not in made:
+    if path is not None and path in EXAMPLES:
         made["examples"] = [shown_value(path)]
     return made
 
@@ -184,15 +187,14 @@ def prose(documented: object) -> str:
 
 
 def shown_value(path: str) -> object:
-    """What the example of ``path`` says there: of the first entry of its section, key by key."""
+    """What the example of ``path`` says there: the first that is found on the way of its keys."""
     head, *keys = path.split(".")
     ((section, value),) = read_example(EXAMPLES[path]).items()
-    if head != section:
-        value = next(iter(value.values() if isinstance(value, dict) else value))
+    found = [value] if head == section else list(value.values() if isinstance(value, dict) else value)
     for key in keys:
-        holders = value if isinstance(value, list) else [value]
-        value = next(holder[key] for holder in holders if key in holder)
-    return value
+        holders = [item for each in found for item in (each if isinstance(each, list) else [each])]
+        found = [holder[key] for holder in holders if key in holder]
+    return found[0]
 
 
 def read_example(text: str) -> dict[str, Any]:

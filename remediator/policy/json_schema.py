@@ -31,7 +31,7 @@ def sections() -> Iterator[Section[BaseModel]]:
 
 def entry_name(section: Section[BaseModel]) -> str:
     """What an entry of the section is called: ``rule``, ``severity``; ``guards`` is one by itself."""
-    return section.name if section.form == "single" else section.what
+    return section.name if section.form == "single" else section.what.replace(" ", "_")
 
 
 def described() -> dict[str, Schema]:
@@ -75,7 +75,7 @@ def _section_schema(section: Section[BaseModel]) -> Schema:
 
 def published(node: Schema) -> Schema:
     """What editors see: without marks of ours."""
-    made = {key: _published(value) for key, value in node.items() if not key.startswith(MARK)}
+    made: Schema = {key: _published(value) for key, value in node.items() if not key.startswith(MARK)}
     if "anyOf" in made or "oneOf" in made:  # editors offer an example of one form as a value of every form
         made["examples"] = [each for each in made.get("examples", ()) if not isinstance(each, dict | list)]
         if not made["examples"]:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from pydantic import TypeAdapter, ValidationError
 
-from remediator.policy import values
+from remediator.channels import settings as channel_settings
+from remediator.policy import cron, intervals, texts, values
+from remediator.policy.declared import values as declared_values
 from remediator.policy.draft import read_draft
 from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
@@ -52,7 +54,7 @@ VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-1, 300),
-    st.sampled_from([0.5, 2.0, [], {}, ["a"], [{}]]),
+    st.sampled_from([0.5, 2.0, [], {}, ["a"], [{}]]).map(copy.deepcopy),
 )
 
 
@@ -77,12 +79,8 @@ def documents(draw: st.DrawFn) -> object:
             case "value":
                 holder[key] = draw(VALUES)
             case "elsewhere":
-                others = [
-                    whose[name]
-                    for whose, name in _places(DOCUMENTS)
-                    if name == key or isinstance(holder, list)
-                ]
-                holder[key] = copy.deepcopy(draw(st.sampled_from(others)))
+                others = [whose[name] for whose, name in _places(DOCUMENTS) if name == key]
+                holder[key] = copy.deepcopy(draw(st.sampled_from(others or [None])))
             case "out":
                 del holder[key]
             case _ if isinstance(holder, list):
@@ -123,9 +121,10 @@ def test_the_changed_policies_are_often_taken() -> None:
 
 
 KINDS = {
-    name: kind
-    for name, kind in vars(values).items()
-    if name[0].isupper() and hasattr(kind, "__metadata__") and name.isidentifier()
+    f"{module.__name__.removeprefix('remediator.')}.{name}": kind
+    for module in (values, intervals, cron, texts, declared_values, channel_settings)
+    for name, kind in vars(module).items()
+    if name[0].isupper() and hasattr(kind, "__metadata__")
 }
 
 
