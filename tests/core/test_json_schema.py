@@ -126,6 +126,18 @@ def test_every_section_has_a_text_and_an_example() -> None:
         assert SCHEMA["properties"][section.name]["description"] == SECTION_TEXTS[section.name]
 
 
+def test_every_key_says_what_it_means() -> None:
+    keys = [(path, node) for path, node in nodes(SCHEMA) if path.count(".") > 1]
+    assert len(keys) > 200
+    assert [path for path, node in keys if not node.get("description")] == []
+
+
+def test_examples_are_of_what_there_is() -> None:
+    """No example is left over from a key that has gone."""
+    known = {path.removeprefix(".") for path, _ in nodes({"definitions": described()})}
+    assert [path for path in EXAMPLES if path not in known] == []
+
+
 def test_defaults_are_accepted_where_they_stand() -> None:
     """An editor writes a default into the file: the loader must take it."""
     found = [(path, node) for path, node in nodes(SCHEMA) if "default" in node]

@@ -256,7 +256,8 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             played = list(play(page, Path(folder)))
         for each in played:
-            print(complaint(page, each))
+            if found := complaint(page, each):
+                print(found)
             wrong += each.code != each.command.code
         page.path.write_text(rewritten(page, played))
     return 1 if wrong else 0
