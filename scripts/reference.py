@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from language_page import language_page
-from wording import key_table, not_performed
+from wording import key_table
 
 from remediator.core.plugins import Permission
 from remediator.guards import GUARDS
 from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
-from remediator.policy.json_schema import described
+from remediator.policy.json_schema import described, not_performed
 from remediator.policy.plugins import WAIT
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -76,7 +76,7 @@ def _plugin(kind: str, name: str, plugin: object, more: str = "") -> Iterator[st
     yield f"### {name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
     undone = MODELS[kind].get(UNPERFORMED, {}).get(name)
     if undone:
-        yield not_performed(undone) + "\n"
+        yield f"**{not_performed(*undone)}**\n"
     yield f"```yaml\n{getattr(plugin, 'example', '')}\n```\n"
     keys = MODELS[kind]["properties"][name]
     own = {key: each for key, each in keys["properties"].items() if kind != "check" or key not in TIMES}

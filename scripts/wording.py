@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from remediator.core.values import IS
 from remediator.policy.describe import REFERENCE, TEMPLATE, UNPERFORMED
+from remediator.policy.json_schema import not_performed
 
 Schema = Mapping[str, Any]
 Below = Callable[[str], str]
@@ -35,20 +36,9 @@ def key_table(node: Schema, below: Below) -> Iterator[str]:
         default = "needed" if key in needed else default_words(each)
         meaning = [each.get("description", "")]
         if key in undone:
-            meaning.append(not_performed(undone[key]))
+            meaning.append(f"**{not_performed(*undone[key])}**")
         yield f"| `{key}` | {type_words(each, below(key))} | {default} | {' '.join(filter(None, meaning))} |"
     yield ""
-
-
-def not_performed(said: Sequence[str]) -> str:
-    """What becomes of what is read and not performed. ``said``: code, the only such value, what instead."""
-    code, only, instead = said
-    what = (
-        f"{only[0].upper()}{only[1:]} is not performed in this version"
-        if only
-        else "Not performed in this version"
-    )
-    return f"**{what}** ({code}): {instead}."
 
 
 def default_words(node: Schema) -> str:

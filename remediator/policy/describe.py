@@ -100,7 +100,8 @@ class _Writer:
                 made[key] = self.write(made[key], f"{path}.*" if key == "additionalProperties" else path)
         for key in ("anyOf", "oneOf", "allOf"):
             if key in made:
-                made[key] = [self.write(each, path, whole=False) for each in made[key]]
+                forms = [self.write(each, path, whole=False) for each in made[key]]
+                made[key] = [_unsaid(each) for each in forms] if "description" in made else forms
         if "properties" in node:
             each = node["properties"].items()
             made["properties"] = {key: self.write(below, f"{path}.{key}") for key, below in each}
@@ -117,6 +118,11 @@ class _Writer:
             beside.pop("default", None)
             return {"allOf": [reference], **beside} if beside else reference
         return {**self._looked_up(self.raw[name], path), **beside}
+
+
+def _unsaid(form: Schema) -> Schema:
+    """One of several forms of a value, which is described as a whole."""
+    return {key: value for key, value in form.items() if key != "description"}
 
 
 def _chosen(node: Schema, path: str) -> Schema:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from remediator.core.policies import SEVERITIES
-from remediator.policy.describe import MARK, REFERENCE, TEMPLATE, Schema, describe
+from remediator.core.values import IS
+from remediator.policy.describe import MARK, REFERENCE, TEMPLATE, UNPERFORMED, Schema, describe
 from remediator.policy.draft import SECTIONS, Draft, Section
 from remediator.policy.examples import SECTION_TEXTS
 from remediator.policy.values import NAME
@@ -44,8 +45,7 @@ def policy_schema() -> Schema:
     definitions = {name: published(each) for name, each in described().items()}
     return {
         "$schema": DIALECT,
-        "title": "Policy file of remediator",
-        "description": "What alerts mean, who is asked and what may be done. The files of a directory merge.",
+        "description": "A policy file of remediator: what alerts mean, who is asked and what may be done. The files of a directory merge.",
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {section.name: _section_schema(section) for section in sections()},
@@ -74,8 +74,17 @@ def _section_schema(section: Section[BaseModel]) -> Schema:
 
 
 def published(node: Schema) -> Schema:
-    """What editors see: without marks of ours."""
-    made: Schema = {key: _published(value) for key, value in node.items() if not key.startswith(MARK)}
+    """What editors see: without marks of ours, and with a few keywords that only editors know."""
+    undone = {key: not_performed(*said) for key, said in node.get(UNPERFORMED, {}).items()}
+    told = {
+        key: {**each, "description": f"{each['description']} {undone[key]}"} if key in undone else each
+        for key, each in node.get("properties", {}).items()
+    }
+    made: Schema = {
+        key: _published(told if key == "properties" else value)
+        for key, value in node.items()
+        if not key.startswith(MARK)
+    }
     if "anyOf" in made or "oneOf" in made:  # editors offer an example of one form as a value of every form
         made["examples"] = [each for each in made.get("examples", ()) if not isinstance(each, dict | list)]
         if not made["examples"]:
@@ -83,7 +92,19 @@ def published(node: Schema) -> Schema:
     if made.get("format") == TEMPLATE:
         del made["format"]
         made["description"] = f"{made.get('description', '')} {_MAY_HOLD}".strip()
+    if "pattern" in made and IS in node:
+        words = f"{node[IS][0].lower()}{node[IS][1:].rstrip('.')}"
+        made["patternErrorMessage"] = f"Expected {words}, such as {made['examples'][0]}."
+    if "`" in made.get("description", ""):
+        made["markdownDescription"] = made["description"]
+        made["description"] = made["description"].replace("`", "")
     return made
+
+
+def not_performed(code: str, only: str, instead: str) -> str:
+    """What becomes of a key that is read and not performed. ``only``: the one value of it that is meant."""
+    what = f"{only[0].upper()}{only[1:]} is not performed" if only else "Not performed"
+    return f"{what} in this version ({code}): {instead}."
 
 
 def _published(value: object) -> object:

@@ -127,7 +127,7 @@ def test_every_section_has_a_text_and_an_example() -> None:
 
 
 def test_every_key_says_what_it_means() -> None:
-    keys = [(path, node) for path, node in nodes(SCHEMA) if path.count(".") > 1]
+    keys = [(path, node) for path, node in nodes(SCHEMA) if path.count(".") > 1 and "$ref" not in node]
     assert len(keys) > 200
     assert [path for path, node in keys if not node.get("description")] == []
 
