@@ -45,7 +45,7 @@ def policy_schema() -> Schema:
     definitions = {name: published(each) for name, each in described().items()}
     return {
         "$schema": DIALECT,
-        "description": "A policy file of remediator: what alerts mean, who is asked and what may be done. The files of a directory merge.",
+        "description": "A policy file of remediator: what alerts mean, who is asked, what may be done.",
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {section.name: _section_schema(section) for section in sections()},
