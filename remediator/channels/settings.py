@@ -101,9 +101,7 @@ def _shaped(description: str, example: str) -> WithJsonSchema:
 
 SlackChannel = Annotated[
     str,
-    _matching(
-        r"#[a-z0-9._-]{1,80}|[CG][A-Z0-9]{8,20}", "a channel such as '#incidents', in quotes, or its id"
-    ),
+    _matching(r"#[a-z0-9._-]{1,80}|[CG][A-Z0-9]{8,20}", "one such as '#incidents', in quotes, or its id"),
     _shaped("A Slack channel.", "#incidents"),
 ]
 JiraProject = Annotated[
@@ -163,15 +161,13 @@ class JiraSettings(ChannelSettings):
 
     project: JiraProject = Field(description="The key of the project.")
     type: ShortText = Field(default="Task", description="The type of the issues.")
-    url: Url | None = Field(
-        default=None, description="The address of Jira. Default: the daemon's own setting."
-    )
+    url: Url | None = Field(default=None, description="Jira's address. Default: the daemon's own setting.")
     user: ShortText | None = Field(
         default=None, description="The user that the token is of. Default: the daemon's own setting."
     )
     token: Secret | None = Field(
         default=None,
-        description="The API token, as a reference to a secret. Default: the daemon's own setting.",
+        description="The API token, as a reference to a secret. Default: the daemon's own.",
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
 from remediator.core.text import plain
-from remediator.policy.model import Model
+from remediator.policy.model import WHOLE, Model, Unperformed
 from remediator.policy.values import refusal, said
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -153,7 +153,8 @@ class TimesModel(Model):
     @model_validator(mode="after")
     def _forward(self) -> Self:
         if self.end_time <= self.start_time:
-            raise _refuse("end_time must be later than start_time; write two spans for one over midnight")
+            why = "the end must be later than the start; write two spans for one over midnight"
+            raise refusal("P022", why, key="end_time")
         return self
 
 
@@ -183,3 +184,7 @@ class IntervalModel(Model):
 
 class TimeIntervalModel(RootModel[Annotated[list[IntervalModel], Field(min_length=1, max_length=MOST)]]):
     """An entry of ``time_intervals``: it is within when one of its intervals is."""
+
+    unperformed: ClassVar[Mapping[str, Unperformed]] = {
+        WHOLE: Unperformed(code="N723", instead="nothing looks at it, and what names it changes nothing"),
+    }

@@ -111,6 +111,8 @@ def unknown_services(view: View) -> Iterator[Note]:
         return
     known = view.draft.services.items
     for rule in view.policy.rules:
+        if rule.lacks:
+            continue  # a notice says so
         if rule.runbooks and isinstance(rule.service, LabelTemplate) and rule.service.constant:
             name = rule.service.source.strip()
             if name not in known:

@@ -145,11 +145,11 @@ class StepBase(OneOf):
     }
     when: _Condition | None = Field(
         default=None,
-        description="A check that is asked once before the step; the step is left out unless it holds.",
+        description="A check, asked once before the step, which is left out unless it holds.",
     )
     effect: EffectText | None = Field(
         default=None,
-        description="What repeating it after a crash does: nothing (`idempotent`), nothing because it is refused "
+        description="What repeating it after a crash does: nothing (`idempotent`), nothing as it is refused "
         "(`fenced`), or harm (`once`: it is never repeated). Default: what the action says of itself.",
     )
 
@@ -160,11 +160,12 @@ class StepBase(OneOf):
         if self.effect is None:
             return self
         if own is None:
-            raise refusal("P013", f"{action} changes nothing, so it has no effect; remove effect")
+            raise refusal("P013", f"{action} changes nothing, so it has none; remove effect", key="effect")
         if EFFECTS.index(EffectClass(self.effect)) < EFFECTS.index(own) and action not in AUTHORS:
             raise refusal(
                 "P024",
-                f"{action} is {own}; effect can only make it stricter than that: write {own} or remove it",
+                f"{action} is {own}, and effect can only be stricter; write {own} or remove it",
+                key="effect",
             )
         return self
 

@@ -54,7 +54,7 @@ class TargetModel(Model):
         if len(kinds) != 1:
             raise refusal(
                 "P013",
-                "must name exactly one object, such as {pod: '{{ labels.namespace }}/{{ labels.pod }}'}",
+                "must name one object, such as {pod: '{{ labels.namespace }}/{{ labels.pod }}'}",
             )
         slashes = self.selector.sample.count("/")
         if slashes != (0 if kinds[0] in _NOWHERE else 1):
@@ -136,7 +136,7 @@ class RuleModel(Model):
     @model_validator(mode="after")
     def _grouped(self) -> Self:
         if TARGET in self.group_by and self.target is None:
-            raise refusal("P012", "group_by names target, but the rule has none; add target: or leave it out")
+            raise refusal("P012", "names target, but the rule has none; add target:", key="group_by")
         return self
 
     def build(self, where: Where) -> Rule:

@@ -37,9 +37,14 @@ _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
 
 
 def refusal(
-    code: str, why: str, offset: int | None = None, *, nearest: tuple[str, str] | None = None
+    code: str,
+    why: str,
+    offset: int | None = None,
+    *,
+    key: str = "",
+    nearest: tuple[str, str] | None = None,
 ) -> PydanticCustomError:
-    """An error at the value that is validated, or ``offset`` characters into its text.
+    """An error at the value that is validated, ``offset`` characters into its text, or at a ``key`` in it.
 
     ``nearest``: a word, and the name of the vocabulary in which one like it is looked for once the error is
     shown (a hostile file has many errors that never are).
@@ -47,6 +52,8 @@ def refusal(
     context: dict[str, object] = {"why": why}
     if offset is not None:
         context["offset"] = offset
+    if key:
+        context["key"] = key
     if nearest is not None:
         context["word"], context["vocabulary"] = nearest
     return PydanticCustomError(code, "{why}", context)

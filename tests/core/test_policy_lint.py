@@ -214,9 +214,9 @@ def test_every_code_is_in_the_reference() -> None:
     """The documentation lists each code that the sources can give, and no other."""
     root = Path(__file__).parents[2]
     given = set()
-    for package in ("policy", "channels"):
-        for path in (root / "remediator" / package).glob("*.py"):
-            given |= set(re.findall(r'"([PRBSGEC]\d{3})"', path.read_text()))
+    for package in ("policy", "channels", "checks", "core"):
+        for path in (root / "remediator" / package).rglob("*.py"):
+            given |= set(re.findall(r'"([PRBSGECN]\d{3})"', path.read_text()))
     listed = set(
         re.findall(r"^\| `([A-Z]\d{3})` ", (root / "docs" / "policies.md").read_text(), re.MULTILINE)
     )
