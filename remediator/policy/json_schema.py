@@ -7,6 +7,7 @@ cannot say (names that must exist, templates, one bound of three) only the loade
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -75,43 +76,46 @@ def _section_schema(section: Section[BaseModel]) -> Schema:
 
 def published(node: Schema) -> Schema:
     """What editors see: without marks of ours, and with a few keywords that only editors know."""
-    undone = {key: not_performed(*said) for key, said in node.get(UNPERFORMED, {}).items()}
-    told = {
-        key: {**each, "description": f"{each['description']} {undone[key]}"} if key in undone else each
-        for key, each in node.get("properties", {}).items()
-    }
-    made: Schema = {
-        key: _published(told if key == "properties" else value)
-        for key, value in node.items()
-        if not key.startswith(MARK)
-    }
+    made: Schema = {key: _below(key, value) for key, value in node.items() if not key.startswith(MARK)}
+    for key, said in node.get(UNPERFORMED, {}).items():
+        if key in made.get("properties", {}):
+            _say(made["properties"][key], not_performed(*said))
     if "anyOf" in made or "oneOf" in made:  # editors offer an example of one form as a value of every form
         made["examples"] = [each for each in made.get("examples", ()) if not isinstance(each, dict | list)]
         if not made["examples"]:
             del made["examples"]
     if made.get("format") == TEMPLATE:
         del made["format"]
-        made["description"] = f"{made.get('description', '')} {_MAY_HOLD}".strip()
+        _say(made, _MAY_HOLD)
     if "pattern" in made and IS in node:
         words = f"{node[IS][0].lower()}{node[IS][1:].rstrip('.')}"
         made["patternErrorMessage"] = f"Expected {words}, such as {made['examples'][0]}."
     if "`" in made.get("description", ""):
-        made["markdownDescription"] = made["description"]
-        made["description"] = made["description"].replace("`", "")
+        _say(made, "")
     return made
+
+
+def _below(keyword: str, value: Any) -> object:
+    match keyword:
+        case "properties":
+            return {key: published(each) for key, each in value.items()}
+        case "anyOf" | "oneOf" | "allOf":
+            return [published(each) for each in value]
+        case "items" | "additionalProperties" if isinstance(value, dict):
+            return published(value)
+        case _:
+            return value
+
+
+def _say(node: Schema, more: str) -> None:
+    """Add to what a key means. Only where editors read it as Markdown are there backticks."""
+    text = f"{node.get('markdownDescription', node.get('description', ''))} {more}".strip()
+    node["description"] = text.replace("`", "")
+    if "`" in text:
+        node["markdownDescription"] = text
 
 
 def not_performed(code: str, only: str, instead: str) -> str:
     """What becomes of a key that is read and not performed. ``only``: the one value of it that is meant."""
     what = f"{only[0].upper()}{only[1:]} is not performed" if only else "Not performed"
     return f"{what} in this version ({code}): {instead}."
-
-
-def _published(value: object) -> object:
-    match value:
-        case dict():
-            return published(value)
-        case list():
-            return [_published(each) for each in value]
-        case _:
-            return value
