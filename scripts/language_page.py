@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
-from wording import key_table
+from wording import key_table, type_words
 
 from remediator.core.values import IS
+from remediator.policy.describe import CHOICE, UNPERFORMED
 from remediator.policy.draft import Section
 from remediator.policy.examples import EXAMPLES, SECTION_TEXTS
-from remediator.policy.json_schema import described, entry_name, sections
+from remediator.policy.json_schema import described, entry_name, not_performed, sections
+from remediator.policy.model import WHOLE
 
 HEAD = """# The policy language
 
@@ -45,8 +47,22 @@ def _section(section: Section[BaseModel], definitions: dict[str, Any]) -> Iterat
     name = entry_name(section)
     node = definitions[name]
     yield f"## {section.name}\n\n{SECTION_TEXTS[section.name]}\n"
+    if WHOLE in node.get(UNPERFORMED, {}):
+        yield f"**{not_performed(*node[UNPERFORMED][WHOLE])}**\n"
     yield from _example(name)
+    yield _form(section, node)
     yield from _keys(node, name, name if section.form == "single" else section.what)
+
+
+def _form(section: Section[BaseModel], node: dict[str, Any]) -> str:
+    """What an entry is, in a sentence before its keys."""
+    entry = {"single": "It is", "list": "Each item is"}.get(section.form, "Each entry is")
+    if "properties" in node:
+        return f"{entry} a mapping{' with one of these keys' if CHOICE in node else ''}:\n"
+    if _holder(node).get("properties"):
+        return f"{entry} a list of mappings:\n"
+    words = type_words(node)
+    return f"{entry} {'a ' if words.startswith('list') else ''}{words}.\n"
 
 
 def _keys(node: dict[str, Any], path: str, owner: str) -> Iterator[str]:

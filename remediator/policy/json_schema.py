@@ -16,6 +16,7 @@ from remediator.core.values import IS
 from remediator.policy.describe import MARK, REFERENCE, TEMPLATE, UNPERFORMED, Schema, describe
 from remediator.policy.draft import SECTIONS, Draft, Section
 from remediator.policy.examples import SECTION_TEXTS
+from remediator.policy.model import WHOLE
 from remediator.policy.values import NAME
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -43,20 +44,22 @@ def described() -> dict[str, Schema]:
 
 def policy_schema() -> Schema:
     """The schema of a policy file."""
-    definitions = {name: published(each) for name, each in described().items()}
+    models = described()
     return {
         "$schema": DIALECT,
         "description": "A policy file of remediator: what alerts mean, who is asked, what may be done.",
         "type": ["object", "null"],
         "additionalProperties": False,
-        "properties": {section.name: _section_schema(section) for section in sections()},
-        "definitions": definitions,
+        "properties": {section.name: published(_section_schema(section, models)) for section in sections()},
+        "definitions": {name: published(each) for name, each in models.items()},
     }
 
 
-def _section_schema(section: Section[BaseModel]) -> Schema:
+def _section_schema(section: Section[BaseModel], models: dict[str, Schema]) -> Schema:
     entry = {"$ref": REFERENCE + entry_name(section)}
-    said = {"description": SECTION_TEXTS[section.name]}
+    undone = models[entry_name(section)].get(UNPERFORMED, {}).get(WHOLE)
+    text = SECTION_TEXTS[section.name]
+    said = {"description": f"{text} {not_performed(*undone)}" if undone else text}
     match section.form:
         case "list":
             return {**said, "type": ["array", "null"], "items": entry}
