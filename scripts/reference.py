@@ -20,6 +20,8 @@ from remediator.core.plugins import Permission
 from remediator.core.times import Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
+from remediator.policy.declared.kinds import Declared
 from remediator.policy.plugins import WAIT, WaitModel
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -28,6 +30,10 @@ HEAD = """# Actions, checks, diagnoses and guards
 Written by `make reference` from the plugins themselves. How they are put together is told in
 [policies.md](policies.md).
 """
+LATER = (
+    "Parameters of these are checked like those of any other. What happens in their place is told in "
+    "[policies.md](policies.md#what-is-not-performed-yet)."
+)
 CHECKING = (
     "Every check also takes `for` (it must have held for that long) and `within` (how long to wait for it)."
 )
@@ -64,7 +70,19 @@ def page() -> Iterator[str]:
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
         yield f"{number}. `{guard.name}`: {guard.asks}. {_prose(guard)}{again}"
+    yield f"\n## Checked, not performed yet\n\n{LATER}\n"
+    for what, registry in (("action", DECLARED_ACTIONS), ("check", DECLARED_CHECKS)):
+        yield from _declared(what, registry)
+    yield from _declared("diagnosis", DECLARED_DIAGNOSES)
     yield ""
+
+
+def _declared(what: str, registry: Mapping[str, type[Declared]]) -> Iterator[str]:
+    """What is read and checked like any other, under headings that say so."""
+    for name, each in sorted(registry.items()):
+        effect = getattr(each, "effect", None)
+        more = f"Effect: {effect}." if effect is not None else ""
+        yield from _plugin(f"{what} {name}", each, each.params, (), each.example, more)
 
 
 def _plugin(
@@ -122,7 +140,9 @@ def _type(field: Mapping[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_type(each) for each in field["anyOf"] if each.get("type") != "null")
     if "$ref" in field:
-        return "a check"
+        return "a check" if field["$ref"].endswith(("/Check", "/Condition")) else "a mapping"
+    if "env" in field.get("properties", {}):
+        return "`{env: NAME}` or `{file: PATH}`"
     if field.get("format") == "template":
         return "text with [templates](policies.md#templates-in-runbooks)"
     kind = {
@@ -132,7 +152,7 @@ def _type(field: Mapping[str, Any]) -> str:
         "array": "a list",
         "boolean": "`true`, `false`",
     }.get(str(field.get("type")), str(field.get("type", "anything")))
-    if kind == "text" and isinstance(field.get("default"), int):
+    if kind == "text" and (isinstance(field.get("default"), int) or "([0-9]+y)" in field.get("pattern", "")):
         kind = "a duration"
     least, most = field.get("minimum"), field.get("maximum")
     if least is None and most is None:
