@@ -25,6 +25,7 @@ from remediator.adapters.redis.store import RedisStore
 from remediator.adapters.redis.tls import Tls
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.channels.pagerduty import PagerDuty
+from remediator.channels.settings import SENDABLE
 from remediator.core.alerts import Notification
 from remediator.core.errors import QueueFull, Refused, StoreUnavailable
 from remediator.core.plugins import Channel
@@ -211,8 +212,8 @@ class App:
         )
 
     def _channel(self, spec: ChannelSpec) -> Channel:
-        if spec.kind != "pagerduty":
-            raise Refused(f"this version knows no channels of kind {spec.kind}")
+        if spec.kind not in SENDABLE:
+            raise Refused(f"this version cannot send to channels of kind {spec.kind}")
         return PagerDuty(
             spec, runtime=self.runtime, secret=self._secret, default_url=self.settings.pagerduty_url
         )

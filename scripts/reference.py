@@ -12,11 +12,15 @@ from pathlib import Path
 from language_page import language_page
 from wording import key_table
 
+from remediator.actions import ACTIONS
+from remediator.checks import CHECKS
 from remediator.core.plugins import Permission
+from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
 from remediator.policy.json_schema import described, not_performed
-from remediator.policy.plugins import WAIT
+from remediator.policy.plugins import WAIT, WaitModel
 
 DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# Actions, checks, diagnoses and guards
@@ -27,6 +31,10 @@ Written by `make reference` from the plugins themselves. The keys of policy file
 MODELS = described()
 TIMES = ("for", "within")
 """What every check takes, and which is told once."""
+LATER = (
+    "Parameters of these are checked like those of any other. What happens in their place is told in "
+    "[policies.md](policies.md#what-is-not-performed-yet)."
+)
 CHECKING = (
     "Every check also takes `for` (it must have held for that long) and `within` (how long to wait for it)."
 )
@@ -56,24 +64,31 @@ def page() -> Iterator[str]:
     yield "Beside each may stand:\n"
     own = {key: MODELS["step"]["properties"][key] for key in beside}
     yield from key_table({**MODELS["step"], "properties": own}, lambda key: "")
-    for name, action in sorted(PLUGINS["step"].items(), key=lambda item: (item[0] == WAIT, item[0])):
-        effect = getattr(action, "effect", "none; it only looks" if name == WAIT else "none")
-        yield from _plugin("step", name, action, f"Effect: {effect}.")
+    for name, action in sorted(ACTIONS.items()):
+        yield from _plugin("step", name, action, f"Effect: {action.effect}.")
+    yield from _plugin("step", WAIT, WaitModel, "Effect: none; it only looks.")
     yield f"## Checks\n\nUnder `verify` of a runbook, and what `wait` waits for. {CHECKING}\n"
-    for name, check in sorted(PLUGINS["check"].items()):
+    for name, check in sorted(CHECKS.items()):
         yield from _plugin("check", name, check)
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
-    for name, diagnosis in sorted(PLUGINS["diagnosis"].items()):
+    for name, diagnosis in sorted(DIAGNOSES.items()):
         yield from _plugin("diagnosis", name, diagnosis)
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
         yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}"
+    yield f"\n## Checked, not performed yet\n\n{LATER}\n"
+    for name, action in sorted(DECLARED_ACTIONS.items()):
+        yield from _plugin("step", name, action, f"Effect: {action.effect}.", heading=f"action {name}")
+    for name, check in sorted(DECLARED_CHECKS.items()):
+        yield from _plugin("check", name, check, heading=f"check {name}")
+    for name, diagnosis in sorted(DECLARED_DIAGNOSES.items()):
+        yield from _plugin("diagnosis", name, diagnosis, heading=f"diagnosis {name}")
     yield ""
 
 
-def _plugin(kind: str, name: str, plugin: object, more: str = "") -> Iterator[str]:
-    yield f"### {name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
+def _plugin(kind: str, name: str, plugin: object, more: str = "", *, heading: str = "") -> Iterator[str]:
+    yield f"### {heading or name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
     undone = MODELS[kind].get(UNPERFORMED, {}).get(name)
     if undone:
         yield f"**{not_performed(*undone)}**\n"

@@ -6,7 +6,16 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from remediator.core.policies import SecretRef
@@ -56,9 +65,15 @@ def _url(value: object) -> str:
     return value
 
 
+def _shown(reference: SecretRef) -> dict[str, str]:
+    """As the files write it."""
+    return {"env": reference.env} if reference.env is not None else {"file": reference.file or ""}
+
+
 Secret = Annotated[
     SecretRef,
     PlainValidator(_secret),
+    PlainSerializer(_shown, return_type=dict[str, str]),
     WithJsonSchema(
         {
             "type": "object",

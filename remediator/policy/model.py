@@ -117,7 +117,9 @@ def one_of(
         )
         for name, model in options.items()
     }
-    made: type[OneOf] = create_model(title, __base__=base, **fields)  # type: ignore[call-overload]
+    made: type[OneOf] = create_model(  # type: ignore[call-overload]
+        title, __base__=base, __doc__=base.__doc__, **fields
+    )
     made.options = frozenset(options)
     made.beside = frozenset(field.alias or name for name, field in base.model_fields.items())
     made.unperformed = {**base.unperformed, **unperformed}

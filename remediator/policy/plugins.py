@@ -54,7 +54,11 @@ def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
     stable = Field(default=0, alias="for", description="It must have held for that long.")
     within = Field(default=5 * MINUTE, description="How long to wait for it.")
     made: type[BaseModel] = create_model(
-        f"{name}_check", __base__=params, time_stable=(Duration, stable), within=(PositiveDuration, within)
+        f"{name}_check",
+        __base__=params,
+        __doc__=params.__doc__,
+        time_stable=(Duration, stable),
+        within=(PositiveDuration, within),
     )
     return made
 
