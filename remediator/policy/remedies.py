@@ -26,7 +26,7 @@ class Remedies:
 
     def __init__(self, policy: Policy, ceiling: Mode, present: Present) -> None:
         self._policy, self._ceiling, self._present = policy, ceiling, present
-        self._known: dict[tuple[str, ...], RunbookNote] = {}
+        self._known: dict[tuple[object, ...], RunbookNote] = {}
 
     async def notes(
         self, match: Match, incident: Incident, scope: Scope, before: Incident | None, at: Instant
@@ -38,7 +38,8 @@ class Remedies:
             runbook = self._policy.runbooks.get(name)
             if runbook is None:
                 continue
-            key = (match.rule.name, match.service, name, scope.incident, incident.severity, incident.foreign)
+            whom = (scope.incident, scope.severity, scope.service, incident.foreign, incident.alerts)
+            key = (match.rule.name, name, *whom)
             if key not in self._known:
                 request = self._request(match, runbook, incident, at)
                 self._known[key] = await self._note(request, runbook, scope)
