@@ -92,6 +92,8 @@ class Explainer:
         """What would become of one alert. ``most``: how many rules that do not match are told."""
         labels, match = alert.labels, self._classifier.match(alert.labels)
         misses = self._classifier.misses(labels)
+        missed = {miss.rule.name for miss in misses}
+        covered = [rule for rule in self._policy.rules if rule.name not in missed]
         foreign = next((each for each in self._policy.guards.accept if not each.matches(labels)), None)
         unmatched = AlertExplanation(
             fingerprint=alert.fingerprint,
@@ -100,7 +102,7 @@ class Explainer:
             fate=Fate.UNMATCHED,
             because="no rule matches: it is counted and listed, nothing else",
             rule=None,
-            too_late=tuple(map(self._rule, self._classifier.covered(labels)[1:])),
+            too_late=tuple(map(self._rule, covered[1:])),
             near=tuple(self._miss(miss) for miss in [miss for miss in misses if miss.held][:SHOWN_MISSES]),
             others=tuple(map(self._miss, misses[:most])),
             others_left_out=max(len(misses) - most, 0),

@@ -251,7 +251,7 @@ def test_a_raise_is_counted_and_a_second_level_acknowledges_nothing_twice() -> N
     Telemetry(metrics, policy).told(
         incident(),
         [
-            entry(Kind.SEVERITY_RAISED, severity="SEV-1", **{"from": "SEV-2"}),
+            Entry(at=NOW, kind=Kind.SEVERITY_RAISED, text="", data={"severity": "SEV-1", "from": "SEV-2"}),
             entry(Kind.RAISE_UNKNOWN),
             entry(Kind.ACKNOWLEDGED, by="ada", took=60_000),
             entry(Kind.ACKNOWLEDGED, by="lee"),
