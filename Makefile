@@ -64,6 +64,7 @@ docs-check: ## links, settings, targets and commands that the documentation name
 reference: ## docs/reference.md and docs/language.md, from the plugins and models themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/examples.py
 
 schema: ## remediator/schema/*.json for editors, from the models of the policy files
 	@scripts/setup.sh dev
