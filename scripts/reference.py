@@ -66,14 +66,14 @@ def page() -> Iterator[str]:
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
     for name, diagnosis in sorted(DIAGNOSES.items()):
         yield from _plugin(name, diagnosis, diagnosis.params, diagnosis.permissions, diagnosis.example)
+    yield f"## Checked, not performed yet\n\n{LATER}\n"
+    for what, registry in (("action", DECLARED_ACTIONS), ("check", DECLARED_CHECKS)):
+        yield from _declared(what, registry)
+    yield from _declared("diagnosis", DECLARED_DIAGNOSES)
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
         yield f"{number}. `{guard.name}`: {guard.asks}. {_prose(guard)}{again}"
-    yield f"\n## Checked, not performed yet\n\n{LATER}\n"
-    for what, registry in (("action", DECLARED_ACTIONS), ("check", DECLARED_CHECKS)):
-        yield from _declared(what, registry)
-    yield from _declared("diagnosis", DECLARED_DIAGNOSES)
     yield ""
 
 

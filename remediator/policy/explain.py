@@ -13,7 +13,6 @@ from remediator.core.alerts import Alert, AlertStatus, Notification
 from remediator.core.classify import Classifier, Match, Miss
 from remediator.core.errors import Refused
 from remediator.core.matchers import Matcher, MatchOp
-from remediator.core.pinning import lacking
 from remediator.core.policies import (
     Mode,
     PageUnlessVerified,
@@ -96,8 +95,7 @@ class IncidentPlan:
 class RunbookNote:
     """A runbook in its turn: its plan as rendered, and what each guard would say.
 
-    ``blocked``: why an attempt of it could not even begin: this version lacks something, or its templates
-    cannot be rendered; then the plan is as written.
+    ``blocked``: why its templates cannot be rendered; then the plan is as written.
     """
 
     plan: RunbookPlan
@@ -255,11 +253,11 @@ class Explainer:
     async def _runbook(self, match: Match, runbook: Runbook) -> RunbookNote:
         entry = self._policy.services.get(match.service)
         scope = Scope(incident=NOBODY, severity=match.rule.severity, service=match.service, entry=entry)
-        blocked = lacking(runbook, match.rule) or None
+        blocked = None
         try:
             runbook = self._policy.render(runbook, scope)
         except Refused as error:
-            blocked = blocked or plain(str(error), 300)
+            blocked = plain(str(error), 300)
         guards = tuple(await self._opinions(match, runbook))
         return RunbookNote(plan=plan_runbook(runbook, entry), guards=guards, blocked=blocked)
 
