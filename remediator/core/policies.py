@@ -186,7 +186,7 @@ class Rule:
     lacks: tuple[str, ...] = ()
     """What it asks for and this version cannot do, in words: nothing is changed for it."""
     lowered: str = ""
-    """Why the daemon trusts it with less than its file says (permissions it lacks); empty when it does not."""
+    """Why the daemon trusts it with less than its file says: permissions it lacks. Empty when it does not."""
     where: str = ""
     """``path:line:column`` of its name, for messages."""
 
