@@ -73,17 +73,17 @@ def page() -> Iterator[str]:
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
     for name, diagnosis in sorted(DIAGNOSES.items()):
         yield from _plugin("diagnosis", name, diagnosis)
-    yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
-    for number, guard in enumerate(GUARDS, 1):
-        again = " Asked again immediately before each change." if guard.again else ""
-        yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}"
-    yield f"\n## Checked, not performed yet\n\n{LATER}\n"
+    yield f"## Checked, not performed yet\n\n{LATER}\n"
     for name, action in sorted(DECLARED_ACTIONS.items()):
         yield from _plugin("step", name, action, f"Effect: {action.effect}.", heading=f"action {name}")
     for name, check in sorted(DECLARED_CHECKS.items()):
         yield from _plugin("check", name, check, heading=f"check {name}")
     for name, diagnosis in sorted(DECLARED_DIAGNOSES.items()):
         yield from _plugin("diagnosis", name, diagnosis, heading=f"diagnosis {name}")
+    yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
+    for number, guard in enumerate(GUARDS, 1):
+        again = " Asked again immediately before each change." if guard.again else ""
+        yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}"
     yield ""
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from remediator.core.classify import Match
 from remediator.core.errors import Refused, RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, EffectId, Incident, IncidentId, Phase
-from remediator.core.pinning import lacking
 from remediator.core.policies import Mode, Policy, Runbook, Scope, Step
 from remediator.core.text import plain
 from remediator.core.times import Instant
@@ -67,11 +66,14 @@ class Remedies:
         )
 
     async def _note(self, request: ChangeRequest, runbook: Runbook, scope: Scope) -> RunbookNote:
-        blocked = lacking(runbook, self._policy.rule(request.attempt.rule)) or None
+        blocked = None
         try:
             runbook = self._policy.render(runbook, scope)
         except Refused as error:
-            blocked = blocked or plain(str(error), 300)
+            blocked = plain(str(error), 300)
+        if runbook.lacks:
+            asked = f"runbook {runbook.name} asks for {', '.join(runbook.lacks)}"
+            blocked = plain(f"{asked}, which this version cannot perform: nothing is changed", 300)
         request = replace(
             request, attempt=replace(request.attempt, runbook=runbook), step=_first_action(runbook)
         )

@@ -20,7 +20,7 @@ from remediator.policy.plugins import (
     to_step,
 )
 from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
-from remediator.policy.templates import LabelTemplate, compile_template
+from remediator.policy.templates import LabelTemplate, compile_template, sample_of
 from remediator.policy.values import (
     Duration,
     LabelName,
@@ -56,7 +56,7 @@ class TargetModel(Model):
                 "P013",
                 "must name one object, such as {pod: '{{ labels.namespace }}/{{ labels.pod }}'}",
             )
-        slashes = self.selector.sample.count("/")
+        slashes = sample_of(self.selector).count("/")
         if slashes != (0 if kinds[0] in _NOWHERE else 1):
             how = "its name alone" if kinds[0] in _NOWHERE else "namespace/name"
             raise refusal(

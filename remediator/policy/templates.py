@@ -221,8 +221,6 @@ class LabelTemplate:
     """Whether it selects the same name whatever the labels."""
     labels: frozenset[str]
     """The labels it looks at."""
-    sample: str
-    """The text with ``x`` for every expression."""
 
     def select(self, labels: Mapping[str, str]) -> str:
         """The name the labels select; empty when it cannot be told, or is longer than any name."""
@@ -255,13 +253,12 @@ def compile_template(source: str) -> LabelTemplate:
     parsed = parse_template(source, _environment(), _LABELS)
     labels = frozenset(label for piece in parsed.pieces for _, label in piece.reads)
     template = compile_tree(parsed.tree, _environment(), _LABELS)
-    return LabelTemplate(
-        source=source,
-        _template=template,
-        constant="{{" not in source,
-        labels=labels,
-        sample=parsed.sample,
-    )
+    return LabelTemplate(source=source, _template=template, constant="{{" not in source, labels=labels)
+
+
+def sample_of(template: LabelTemplate) -> str:
+    """Its text with ``x`` for every expression."""
+    return parse_template(template.source, _environment(), _LABELS).sample
 
 
 def compile_tree(tree: nodes.Template, environment: Environment, vocabulary: Vocabulary) -> Template:

@@ -95,7 +95,7 @@ class Runner:
 async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     plugin = DIAGNOSES.get(wanted.diagnosis)
     if plugin is None:
-        return (f"{wanted.diagnosis}: this version does not know it",)
+        return (f"{wanted.diagnosis}: this version does not perform it",)
     try:
         async with asyncio.timeout(LOOK_WITHIN):
             return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)

@@ -279,3 +279,23 @@ def test_every_key_says_what_it_means(name: str) -> None:
     assert sorted(silent) == []
     assert [model.__name__ for model in found if not (model.__doc__ or "").strip()] == []
     assert section.model.model_json_schema(by_alias=True)["title"]
+
+
+@pytest.mark.parametrize(
+    ("query", "at", "said"),
+    [
+        ("sum(uptime(x))", "uptime", "unknown function with name 'uptime'"),
+        ('up{a=~"prod("}', "prod(", "illegal regex for prod("),
+        ('up{a="{{ service.name }}"} * (', "up{", "Prometheus would not understand this query"),
+        ("", "", "must not be empty"),
+    ],
+)
+def test_a_bad_query_is_told_at_the_part_that_the_parser_names(query: str, at: str, said: str) -> None:
+    """Else at its beginning. A template in it stands for some text."""
+    text = BOOK.replace("STEP", "{restart: {}}").replace("MORE", "")
+    text = text.replace("CHECK", f"{{promql: {{query: '{query}', below: 1}}}}")
+    findings = read_policies({"p.yaml": text}).findings
+    [found] = [each for each in findings if each.level is FindingLevel.ERROR]
+    line = text.splitlines()[found.line - 1]
+    assert line[found.column - 1 :].startswith(at)
+    assert said in found.message
