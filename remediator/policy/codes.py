@@ -122,6 +122,7 @@ _LIVE = {
     "L903": "no alerting rule of Prometheus has that name",
     "L904": "Prometheus keeps the alert firing for longer than its resolution is waited for",
 }
+_LIVE_NOTICES = {"L905": "a cooldown that is over before Prometheus can let the alert fire again"}
 _LIVE_ERRORS = {
     "L900": "Prometheus cannot be asked",
     "L902": "Prometheus refuses a query",
@@ -136,6 +137,7 @@ CODES: dict[str, Code] = {
         _codes(Level.NOTICE, _NOTICES),
         _codes(Level.WARNING, _TESTS, Stage.TESTS),
         _codes(Level.WARNING, _LIVE, Stage.WORLD),
+        _codes(Level.NOTICE, _LIVE_NOTICES, Stage.WORLD),
         _codes(Level.ERROR, _LIVE_ERRORS, Stage.WORLD),
     )
     for code in sorted(group, key=lambda each: each.name)
