@@ -6,7 +6,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/remediator check remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/findings.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -63,6 +64,10 @@ docs-check: ## links, settings, targets and commands that the documentation name
 reference: ## docs/reference.md, from the plugins themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
+
+findings: ## the table of docs/findings.md, from the codes themselves
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/findings.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

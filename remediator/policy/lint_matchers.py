@@ -12,12 +12,15 @@ from remediator.core.policies import Rule
 from remediator.core.text import plain
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Items, Scalar, follow
-from remediator.policy.shapes import Shape, possible_values, shape_of, takes_everything
+from remediator.policy.shapes import Shape, heads, possible_values, shape_of, takes_everything
 
 MOST_COMPARED = 300
 """Rules of one kind that a rule is compared with, so that the time stays linear in the number of rules."""
 MOST_COMPARED_IN_ALL = 500_000
 """Pairs of rules that are compared in one run: about a second. Beyond it R101 keeps quiet."""
+
+LONGEST_BEGINNING = 64
+"""Characters of a value by which rules are found."""
 
 _LOOKS_LIKE_PATTERN = re.compile(r"\.[*+]|[A-Za-z0-9_]\|[A-Za-z0-9_]|^\^|\$$", re.ASCII)
 
@@ -102,24 +105,40 @@ class _Meant:
             needed=frozenset(name for name, own in by_name.items() if not all(map(takes_everything, own))),
         )
 
+    def beginnings(self) -> tuple[tuple[str, str], ...]:
+        """A label with what its value begins with, one of which holds for all that the rule matches."""
+        for name in sorted(self.by_name, key=lambda each: (each != "alertname", each)):
+            listed = self.values[name]
+            if listed is None:
+                listed = next((found for each in self.by_name[name] if (found := heads(each))), None)
+            if listed and "" not in listed:
+                return tuple((name, head[:LONGEST_BEGINNING]) for head in sorted(listed))
+        return ()
+
+    def examples(self) -> Iterator[tuple[str, str]]:
+        """Labels with values of theirs, each of which an earlier rule that covers this one must match."""
+        for name, own in self.by_name.items():
+            listed = self.values[name]
+            if listed:
+                yield name, min(listed)
+            else:
+                shapes = [shape_of(each.value) for each in own if each.op is MatchOp.MATCHES]
+                yield from ((name, shape.samples()[0]) for shape in shapes if shape is not None)
+
 
 @dataclass(kw_only=True, slots=True)
 class _Earlier:
-    """The rules seen so far, by the labels they need and what they want of ``alertname``."""
+    """The rules seen so far: by what some label must begin with; the few others by the labels they need."""
 
-    by_value: dict[str, list[_Meant]] = field(default_factory=lambda: defaultdict(list))
-    by_matcher: dict[Matcher, list[_Meant]] = field(default_factory=lambda: defaultdict(list))
+    by_beginning: dict[tuple[str, str], list[_Meant]] = field(default_factory=lambda: defaultdict(list))
     others: dict[frozenset[str], list[_Meant]] = field(default_factory=lambda: defaultdict(list))
     compared: int = 0
 
     def add(self, meant: _Meant) -> None:
-        wanted = meant.by_name.get("alertname", ())
-        listed = meant.values.get("alertname")
-        for value in listed or ():
-            self.by_value[value].append(meant)
-        if len(wanted) == 1:
-            self.by_matcher[wanted[0]].append(meant)
-        if listed is None:
+        beginnings = meant.beginnings()
+        for beginning in beginnings:
+            self.by_beginning[beginning].append(meant)
+        if not beginnings:
             self.others[meant.needed].append(meant)
 
     def covering(self, meant: _Meant) -> Rule | None:
@@ -134,10 +153,9 @@ class _Earlier:
         return None
 
     def _candidates(self, meant: _Meant) -> Iterator[_Meant]:
-        for value in sorted(meant.values.get("alertname") or ())[:1]:
-            yield from self.by_value.get(value, [])[:MOST_COMPARED]
-        for matcher in meant.by_name.get("alertname", ()):
-            yield from self.by_matcher.get(matcher, [])[:MOST_COMPARED]
+        for name, value in meant.examples():
+            for end in range(1, min(len(value), LONGEST_BEGINNING) + 1):
+                yield from self.by_beginning.get((name, value[:end]), ())[:MOST_COMPARED]
         for needed, rules in self.others.items():
             if needed <= meant.needed:
                 yield from rules[:MOST_COMPARED]

@@ -12,7 +12,7 @@ from remediator.core.policies import Policy, Rule
 from remediator.policy.shapes import possible_values
 from remediator.policy.templates import LabelTemplate
 
-MOST_TRIED = 1_000_000
+MOST_TRIED = 200_000
 """Matchers that are tried on names of services in one run; beyond it a rule is taken to select any."""
 
 _CHAIN = re.compile(r"\{\{\s*labels\.\w+(\s+or\s+labels\.\w+)*\s*\}\}", re.ASCII)

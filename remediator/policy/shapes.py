@@ -105,6 +105,12 @@ def takes_everything(matcher: Matcher) -> bool:
     return shape is not None and shape.everything
 
 
+def heads(matcher: Matcher) -> frozenset[str] | None:
+    """What a value begins with when the matcher ``=~`` holds: one of these, at most 64 characters of it."""
+    shape = shape_of(matcher.value) if matcher.op is MatchOp.MATCHES else None
+    return None if shape is None else frozenset(_head(each)[:64] for each in shape.alternatives)
+
+
 def possible_values(matchers: Iterable[Matcher], name: str) -> frozenset[str] | None:
     """The only values of label ``name`` for which all matchers hold; None when they are no short list."""
     own = [matcher for matcher in matchers if matcher.name == name]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from remediator.policy.findings import Level
@@ -208,16 +205,3 @@ def test_what_looks_like_a_secret_is_an_error_and_never_repeated(secret: str) ->
 
 def test_lints_run_beside_errors() -> None:
     assert lint(USED + "bogus: {}\nservices: {e: {depends_on: [e]}}\n") == ["2:1 P010", "3:12 C501"]
-
-
-def test_every_code_is_in_the_reference() -> None:
-    """The documentation lists each code that the sources can give, and no other."""
-    root = Path(__file__).parents[2]
-    given = set()
-    for package in ("policy", "channels"):
-        for path in (root / "remediator" / package).glob("*.py"):
-            given |= set(re.findall(r'"([PRBSGEC]\d{3})"', path.read_text()))
-    listed = set(
-        re.findall(r"^\| `([A-Z]\d{3})` ", (root / "docs" / "policies.md").read_text(), re.MULTILINE)
-    )
-    assert listed == given
