@@ -38,7 +38,7 @@ def differences(text: str) -> Iterator[str]:
         yield f"docs/findings.md: add a section: ## {name}"
     for name in sections:
         if name not in CODES:
-            yield f"docs/findings.md: {name} is no code; add it to remediator/policy/codes.py or remove the section"
+            yield f"docs/findings.md: {name} is no code; add it to policy/codes.py or remove the section"
 
 
 def with_table(text: str) -> str:
@@ -55,7 +55,7 @@ def _row(code: Code) -> str:
 
 def _order(code: Code) -> tuple[int, str]:
     """By the part of the files that is meant, in the order of the page."""
-    return "PRBSGECKL".find(code.name[0]) % 100, code.name
+    return "PRBSGECNKL".find(code.name[0]) % 100, code.name
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def page() -> str:
 
 def block(title: str) -> str:
     """The block that begins with this comment."""
-    return next(text for found, text in _BLOCK.findall(page()) if found.startswith(title))
+    return next(str(text) for found, text in _BLOCK.findall(page()) if found.startswith(title))
 
 
 def examples() -> Iterator[Example]:

@@ -17,12 +17,14 @@ from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
 from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
+from remediator.guards.supported import Supported
 from remediator.guards.target import Target
 
 GUARDS: tuple[Guard, ...] = (
     KillSwitch(),
     ClockGuard(),
     ModeGuard(),
+    Supported(),
     StillFiring(),
     Target(),
     Population(),

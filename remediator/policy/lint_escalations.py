@@ -11,12 +11,13 @@ from remediator.core.policies import (
     PageUnlessVerified,
     QueryBound,
     Raise,
+    Rule,
     ServicesAffected,
+    Severity,
     StillOpen,
     severity_rank,
 )
 from remediator.core.times import Millis, format_duration
-from remediator.policy.findings import Spot
 from remediator.policy.lint_runbooks import verification_window
 from remediator.policy.lint_view import Note, View
 
@@ -52,9 +53,7 @@ def unused_severities(view: View) -> Iterator[Note]:
     """S303: a severity that no rule gives and nothing is raised to."""
     if not view.sound or not view.policy.rules:
         return
-    raises = [each for rule in view.policy.rules for each in rule.raises]
-    raises += [each for severity in view.policy.severities.values() for each in severity.raises]
-    used = {*view.used("severities"), *(each.to for each in raises)}
+    used = set(view.used("severities"))
     for name in view.policy.severities:
         if name not in used:
             text = f"no rule is of {name}: only people can declare such an incident; remove it, or use it"
@@ -124,42 +123,28 @@ def levels_never_reached(view: View) -> Iterator[Note]:
 
 
 def idle_raises(view: View) -> Iterator[Note]:
-    """R111 and R112: raises that change nothing, and conditions that never or always hold."""
-    for rule in view.policy.rules:
-        yield from _raises(f"rule '{rule.name}'", rule.severity, rule.raises, view, ("rules", rule.name))
-    for name, severity in view.policy.severities.items():
-        yield from _raises(name, name, severity.raises, view, ("severities", name))
+    """R111: raises that never happen, because another one of the same holder comes first."""
+    holders: list[Rule | Severity] = [*view.policy.rules, *view.policy.severities.values()]
+    for holder in holders:
+        section = "rules" if isinstance(holder, Rule) else "severities"
+        for number, each in enumerate(holder.raises):
+            other = _earlier(each, holder.raises)
+            if other is not None:
+                text = f"this raise to {each.to} never happens: another one raises to {other.to} before it; "
+                at = view.spot(section, holder.name, "raise", str(number), "to")
+                yield Note(at=at, code="R111", message=text + "remove one of them")
 
 
-def _raises(
-    what: str, base: str, raises: tuple[Raise, ...], view: View, holder: tuple[str, str]
-) -> Iterator[Note]:
-    for number, each in enumerate(raises):
-        at = _place(each, view, holder, number)
-        if severity_rank(each.to) >= severity_rank(base):
-            text = f"{what} is {base} already, and {each.to} is not more severe; name a more severe one"
-            yield Note(at=at, code="R111", message=text)
-        elif why := _never(each, raises) or _at_once(each):
-            yield Note(at=at, code="R112", message=f"this raise to {each.to} {why}")
-
-
-def _place(each: Raise, view: View, holder: tuple[str, str], number: int) -> Spot:
-    listed = view.node(*holder, "raise", str(number))
-    if listed is not None:
-        return view.spot(*holder, "raise", str(number), "to")
-    return view.spot(*holder, "raise", "to") if view.node(*holder, "raise") else view.spot(*holder)
-
-
-def _never(each: Raise, raises: tuple[Raise, ...]) -> str:
-    """Why another one always comes first; empty when none does."""
+def _earlier(each: Raise, raises: tuple[Raise, ...]) -> Raise | None:
+    """A raise that always comes before this one and goes as far."""
     own = _reached_at(each)
     for other in raises:
         there = _reached_at(other)
         if own is None or there is None or type(other.when) is not type(each.when):
             continue
         if there < own and severity_rank(other.to) <= severity_rank(each.to):
-            return f"never happens: another one raises to {other.to} before it; remove one of them"
-    return ""
+            return other
+    return None
 
 
 def _reached_at(each: Raise) -> int | None:
@@ -171,9 +156,3 @@ def _reached_at(each: Raise) -> int | None:
             return at_least
         case QueryBound():
             return None
-
-
-def _at_once(each: Raise) -> str:
-    if isinstance(each.when, ServicesAffected) and each.when.at_least <= 1:
-        return "happens at once: an incident's own service counts; write 2 or more"
-    return ""

@@ -11,6 +11,9 @@ from remediator.policy.findings import MOST_COMPARED
 from remediator.policy.lint_rules import has_target
 from remediator.policy.lint_view import Note, View
 
+LONGEST_SLIP = 2
+"""Characters by which a misspelt name is longer or shorter: ``db-primary`` is no slip of ``db``."""
+
 
 def outside_namespaces(view: View) -> Iterator[Note]:
     """G401: rules act on services where the guards never allow a change."""
@@ -70,7 +73,8 @@ def misspelt_protection(view: View) -> Iterator[Note]:
         return
     for number, name in enumerate(view.policy.guards.protect):
         near = () if name in workloads else get_close_matches(name, sorted(workloads), n=1, cutoff=0.8)
-        if near and near[0] not in view.policy.guards.protect:
+        slip = bool(near) and abs(len(near[0]) - len(name)) <= LONGEST_SLIP
+        if slip and near[0] not in view.policy.guards.protect:
             text = f"no service has {name}, so this may protect nothing; did you mean '{near[0]}'?"
             yield Note(at=view.spot("guards", SINGLE, "protect", str(number)), code="G404", message=text)
 

@@ -200,7 +200,8 @@ def timings(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
         if slowest.waits > runbook.limits.cooldown:
             text = (
                 f"the cooldown of {format_duration(runbook.limits.cooldown)} is over before {slowest.name} "
-                f"can fire again: Prometheus waits {format_duration(slowest.waits)} first (for:); make it longer"
+                f"can fire again: Prometheus waits {format_duration(slowest.waits)} first (for:); make it "
+                "longer"
             )
             written = ["limits", "cooldown"] if view.node("runbooks", name, "limits", "cooldown") else []
             yield Note(at=view.spot("runbooks", name, *written), code="L905", message=text)

@@ -14,6 +14,7 @@ NEED_A_WORKLOAD = frozenset(
     (
         *("restart", "scale", "rollback", "delete_pod", "evict_pod", "set_image", "set_resources", "hpa"),
         "isolate",
+        "restore",
     )
 )
 """Actions that do something to the service's workload."""
@@ -25,8 +26,8 @@ def unknown_services(view: View) -> Iterator[Note]:
         return
     known = view.draft.services.items
     for rule in view.policy.rules:
-        if not rule.runbooks or has_target(view, rule):
-            continue
+        if not rule.runbooks or rule.lacks or has_target(view, rule):
+            continue  # what it lacks, a notice says
         if isinstance(rule.service, LabelTemplate) and rule.service.constant:
             name = rule.service.source.strip()
             if name not in known:
@@ -91,7 +92,7 @@ def long_holds(view: View) -> Iterator[Note]:
 
 
 def nothing_to_act_upon(view: View) -> Iterator[Note]:
-    """R113: a rule whose steps need a workload, for services that have none."""
+    """R112: a rule whose steps need a workload, for services that have none."""
     if not view.draft.whole:
         return
     for rule in view.policy.rules:
@@ -108,4 +109,4 @@ def nothing_to_act_upon(view: View) -> Iterator[Note]:
                 f"rule '{rule.name}' acts on {shown}, which {has} no workload, so nothing is ever done; add "
                 "workload: deployment/NAME to the service"
             )
-            yield Note(at=view.spot("rules", rule.name, "runbooks"), code="R113", message=text)
+            yield Note(at=view.spot("rules", rule.name, "runbooks"), code="R112", message=text)

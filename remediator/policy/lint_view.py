@@ -80,7 +80,7 @@ class View:
         for reference in REFERENCES:
             source = self.draft.section(reference.source)
             if reference.target == target and source is not None:
-                for item in source.items.values():
+                for item in source.all_items:
                     for node in follow(item.node, reference.keys):
                         if isinstance(node, Scalar):
                             yield node.text

@@ -12,14 +12,16 @@ from pydantic import BaseModel
 from remediator.core.errors import PolicyError
 from remediator.core.policies import GuardPolicy, Policy
 from remediator.policy.codes import Stage
+from remediator.policy.declaring import check_declared, declared_in
 from remediator.policy.digest import digest_of
-from remediator.policy.draft import SINGLE, Draft, Section, read_draft
+from remediator.policy.draft import SINGLE, Draft, Item, Section, read_draft
 from remediator.policy.findings import Finding, Findings, Level, Spot
 from remediator.policy.lint import lint, report
 from remediator.policy.lint_tests import untested_rules
 from remediator.policy.lint_view import Note, View
 from remediator.policy.plugins import to_channel
-from remediator.policy.references import check_references
+from remediator.policy.raises import Where
+from remediator.policy.references import check_raises, check_references
 from remediator.policy.rendering import render_runbook
 from remediator.policy.silences import Silenced, apply_silences, read_silences
 from remediator.policy.sources import Source, read_sources
@@ -71,6 +73,8 @@ def examine(source: Source, *, advise: bool = True) -> Examined:
     sources = read_sources(source, out)
     draft = read_draft(sources, out)
     check_references(draft, out)
+    check_raises(draft, out)
+    check_declared(draft, out)
     view = View(draft=draft, policy=build(draft), sound=not out.has_errors and draft.whole)
     lint(view, out, advise=advise)
     if sources.texts and draft.whole and not draft.severities.items:
@@ -112,10 +116,14 @@ def build(draft: Draft) -> Policy:
     guards = draft.guards.items.get(SINGLE)
     operator = draft.operator.items.get(SINGLE)
     policy = Policy(
-        severities=_built(draft.severities, lambda name, model: model.build(name)),
+        severities={
+            name: item.model.build(name, _places(item))
+            for name, item in draft.severities.items.items()
+            if item.model is not None
+        },
         services=_built(draft.services, lambda name, model: model.build(name)),
         rules=tuple(
-            item.model.build(str(item.at)) for item in draft.rules.items.values() if item.model is not None
+            item.model.build(_places(item)) for item in draft.rules.items.values() if item.model is not None
         ),
         runbooks=_built(draft.runbooks, lambda name, model: model.build(name)),
         guards=guards.model.build() if guards is not None and guards.model is not None else GuardPolicy(),
@@ -124,9 +132,14 @@ def build(draft: Draft) -> Policy:
         operator=tuple(operator.model.channels)
         if operator is not None and operator.model is not None
         else (),
+        declared=declared_in(draft),
         render=render_runbook,
     )
     return replace(policy, digest=digest_of(policy))
+
+
+def _places(item: Item[M]) -> Where:
+    return lambda *keys: str(item.spot(*keys))
 
 
 def _built(section: Section[M], make: Callable[[str, M], V]) -> dict[str, V]:

@@ -1,4 +1,4 @@
-"""Every code has a page that is true: what it calls wrong gives the code, what it calls corrected does not."""
+"""Every code has a page that is true: what it calls wrong gives the code, what it calls right does not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.finding_pages import Example, examples, page
 
 WITHOUT_EXAMPLE = {"P000", "P001", "L900"}
 """Not to be shown in a few lines of policy."""
-BESIDE = {"K951": {"R104"}, "K953": {"R104"}, "K954": {"P014"}}
-"""What a comment about a finding does not silence is told, too."""
+BESIDE = {"K951": {"R104"}, "K953": {"R104"}, "K954": {"P014"}, "N708": {"N723"}}
+"""What a comment does not silence is told, too, and a name must lead somewhere."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,7 +27,7 @@ def test_codes_sections_and_table_are_the_same() -> None:
 def test_every_code_in_the_sources_is_in_the_table_and_every_one_there_is_given() -> None:
     given = set()
     for path in (ROOT / "remediator").rglob("*.py"):
-        if path.name != "codes.py" and path.parent.name in ("policy", "channels", "core", "checks"):
+        if path.name != "codes.py" and not {"policy", "channels", "core", "checks"}.isdisjoint(path.parts):
             given |= set(re.findall(r'"([PRBSGECKLNT]\d{3})"', path.read_text()))
     assert given == CODES.keys()
 
@@ -42,6 +42,8 @@ def test_every_code_has_both_examples() -> None:
 )
 def test_the_examples_are_true(example: Example) -> None:
     codes = {each.code for each in check_policies(example.files).findings}
+    if not example.code.startswith("N"):
+        codes = {code for code in codes if not code.startswith("N")}
     assert codes == ({example.code} | BESIDE.get(example.code, set()) if example.wrong else set())
 
 
