@@ -100,6 +100,7 @@ def apply_silences(
             where = f"line {silence.line} has no finding {silence.code}"
             text = f"this silences nothing: {where}; remove the comment"
             notes.append(Note(at=silence.at, code="K952", message=text))
+    silenced.sort(key=lambda each: each.finding)
     return Heard(told=tuple(told), silenced=tuple(silenced), notes=tuple(notes))
 
 
