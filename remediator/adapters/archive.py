@@ -155,6 +155,7 @@ class Folder:
 
     def __init__(self, folder: Path, bounds: Bounds, *, leaves_free: int = LEAVES_FREE) -> None:
         self._folder, self._bounds, self._leaves_free = folder, bounds, leaves_free
+        self._mine = secrets.token_hex(4)
         self._file: int | None = None
         self._path: Path | None = None
         self._size = 0
@@ -197,7 +198,7 @@ class Folder:
         if space.f_bavail * space.f_frsize < self._leaves_free + self._bounds.file_size:
             raise OSError(28, "No space left on device for an archive: the last of it is left to the store")
         moment = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        self._path = self._folder / f"intake-{moment}Z-{secrets.token_hex(4)}.jsonl"
+        self._path = self._folder / f"intake-{moment}Z-{self._mine}.jsonl"
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._size, self._day = 0, at // DAY
         return self._file

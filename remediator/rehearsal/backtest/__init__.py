@@ -1,0 +1,6 @@
+"""What was recorded, played to policies: ``remediator backtest``.
+
+``files`` finds lines, ``lines`` reads them, ``series`` makes lines of Prometheus' ``ALERTS``; ``shortcut``
+knows duplicates without reading them. ``replay`` plays what is left to one policy and ``tally`` counts what
+follows; ``comparison`` says in what two replays differ, ``report`` and its neighbours tell it.
+"""
