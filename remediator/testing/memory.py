@@ -173,7 +173,7 @@ class MemoryStore(MemoryQueues):
                 episode.matched = False
         if decision.incident is None:
             if before is not None:
-                self._forget(before)
+                self._forget(before, decision.cancel)
             return CommitResult.COMMITTED
         same = before is not None and before.id == decision.incident.id
         after = replace(decision.incident, version=before.version + 1 if same and before is not None else 1)
@@ -225,14 +225,14 @@ class MemoryStore(MemoryQueues):
     def _add_effect(self, queue: Queue, incident: IncidentId, effect: Effect | Message) -> None:
         self._add(queue, incident, *codec.pack(effect))
 
-    def _forget(self, incident: Incident) -> None:
+    def _forget(self, incident: Incident, cancelled: frozenset[str]) -> None:
         del self._incidents[incident.id]
         if self._groups.get(incident.group) == incident.id:
             del self._groups[incident.group]
         self._firing.pop(incident.id, None)
         self._timelines.pop(incident.id, None)
-        for name, number in incident.timers.items():
-            self._timers.pop((incident.id, f"{name}#{number}"), None)
+        for name in cancelled:
+            self._timers.pop((incident.id, name), None)
 
     async def append(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
         """As the Protocol says."""
