@@ -8,7 +8,7 @@ from remediator.core.incident import Incident, IncidentId
 from remediator.core.journal import Entry
 from remediator.core.store import CHUNK, Delivered, Queue
 from remediator.core.times import Instant
-from remediator.rehearsal.jumping import is_idle_poll, last_idle_moment, skip_rounds
+from remediator.rehearsal.jumping import idle_until, is_idle, skip_rounds
 from remediator.testing.memory import MemoryStore
 
 REPLICA = "rehearsal"
@@ -38,23 +38,24 @@ class StageStore(MemoryStore):
                 return self._take(queues, REPLICA, CHUNK)
         return []
 
-    def jump(self, horizon: Instant, may_skip: Callable[[Incident], bool]) -> None:
-        """Skip, of all polls that fall due before anything else does, the rounds that come before that.
+    def jump(self, horizon: Instant, may_skip: Callable[[Incident, str], bool]) -> None:
+        """Skip, of all questions that are due before anything else happens, those that come before that.
 
-        ``horizon``: when something happens that no timer tells. A poll whose round must be asked is something
+        ``horizon``: when something happens that no timer tells. A question that must be asked is something
         else too, and so is the moment at which a round would end its attempt.
         """
-        polls: list[tuple[Incident, Instant]] = []
+        idle: list[tuple[IncidentId, str, Instant]] = []
         while (head := self.next_timer()) is not None and head[0] < horizon:
             due, incident_id, timer = head
             incident = self._incidents.get(incident_id)
-            if incident is None or not is_idle_poll(incident, timer, due) or not may_skip(incident):
+            if incident is None or not is_idle(incident, timer, due) or not may_skip(incident, timer):
                 horizon = due
                 break
             del self._timers[incident_id, timer]
-            polls.append((incident, due))
-            horizon = min(horizon, last_idle_moment(incident, due))
-        for incident, due in polls:
-            jumped = skip_rounds(incident, due, horizon)
-            self._incidents[incident.id] = jumped.incident
-            self._arm(incident.id, jumped.timer, jumped.due)
+            idle.append((incident_id, timer, due))
+            if (end := idle_until(incident, timer)) is not None:
+                horizon = min(horizon, end)
+        for incident_id, timer, due in idle:
+            jumped = skip_rounds(self._incidents[incident_id], timer, due, horizon)
+            self._incidents[incident_id] = jumped.incident
+            self._arm(incident_id, jumped.timer, jumped.due)

@@ -17,10 +17,11 @@ from remediator.core.alerts import Alert, Lane, Notification, Rejected
 from remediator.core.classify import Classifier
 from remediator.core.codec import Recorded
 from remediator.core.incident import Incident, IncidentId, Status
-from remediator.core.journal import Act, Entry
+from remediator.core.journal import Act, Effect, Entry, Weigh
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import CHUNK, Delivered, Queue
 from remediator.core.times import Instant, Millis
+from remediator.rehearsal.jumping import POLL
 from remediator.rehearsal.keeping import EVENTS, WORK, StageStore
 from remediator.rehearsal.watching import EFFECT, Judged, PageSent, Watch, WatchedJourney, Watcher
 from remediator.rehearsal.world import Working, World
@@ -223,15 +224,23 @@ class Stage:
         if self._jumps:
             self.store.jump(min(moments), self._may_skip)
 
-    def _may_skip(self, incident: Incident) -> bool:
-        """Whether its checks would answer what they answered last."""
-        return self._watch.asked.get(incident.id) == self._stamp(incident)
+    def _may_skip(self, incident: Incident, timer: str) -> bool:
+        """Whether the answers would be those that were given last."""
+        if timer.startswith(POLL):
+            return self._watch.asked.get(incident.id) == self._stamp(incident)
+        return self._watch.weighed.get(incident.id) == self._scales()
 
-    def _asked_under(self, incident: IncidentId) -> tuple[int, int, int] | None:
-        known = self.store.find(incident)
-        return None if known is None else self._stamp(known)
+    def _asked_under(self, effect: Effect) -> tuple[int, ...]:
+        """What the answer to a question depends on, as it is now."""
+        if isinstance(effect, Weigh):
+            return self._scales()
+        known = self.store.find(effect.incident)
+        return () if known is None else self._stamp(known)
 
-    def _stamp(self, incident: Incident) -> tuple[int, int, int]:
+    def _scales(self) -> tuple[int, ...]:
+        return self.world.version, self._watch.shifts
+
+    def _stamp(self, incident: Incident) -> tuple[int, ...]:
         """What the answers of an incident's checks depend on."""
         attempt = incident.active
         return self.world.version, self.world.touched(attempt.target if attempt else ""), incident.alerts
@@ -241,7 +250,7 @@ class Stage:
     def _working(self) -> Working | None:
         effect = EFFECT.get()
         incident = self.store.find(effect.incident) if effect is not None else None
-        if effect is None or incident is None or incident.active is None:
+        if isinstance(effect, Weigh) or effect is None or incident is None or incident.active is None:
             return None
         return incident, incident.active, effect if isinstance(effect, Act) else None
 

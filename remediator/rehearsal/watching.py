@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from remediator.core.alerts import Disposition
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
-from remediator.core.incident import IncidentId
+from remediator.core.incident import IncidentId, Status
 from remediator.core.journal import (
     Act,
     Diagnose,
@@ -23,6 +23,7 @@ from remediator.core.journal import (
     PageKind,
     PageResult,
     Verify,
+    Weigh,
 )
 from remediator.core.store import Delivered
 from remediator.core.times import Instant
@@ -78,8 +79,12 @@ class Watch:
         self.pages: list[PageSent] = []
         self.verdicts: list[Judged] = []
         self.troubles: list[str] = []
-        self.asked: dict[str, object] = {}
-        """What the answers of an incident's checks depended on when they were last asked."""
+        self.asked: dict[IncidentId, tuple[int, ...]] = {}
+        self.weighed: dict[IncidentId, tuple[int, ...]] = {}
+        """What the answers of an incident's checks, and of what would raise it, last depended on."""
+        self.shifts = 0
+        """How often an incident opened or was over."""
+        self._open: set[IncidentId] = set()
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Counted."""
@@ -87,6 +92,10 @@ class Watch:
 
     def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """Passed on."""
+        after = decision.incident
+        if after is not None and (after.id in self._open) is (after.status in (Status.HELD, Status.RESOLVED)):
+            self.shifts += 1
+            self._open ^= {after.id}
         for watcher in self.watchers:
             watcher.committed(self.now(), decision, matches)
 
@@ -106,7 +115,9 @@ class Watch:
         """Kept: in a rehearsal there should be none."""
         self.troubles.append(f"{where}: {type(error).__name__}: {error}")
 
-    def performed(self, what: Any, outcome: Outcomes | None, stamp: Callable[[IncidentId], object]) -> None:
+    def performed(
+        self, what: Any, outcome: Outcomes | None, stamp: Callable[[Effect], tuple[int, ...]]
+    ) -> None:
         """Kept where it was a page that was taken; passed on otherwise."""
         match what:
             case Page() if isinstance(outcome, Paged):
@@ -115,9 +126,11 @@ class Watch:
                     self._page(str(what.incident), what.channel, level)
             case Notice():
                 self._page("", what.channel, 0)
-            case Diagnose() | Act() | Verify():
+            case Diagnose() | Act() | Verify() | Weigh():
                 if isinstance(what, Verify):
-                    self.asked[what.incident] = stamp(what.incident)
+                    self.asked[what.incident] = stamp(what)
+                elif isinstance(what, Weigh):
+                    self.weighed[what.incident] = stamp(what)
                 for watcher in self.watchers:
                     watcher.performed(self.now(), what, outcome)
             case _:
@@ -134,13 +147,13 @@ class WatchedJourney(Journey):
     """The daemon's own journey; what it performs is seen."""
 
     watch: Watch
-    stamp: Callable[[IncidentId], object]
+    stamp: Callable[[Effect], tuple[int, ...]]
 
     async def perform(self, delivery: Delivered, performer: Perform) -> None:
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(what if isinstance(what, Diagnose | Act | Verify) else None)
+            EFFECT.set(what if isinstance(what, Diagnose | Act | Verify | Weigh) else None)
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome
