@@ -7,7 +7,7 @@ opens another incident), so the stage forgets it: a month needs the memory of it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -41,8 +41,8 @@ class Replay:
         )
         self._over: deque[tuple[Instant, IncidentId]] = deque()
 
-    def _make_store(self, *args: object, **kwargs: object) -> RecordStore:
-        self._store = RecordStore(*args, **kwargs)
+    def _make_store(self, clock: Callable[[], int]) -> RecordStore:
+        self._store = RecordStore(clock)
         return self._store
 
     def rule(self, labels: Mapping[str, str]) -> Rule | None:
@@ -74,6 +74,8 @@ class Replay:
             known = self._store.find(name)
             if known is not None and known.resolved_at == resolved_at:
                 self._store.forget(name)
+                watch.asked.pop(name, None)
+                watch.weighed.pop(name, None)
 
     # --- rehearsal.watching.Watcher ---
 

@@ -155,7 +155,8 @@ class Backtest:
             pair_up(replays[0].tally, replays[1].tally)
         else:
             replays[0].tally.joined.clear()
-        if pieces is not None and self._shortcut is not None:
+        firing = any(alert.status is AlertStatus.FIRING for alert in alerts)  # the others hardly come again
+        if firing and pieces is not None and self._shortcut is not None:
             matched = [tuple(each.rule(alert.labels) is not None for each in replays) for alert in alerts]
             self._shortcut.learn(pieces, taken, matched)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from remediator.core.alerts import AlertStatus, Disposition, Rejected
 from remediator.core.incident import EffectId, IncidentId
@@ -14,8 +14,8 @@ from remediator.rehearsal.keeping import StageStore
 class RecordStore(StageStore):
     """Says what became of each alert, knows repeats without being given them, and can forget."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # whatever the stage's own takes
+    def __init__(self, clock: Callable[[], int]) -> None:
+        super().__init__(clock)
         self._steps: dict[IncidentId, set[EffectId]] = {}
         self.admitted: list[Disposition] = []
         """What became of the alerts that were taken in since somebody last looked, in their order."""
@@ -47,4 +47,5 @@ class RecordStore(StageStore):
             self._intents.pop(effect, None)
         known = self._incidents.get(incident)
         if known is not None:
-            self._forget(known)
+            armed = frozenset(f"{timer}#{number}" for timer, number in known.timers.items())
+            self._forget(known, armed)

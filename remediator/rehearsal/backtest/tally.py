@@ -19,7 +19,7 @@ from remediator.core.text import plain
 from remediator.core.times import HOUR, Instant
 from remediator.core.verdicts import Verdict
 
-LONGEST_LABELS = 200
+LONGEST_LABELS = 140
 """Characters of the labels in an example."""
 FIRST_LABELS = ("alertname", "namespace", "service", "app", "job", "pod")
 

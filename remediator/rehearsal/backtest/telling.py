@@ -116,9 +116,10 @@ def _summary(report: Report, candidate: Side, changes: Changes) -> Section:
         return Section(title="Backtest", lines=lines, items=(_item("nothing changes over this record"),))
     gained, lost = changes.gained, changes.lost
     told = (
-        f"{_many(changes.severity_count, 'alert')} change severity, {changes.rule_count:,} change rule alone",
+        f"alerts that change severity {changes.severity_count:,}, that change rule alone "
+        f"{changes.rule_count:,}",
         f"incidents {_step(current.incidents, candidate.incidents)}: {gained.incidents.count:,} gained, "
-        f"{lost.incidents.count:,} lost",
+        f"{lost.incidents.count:,} lost{_changed(current.incidents, candidate.incidents)}",
         f"pages {_step(current.pages, candidate.pages)}: more in {_many(gained.paged.count, 'incident')}, "
         f"fewer in {lost.paged.count:,}, sooner in {gained.sooner.count:,}, later in {lost.sooner.count:,}",
         f"attempts {_step(current.outcomes, candidate.outcomes)}"
@@ -393,6 +394,12 @@ def _outcomes(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     names = sorted({*before, *after})
     told = [f"{name} {_arrow(before.get(name, 0), after.get(name, 0))}" for name in names]
     return ": " + ", ".join(told) if told else ""
+
+
+def _changed(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """Those that are not as many as before."""
+    names = [name for name in sorted({*before, *after}) if before.get(name, 0) != after.get(name, 0)]
+    return "".join(f"; {name} {_arrow(before.get(name, 0), after.get(name, 0))}" for name in names)
 
 
 def _minute(at: Instant) -> str:
