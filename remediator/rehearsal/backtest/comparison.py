@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from remediator.core.alerts import Alert
@@ -99,9 +99,9 @@ class Listed:
 class Difference:
     """What one replay has and the other has not.
 
-    ``incidents``: those without a counterpart. ``paged``: those with more pages than their counterparts.
-    ``sooner``: those with a page before the first of their counterparts. ``attempted``: those with an
-    attempt, or an outcome of one, that their counterparts do not have.
+    ``incidents``: those without a counterpart. The others are of incidents that have one. ``paged``: with
+    more pages than their counterparts; ``sooner``: with a page before the first of theirs; ``attempted``: with
+    an attempt, or an outcome of one, that they do not have. An attempt that ends otherwise is gained.
     """
 
     incidents: Listed
@@ -136,16 +136,28 @@ def pair_up(current: Tally, candidate: Tally) -> None:
 
 def compare(current: Tally, candidate: Tally) -> Comparison:
     """After both replays have come to their end."""
-    return Comparison(gained=_beyond(candidate, current), lost=_beyond(current, candidate))
+    gained = _beyond(candidate, current, lambda more, less: bool(more))
+    return Comparison(
+        gained=gained, lost=_beyond(current, candidate, lambda more, less: bool(more and not less))
+    )
 
 
-def _beyond(mine: Tally, other: Tally) -> Difference:
+_Attempts = Counter[tuple[str, str]]
+
+
+def _beyond(mine: Tally, other: Tally, told: Callable[[_Attempts, _Attempts], bool]) -> Difference:
+    """``told``: whether attempts that only mine has, beside those that only the other has, belong here."""
     pairs = [(note, _counterparts(note, other)) for note in mine.notes.values() if note.opened_at is not None]
+    met = [pair for pair in pairs if pair[1]]
     return Difference(
         incidents=_listed(pair for pair in pairs if not pair[1]),
-        paged=_listed(pair for pair in pairs if len(pair[0].pages) > sum(len(o.pages) for o in pair[1])),
-        sooner=_listed(pair for pair in pairs if _is_sooner(*pair)),
-        attempted=_listed(pair for pair in pairs if _attempts([pair[0]]) - _attempts(pair[1])),
+        paged=_listed(pair for pair in met if len(pair[0].pages) > sum(len(o.pages) for o in pair[1])),
+        sooner=_listed(pair for pair in met if _is_sooner(*pair)),
+        attempted=_listed(
+            (note, others)
+            for note, others in met
+            if told(_attempts([note]) - _attempts(others), _attempts(others) - _attempts([note]))
+        ),
     )
 
 
@@ -159,7 +171,7 @@ def _is_sooner(note: Note, others: tuple[Note, ...]) -> bool:
     return bool(note.pages and first) and note.pages[0][0] < min(first)
 
 
-def _attempts(notes: Iterable[Note]) -> Counter[tuple[str, str]]:
+def _attempts(notes: Iterable[Note]) -> _Attempts:
     return Counter(attempt for note in notes for attempt in note.attempts)
 
 

@@ -13,7 +13,9 @@ _HARMLESS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
 
 def as_markdown(sections: Iterable[Section]) -> str:
     """The whole report."""
-    return "\n".join(_lines(sections)).rstrip() + "\n"
+    lines = list(_lines(sections))
+    kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
+    return "\n".join(kept).rstrip() + "\n"
 
 
 def _lines(sections: Iterable[Section]) -> Iterator[str]:

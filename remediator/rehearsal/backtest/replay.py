@@ -31,9 +31,12 @@ FORGET_AFTER = REOPENS_WITHIN + MINUTE
 class Replay:
     """One policy, what it was given and what came of it. Close it. ``at`` never goes back."""
 
-    def __init__(self, policy: Policy, start_at: Instant, ceiling: Mode = Mode.AUTO) -> None:
+    def __init__(
+        self, policy: Policy, start_at: Instant, *, ceiling: Mode = Mode.AUTO, forgets: bool = True
+    ) -> None:
         self.policy = policy
         self.tally = Tally(policy)
+        self._forgets = forgets
         self._rules = Classifier(policy)
         self._store: RecordStore
         self._stage = Stage(
@@ -69,7 +72,7 @@ class Replay:
         watch = self._stage.watch
         watch.pages.clear()
         watch.verdicts.clear()
-        while self._over and self._over[0][0] <= at - FORGET_AFTER:
+        while self._forgets and self._over and self._over[0][0] <= at - FORGET_AFTER:
             resolved_at, name = self._over.popleft()
             known = self._store.find(name)
             if known is not None and known.resolved_at == resolved_at:

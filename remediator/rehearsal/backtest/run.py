@@ -34,12 +34,17 @@ class Played:
 
 
 class Backtest:
-    """Plays lines to policies. ``shortcut``: repeats are known by their bytes; without it, all is read."""
+    """Plays lines to policies.
 
-    def __init__(self, policies: Sequence[Played], *, record: str = "", shortcut: bool = True) -> None:
+    ``shortcuts``: repeats are known by their bytes, and what is over for good is forgotten. Without, every
+    line is read and everything kept, which comes to the same.
+    """
+
+    def __init__(self, policies: Sequence[Played], *, record: str = "", shortcuts: bool = True) -> None:
         self._played = policies
         self._record = record
-        self._shortcut = Shortcut() if shortcut else None
+        self._forgets = shortcuts
+        self._shortcut = Shortcut() if shortcuts else None
         self._replays: list[Replay] = []
         self._unmatched = [Unmatched() for _ in policies]
         self._moves = Moves()
@@ -107,7 +112,10 @@ class Backtest:
 
     def _all(self) -> list[Replay]:
         if not self._replays:
-            self._replays = [Replay(each.policy, self._now, each.ceiling) for each in self._played]
+            self._replays = [
+                Replay(each.policy, self._now, ceiling=each.ceiling, forgets=self._forgets)
+                for each in self._played
+            ]
         return self._replays
 
     def _count(self, at: Instant, alerts: int, *, timed: bool) -> None:

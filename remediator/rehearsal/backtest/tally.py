@@ -57,6 +57,8 @@ class Note:
     opened_at: Instant | None = None
     """None while it waits for its hold; then it may never be one."""
     reopened: int = 0
+    late: bool = False
+    """Resolved later than its severity promises, once at least."""
     pages: list[tuple[Instant, int, str]] = field(default_factory=list)
     """When, on which level, to which channel."""
     attempts: list[tuple[str, str]] = field(default_factory=list)
@@ -198,7 +200,8 @@ class Tally:
             case Kind.RESOLVED:
                 promised = self._policy.severities.get(incident.severity)
                 took, within = data["took"], promised.resolve_within if promised is not None else None
-                if within is not None and isinstance(took, int) and took > within:
+                if within is not None and isinstance(took, int) and took > within and not note.late:
+                    note.late = True
                     self.late[incident.severity] += 1
             case Kind.ATTEMPT_ENDED:
                 note.attempts.append((str(data["runbook"]), str(data["outcome"])))

@@ -205,7 +205,7 @@ def _incidents(changes: Changes) -> Iterator[Section]:
         ("Incidents paged sooner", gained.sooner, "pages"),
         ("Incidents paged later", lost.sooner, "less pages"),
         ("Attempts gained, or with another outcome", gained.attempted, "attempts"),
-        ("Attempts lost, or with another outcome", lost.attempted, "less attempts"),
+        ("Attempts lost", lost.attempted, "less attempts"),
     ):
         if rows.count:
             yield Section(title=title, items=tuple(_incident_items(rows, what)))
