@@ -137,7 +137,7 @@ def measure_backtest(folder: Path, alerts: int = ALERTS) -> Replayed:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=ROOT,
-        preexec_fn=lambda: os.sched_setaffinity(0, {one}),  # noqa: PLW1509  # nothing runs beside us here
+        preexec_fn=lambda: os.sched_setaffinity(0, {one}),  # nothing runs beside us here
     )  # fmt: skip
     took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     report = json.loads(done.stdout)

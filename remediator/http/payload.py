@@ -116,7 +116,10 @@ _DECODER = json.JSONDecoder(
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """The JSON object that ``body`` is, without duplicate keys and numbers beyond reason. Raises BadPayload."""
+    """The JSON object that ``body`` is, without duplicate keys and numbers beyond reason.
+
+    Raises BadPayload.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError as error:

@@ -12,7 +12,6 @@ import pytest
 from remediator.adapters.archive import Bounds, Folder
 from remediator.core.times import Instant
 from remediator.http.payload import parse_notification
-from remediator.rehearsal.backtest import files
 from remediator.rehearsal.backtest.files import NoRecord, Record
 from remediator.rehearsal.backtest.lines import BadLine, Line, read_line
 from tests.rehearsal.records import NOON, H, M, alert, archived, body, policy, replay
@@ -86,14 +85,11 @@ def test_bad_lines_are_told_with_their_place_and_the_rest_is_read(tmp_path: Path
     assert "UTF-8" in bad[4][1]
 
 
-def test_a_line_without_end_costs_no_memory_and_no_neighbour(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "LONGEST_LINE", 2000)  # a smaller bound, so that the test is quick
+def test_a_line_without_end_costs_no_memory_and_no_neighbour(tmp_path: Path) -> None:
     good = archived(NOON, alert("Down"))
     file = tmp_path / "record.jsonl"
     file.write_bytes(good + b"x" * 50_000 + b"\n" + good)
-    lines = list(Record(str(file)))
+    lines = list(Record(str(file), longest=2000))
     assert [line.where.rpartition(":")[2] for line in lines] == ["1", "2", "3"]
     assert max(len(line.raw) for line in lines) <= 2001
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -65,7 +66,7 @@ def test_a_report_reads_as_it_did(tmp_path: Path, form: str, name: str) -> None:
     assert text == golden.read_text(encoding="utf-8")
 
 
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "alertname": "`Down` | <!channel> **x** [a](http://evil) ~~~\n```",
     "service": "web|`$(id)`",
     "pod": "\x1b[2J\x07\u202eevil\u200b\r\nforged: line",

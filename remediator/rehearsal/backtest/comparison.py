@@ -99,9 +99,9 @@ class Listed:
 class Difference:
     """What one replay has and the other has not.
 
-    ``incidents``: those without a counterpart. The others are of incidents that have one. ``paged``: with
-    more pages than their counterparts; ``sooner``: with a page before the first of theirs; ``attempted``: with
-    an attempt, or an outcome of one, that they do not have. An attempt that ends otherwise is gained.
+    ``incidents``: those without a counterpart. The others have one. ``paged``: with more pages than their
+    counterparts; ``sooner``: with a page before the first of theirs; ``attempted``: with an attempt, or an
+    outcome of one, that they do not have. An attempt that ends otherwise is gained.
     """
 
     incidents: Listed

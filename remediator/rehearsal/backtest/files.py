@@ -34,11 +34,12 @@ class NoRecord(Exception):
 class Record:
     """What was recorded under ``path``: a file, a directory or ``-``. Iterate it once.
 
-    ``broken``: files that could not be read to their end, and why.
+    ``broken``: files that could not be read to their end, and why. ``longest``: bytes of a line that is read.
     """
 
-    def __init__(self, path: str, stdin: IO[bytes] | None = None) -> None:
+    def __init__(self, path: str, stdin: IO[bytes] | None = None, *, longest: int = LONGEST_LINE) -> None:
         self.path = path
+        self._longest = longest
         self.broken: list[tuple[str, str]] = []
         self._stdin = stdin
         self._open: dict[Path, IO[bytes]] = {}
@@ -99,12 +100,12 @@ class Record:
         text: Any = gzip.GzipFile(fileobj=buffered) if packed else buffered
         number = 0
         try:
-            blanks, first = _first(text)
+            blanks, first = _first(text, self._longest)
             if first.lstrip().startswith(b"[") or _is_spread(first):
                 for number, document in enumerate(_documents(first, text), 1):
                     yield Line(where=f"{name}, notification {number}", raw=document)
                 return
-            for number, line in enumerate(_numbered(first, text), blanks + 1):
+            for number, line in enumerate(_numbered(first, text, self._longest), blanks + 1):
                 if not line.isspace():
                     yield Line(where=f"{name}:{number}", raw=line)
         except _UNREADABLE as error:
@@ -133,10 +134,10 @@ def _begins(file: Path) -> str:
     return received_at(head) or ""
 
 
-def _first(text: IO[bytes]) -> tuple[int, bytes]:
+def _first(text: IO[bytes], longest: int) -> tuple[int, bytes]:
     """How many blank lines come first, and the line after them."""
     blanks = 0
-    while (line := text.readline(LONGEST_LINE + 1)).isspace():
+    while (line := text.readline(longest + 1)).isspace():
         blanks += 1
     return blanks, line
 
@@ -147,14 +148,14 @@ def _is_spread(first: bytes) -> bool:
     return begun.startswith(b"{") and not begun.endswith(b"}") and first.endswith(b"\n")
 
 
-def _numbered(first: bytes, text: IO[bytes]) -> Iterator[bytes]:
+def _numbered(first: bytes, text: IO[bytes], longest: int) -> Iterator[bytes]:
     """Lines; of one that is too long only the beginning, which then is none."""
     line = first
     while line:
         yield line
-        while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
-            line = text.readline(LONGEST_LINE + 1)
-        line = text.readline(LONGEST_LINE + 1)
+        while len(line) > longest and not line.endswith(b"\n"):
+            line = text.readline(longest + 1)
+        line = text.readline(longest + 1)
 
 
 def _documents(first: bytes, text: IO[bytes]) -> Iterator[bytes]:

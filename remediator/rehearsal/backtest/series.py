@@ -57,14 +57,20 @@ class Written:
 
 
 async def write_series(
-    ask: Range, span: Span, out: IO[bytes], progress: Callable[[float], None] = lambda share: None
+    ask: Range,
+    span: Span,
+    out: IO[bytes],
+    progress: Callable[[float], None] = lambda share: None,
+    *,
+    points: int = POINTS,
 ) -> Written:
     """Ask for the span in chunks, and write what fired and resolved, in its order. Raises RemediatorError.
 
-    ``progress`` hears which share of the span is done, from 0 to 1.
+    ``progress`` hears which share of the span is done, from 0 to 1. ``points``: steps in one chunk; fewer
+    where an answer is too large.
     """
     writer = _Writer(span, out)
-    points, start = POINTS, int(span.start)
+    start = int(span.start)
     while start <= span.end:
         end = start + min(points - 1, (span.end - start) // span.step) * span.step
         try:
