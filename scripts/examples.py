@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from remediator.cli.main import app
 
 DOC = Path(__file__).parent.parent / "docs" / "explain.md"
 EXAMPLE = re.compile(r"^\$ remediator (.*)\n((?:(?!```).*\n)*)", re.MULTILINE)
@@ -26,10 +30,9 @@ def main() -> int:
         (policies / "shop.yaml").write_text(POLICIES.findall(text)[0])
 
         def recorded(example: re.Match[str]) -> str:
-            program = [sys.executable, "-c", "from remediator.cli.main import main; main()"]
-            done = subprocess.run(
-                [*program, *shlex.split(example[1])], cwd=folder, capture_output=True, text=True, check=True
-            )
+            with contextlib.chdir(folder):
+                done = CliRunner().invoke(app, shlex.split(example[1]))
+            assert done.exit_code == 0, done.output
             return f"$ remediator {example[1]}\n{done.stdout}"
 
         DOC.write_text(EXAMPLE.sub(recorded, text))
