@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -134,13 +133,16 @@ def measure_backtest(folder: Path, alerts: int = ALERTS) -> Replayed:
     program = str(Path(sys.executable).with_name("remediator"))
     command = [program, "backtest", str(ROOT / "policies"), "--alerts", str(record), "--json"]
     one = min(os.sched_getaffinity(0))
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=ROOT,
-        preexec_fn=lambda: os.sched_setaffinity(0, {one}),  # nothing runs beside us here
-    )  # fmt: skip
-    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    report = json.loads(done.stdout)
+    answer, began = folder / "report.json", time.monotonic()
+    with answer.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, cwd=ROOT, preexec_fn=lambda: os.sched_setaffinity(0, {one})
+        )
+        _, status, usage = os.wait4(process.pid, 0)  # of this very process, and of no other
+    process.returncode = os.waitstatus_to_exitcode(status)
+    took = time.monotonic() - began
+    assert process.returncode == 0
+    report = json.loads(answer.read_text())
     dispositions = report["current"]["dispositions"]
     assert report["read"]["alerts"] == count
     return Replayed(
@@ -148,6 +150,6 @@ def measure_backtest(folder: Path, alerts: int = ALERTS) -> Replayed:
         new=dispositions["new"] + dispositions["unmatched"],
         incidents=sum(report["current"]["incidents"].values()),
         seconds=took,
-        busy=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        resident=after.ru_maxrss * 1024,
+        busy=usage.ru_utime + usage.ru_stime,
+        resident=usage.ru_maxrss * 1024,
     )

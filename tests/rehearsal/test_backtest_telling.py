@@ -58,7 +58,10 @@ def test_a_report_reads_as_it_did(tmp_path: Path, form: str, name: str) -> None:
     if name != "alone":
         policies.append(policy(tmp_path, "candidate", CANDIDATE if name == "compared" else POLICIES))
     report = replay(usual(), *policies)
-    text = said(report) if form == "txt" else as_markdown(tell(report))
+    told = said(report) if form == "txt" else as_markdown(tell(report))
+    text = re.sub(
+        "digest [0-9a-f]{16}", "digest 0123456789abcdef", told
+    )  # any key of the language changes it
     golden = GOLDEN / f"backtest-{name}.{form}"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
