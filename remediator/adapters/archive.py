@@ -46,6 +46,9 @@ class Bounds:
     retention: Millis = Millis(30 * DAY)
 
 
+_Kept = tuple[Notification, bytes, Instant]
+
+
 class Sink(Protocol):
     """Where lines go."""
 
@@ -78,7 +81,7 @@ class ThreadedArchive:
         self, sink: Sink, observer: ArchiveObserver, *, clock: Callable[[], Instant] = _wall_clock
     ) -> None:
         self._sink, self._observer, self._clock = sink, observer, clock
-        self._waiting: deque[tuple[Notification, int, Instant]] = deque()
+        self._waiting: deque[_Kept] = deque()
         self._size = 0
         self._lock = threading.Lock()
         self._wake, self._ending = threading.Event(), threading.Event()
@@ -88,13 +91,13 @@ class ThreadedArchive:
         """Begin to write."""
         self._thread.start()
 
-    def keep(self, notification: Notification, size: int) -> None:
+    def keep(self, notification: Notification, body: bytes) -> None:
         """As the Protocol says."""
         with self._lock:
-            full = self._size + size > LARGEST_WAIT
+            full = self._size + len(body) > LARGEST_WAIT
             if not full:
-                self._waiting.append((notification, size, self._clock()))
-                self._size += size
+                self._waiting.append((notification, body, self._clock()))
+                self._size += len(body)
         if full:
             self._observer.not_archived(1, "the disk is too slow: too much waits to be written")
         else:
@@ -120,16 +123,16 @@ class ThreadedArchive:
             self._ending.wait(REST)
         self._sink.close()
 
-    def _take(self) -> list[tuple[Notification, int, Instant]]:
+    def _take(self) -> list[_Kept]:
         with self._lock:
             taken, self._waiting = list(self._waiting), deque()
             self._size = 0
         return taken
 
-    def _write(self, taken: list[tuple[Notification, int, Instant]]) -> None:
+    def _write(self, taken: list[_Kept]) -> None:
         if not taken:
             return
-        lines = [line for notification, _, at in taken if (line := self._line(notification, at))]
+        lines = [line for each in taken if (line := self._line(*each))]
         try:
             self._sink.write(lines, taken[-1][2])
         except Partly as error:
@@ -138,9 +141,9 @@ class ThreadedArchive:
         else:
             self._observer.archived(len(lines))
 
-    def _line(self, notification: Notification, at: Instant) -> bytes:
+    def _line(self, notification: Notification, body: bytes, at: Instant) -> bytes:
         try:
-            return archive_line(notification, at)
+            return archive_line(notification, at, body)
         except Exception as error:  # noqa: BLE001  # the boundary of one line: it must not end the thread
             self._observer.not_archived(1, f"it cannot be written as JSON: {type(error).__name__}")
             return b""
@@ -155,7 +158,7 @@ class Folder:
 
     def __init__(self, folder: Path, bounds: Bounds, *, leaves_free: int = LEAVES_FREE) -> None:
         self._folder, self._bounds, self._leaves_free = folder, bounds, leaves_free
-        self._mine = secrets.token_hex(4)
+        self._mine, self._number = secrets.token_hex(4), 0
         self._file: int | None = None
         self._path: Path | None = None
         self._size = 0
@@ -197,8 +200,9 @@ class Folder:
         space = os.statvfs(self._folder)
         if space.f_bavail * space.f_frsize < self._leaves_free + self._bounds.file_size:
             raise OSError(28, "No space left on device for an archive: the last of it is left to the store")
+        self._number += 1  # a storm fills several files in one moment
         moment = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        self._path = self._folder / f"intake-{moment}Z-{self._mine}.jsonl"
+        self._path = self._folder / f"intake-{moment}Z-{self._mine}-{self._number:06}.jsonl"
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._size, self._day = 0, at // DAY
         return self._file

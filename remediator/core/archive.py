@@ -2,9 +2,10 @@
 
     {"v": 1, "received_at": "2026-11-23T04:24:11.090Z", "notification": {…}, "rejected": ["…"]}
 
-``notification`` is a webhook body of Alertmanager (version 4), written anew from what was understood of it,
-so that it can be read by whatever reads webhooks; ``rejected`` says why alerts of it became dead letters, and
-is left out where none did. Labels and annotations are texts of strangers: what looks like a secret is hidden.
+``notification`` is a webhook body of Alertmanager (version 4): as it came or, where alerts of it became dead
+letters or something in it looks like a secret, written anew from what was understood of it. ``rejected`` says
+why alerts became dead letters, and is left out where none did. Labels and annotations are texts of strangers:
+what looks like a secret is hidden.
 ``v`` grows when a reader of the lines before could misunderstand the new ones.
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 from pydantic_core import to_json
 
 from remediator.core.alerts import Alert, AlertStatus, Notification
-from remediator.core.redact import HIDDEN, hide_keys, may_hold_secret, redact
+from remediator.core.redact import HIDDEN, hide_keys, json_may_hold_secret, may_hold_secret, redact
 from remediator.core.times import Instant, format_instant
 
 VERSION = 1
@@ -27,10 +28,10 @@ NOT_ENDED = "0001-01-01T00:00:00Z"
 class Archive(Protocol):
     """Keeps what was taken in."""
 
-    def keep(self, notification: Notification, size: int) -> None:
-        """Write it down some time soon. Never waits, never raises: what cannot be kept is counted.
+    def keep(self, notification: Notification, body: bytes) -> None:
+        """Write down, some time soon, what was understood of ``body``.
 
-        ``size``: bytes of its body, which bounds what waits to be written.
+        Never waits, never raises: what cannot be kept is counted.
         """
 
 
@@ -44,8 +45,17 @@ class ArchiveObserver(Protocol):
         """Notifications are lost to the archive; nothing else is."""
 
 
-def archive_line(notification: Notification, at: Instant) -> bytes:
-    """The line of a notification that was taken in ``at``, with its line feed."""
+_BLANK = bytes.maketrans(b"\r\n", b"  ")
+
+
+def archive_line(notification: Notification, at: Instant, body: bytes = b"") -> bytes:
+    """The line of a notification that was taken in ``at``, with its line feed.
+
+    ``body``: as it came, if it did; what the line says is quicker found out from that.
+    """
+    if body and not notification.rejected and not json_may_hold_secret(body):
+        head = f'{{"v":{VERSION},"received_at":"{format_instant(at)}","notification":'
+        return head.encode() + body.translate(_BLANK).strip() + b"}\n"  # in strings, breaks are escaped
     texts = "\n".join(_texts(notification))
     shown = _shown if may_hold_secret(texts) else _as_it_is
     firing = any(alert.status is AlertStatus.FIRING for alert in notification.alerts)
@@ -76,7 +86,7 @@ def _texts(notification: Notification) -> Iterator[str]:
         yield alert.generator_url
         for texts in (alert.labels, alert.annotations):
             for name, value in texts.items():
-                yield f"{name}=x"  # what its name says of it
+                yield _as_key(name)
                 yield value
 
 
@@ -100,12 +110,17 @@ def _pairs(texts: Mapping[str, str], shown: _Shown) -> Mapping[str, str]:
     return texts if shown is _as_it_is else {name: shown(name, text) for name, text in texts.items()}
 
 
+def _as_key(name: str) -> str:
+    """What the name of a value says of it, asked as of any other text."""
+    return f'{name}":"x"'
+
+
 def _as_it_is(name: str, text: str) -> str:
     return text
 
 
 def _shown(name: str, text: str) -> str:
     """A text without its secrets; all of it is one where its name says so."""
-    if text and redact(f"{name}=x") != f"{name}=x":
+    if text and redact(_as_key(name)).endswith(f":{HIDDEN}"):
         return HIDDEN
     return "\n".join(redact(line) for line in hide_keys(text.split("\n")))

@@ -32,6 +32,7 @@ from remediator.http.payload import parse_notification
 from tests.integration.daemon import Daemon, alert, daemon, notification, until, write_policies
 from tests.servers import RedisServer, redis_server
 
+RECORDINGS = Path(__file__).parent.parent / "recordings" / "alertmanager"
 NOON = Instant(1_764_072_000_000)
 """2025-11-25T12:00:00Z."""
 
@@ -95,7 +96,7 @@ def test_secrets_of_strangers_are_hidden_and_the_rest_is_not() -> None:
 WORDS = st.sampled_from(
     ["password", "=", ":", " ", '"', "'", "\\", "\n", "token", "x", "AKIAABCDEFGHIJKLMNOP", "Bearer abcdefgh",
      "https://a:b@c", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "A" * 20, "--secret ", ",",
-     "\x1b[1m", "sk-aaaaaaaaaaaaaaaaaaaa", "é"]
+     "\x1b[1m", "<", "&", "\t", "\u017f", "pa", "sword", "sk-aaaaaaaaaaaaaaaaaaaa", "é"]
 )  # fmt: skip
 
 
@@ -104,6 +105,39 @@ def test_the_quick_look_misses_nothing_that_would_be_hidden(text: str) -> None:
     lines = text.split("\n")
     changed = list(hide_keys(lines)) != lines or any(redact(each) != each for each in lines)
     assert may_hold_secret(f"before\n{text}\nafter") or not changed
+
+
+@given(st.lists(WORDS, max_size=8).map("".join), st.lists(WORDS, max_size=3).map("".join))
+def test_the_quicker_look_at_json_misses_nothing_either(text: str, name: str) -> None:
+    """As Go and as Python write it: what the slow way would hide never stands in the archive."""
+    body = {**notification({**alert("Down"), "labels": {"alertname": "x", name or "n": text}})}
+    taken = parse_notification(json.dumps(body).encode())
+    slow = archive_line(taken, NOON)
+    for written in (
+        json.dumps(body),
+        json.dumps(body, ensure_ascii=False),
+        compact(body),
+        json.dumps(body, indent=1),
+    ):
+        quick = archive_line(taken, NOON, written.encode())
+        assert quick.count(b"\n") == 1
+        shown = json.loads(quick)["notification"]["alerts"][0]["labels"]
+        assert shown == json.loads(slow)["notification"]["alerts"][0]["labels"]
+
+
+def compact(value: object) -> str:
+    """As Go writes JSON."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@pytest.mark.parametrize("file", sorted(RECORDINGS.glob("am*firing.json")), ids=lambda path: path.stem)
+def test_what_alertmanager_sends_is_usually_kept_as_it_came(file: Path) -> None:
+    body = file.read_bytes()
+    line = archive_line(parse_notification(body), NOON, body)
+    assert json.loads(line)["notification"] == json.loads(body)
 
 
 def test_a_file_ends_when_it_is_large_and_at_midnight(tmp_path: Path) -> None:
@@ -208,7 +242,7 @@ def test_what_was_kept_is_written_before_the_end(tmp_path: Path) -> None:
     archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, clock=lambda: NOON)
     archive.start()
     for number in range(500):
-        archive.keep(parsed(alert("Down", pod=str(number))), 1000)
+        archive.keep(parsed(alert("Down", pod=str(number))), b"")
     archive.close(within=20)
     assert (len(read(tmp_path)), heard.written, heard.lost) == (500, 500, [])
 
@@ -218,7 +252,7 @@ def test_a_slow_disk_costs_bounded_memory_and_no_time(tmp_path: Path) -> None:
     heard = Heard()
     archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, clock=lambda: NOON)
     for _ in range(10):
-        archive.keep(parsed(alert("Down")), 4 << 20)
+        archive.keep(parsed(alert("Down")), bytes(4 << 20))
     assert sum(count for count, _ in heard.lost) == 2
     assert "too slow" in heard.lost[0][1]
 
