@@ -34,6 +34,7 @@ from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
 from remediator.http.ops import Doors, Ops, make_ops_app
+from remediator.http.payload import parse_notification
 from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
@@ -257,7 +258,7 @@ class App:
             retention=settings.archive_retention,
         )
         sink = Stdout() if settings.archive == "stdout" else Folder(settings.data_dir / ARCHIVE, bounds)
-        archive = ThreadedArchive(sink, self.observer)
+        archive = ThreadedArchive(sink, self.observer, parse=parse_notification)
         archive.start()
         stack.push_async_callback(self.runtime.in_thread, archive.close)
         return archive

@@ -13,15 +13,18 @@ import secrets
 import sys
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import ENOSPC, EPIPE
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from remediator.core.alerts import Notification
-from remediator.core.archive import ArchiveObserver, archive_line
+from remediator.core.archive import ArchiveObserver, Kept, archive_lines
 from remediator.core.times import DAY, HOUR, SECOND, Instant, Millis
 
 PATTERN = "intake-*.jsonl"
@@ -46,13 +49,10 @@ class Bounds:
     retention: Millis = Millis(30 * DAY)
 
 
-_Kept = tuple[Notification, bytes, Instant]
-
-
 class Sink(Protocol):
     """Where lines go."""
 
-    def write(self, lines: list[bytes], at: Instant) -> None:
+    def write(self, lines: Sequence[bytes], at: Instant) -> None:
         """All of them, or those before the one at which OSError is raised (``Partly``)."""
 
     def tidy(self, at: Instant) -> None:
@@ -78,12 +78,16 @@ class ThreadedArchive:
     """Hands what it is given to a thread. ``start`` it, and ``close`` it off the event loop."""
 
     def __init__(
-        self, sink: Sink, observer: ArchiveObserver, *, clock: Callable[[], Instant] = _wall_clock
+        self,
+        sink: Sink,
+        observer: ArchiveObserver,
+        *,
+        parse: Callable[[bytes], Notification],
+        clock: Callable[[], Instant] = _wall_clock,
     ) -> None:
-        self._sink, self._observer, self._clock = sink, observer, clock
-        self._waiting: deque[_Kept] = deque()
-        self._size = 0
-        self._lock = threading.Lock()
+        self._sink, self._observer, self._parse, self._clock = sink, observer, parse, clock
+        self._waiting: deque[Kept] = deque()
+        self._given = self._taken = 0  # bytes: one is counted by whoever gives, the other by the thread
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
 
@@ -91,16 +95,14 @@ class ThreadedArchive:
         """Begin to write."""
         self._thread.start()
 
-    def keep(self, notification: Notification, body: bytes) -> None:
-        """As the Protocol says."""
-        with self._lock:
-            full = self._size + len(body) > LARGEST_WAIT
-            if not full:
-                self._waiting.append((notification, body, self._clock()))
-                self._size += len(body)
-        if full:
+    def keep(self, body: bytes, *, whole: bool) -> None:
+        """As the Protocol says. From one thread, the event loop's."""
+        if self._given - self._taken + len(body) > LARGEST_WAIT:
             self._observer.not_archived(1, "the disk is too slow: too much waits to be written")
-        else:
+            return
+        self._given += len(body)
+        self._waiting.append((body, whole, self._clock()))
+        if not self._wake.is_set():
             self._wake.set()
 
     def close(self, within: float = CLOSES_WITHIN) -> None:
@@ -114,43 +116,54 @@ class ThreadedArchive:
     def _run(self) -> None:
         while not self._ending.is_set() or self._waiting:
             self._wake.wait(HOUR / SECOND)
+            self._ending.wait(REST)  # what comes meanwhile is written with it: that costs a third
             self._wake.clear()
             try:
                 self._sink.tidy(self._clock())
-                self._write(self._take())
+                self._write()
             except OSError as error:  # of tidying: there is still a next time
                 self._observer.not_archived(0, _why(error))
-            self._ending.wait(REST)
         self._sink.close()
 
-    def _take(self) -> list[_Kept]:
-        with self._lock:
-            taken, self._waiting = list(self._waiting), deque()
-            self._size = 0
-        return taken
-
-    def _write(self, taken: list[_Kept]) -> None:
-        if not taken:
+    def _write(self) -> None:
+        kept = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not kept:
             return
-        lines = [line for each in taken if (line := self._line(*each))]
+        lines = self._lines(kept)
         try:
-            self._sink.write(lines, taken[-1][2])
+            self._sink.write(lines, kept[-1][2])
         except Partly as error:
             self._observer.archived(error.written)
             self._observer.not_archived(len(lines) - error.written, _why(error))
         else:
             self._observer.archived(len(lines))
+        self._taken += sum(len(body) for body, _, _ in kept)
 
-    def _line(self, notification: Notification, body: bytes, at: Instant) -> bytes:
+    def _lines(self, kept: Sequence[Kept]) -> list[bytes]:
         try:
-            return archive_line(notification, at, body)
-        except Exception as error:  # noqa: BLE001  # the boundary of one line: it must not end the thread
+            return list(archive_lines(kept, self._parse))
+        except Exception as error:  # noqa: BLE001  # the boundary of the thread: one of them must not end it
+            if len(kept) > 1:
+                return [line for each in kept for line in self._lines([each])]
             self._observer.not_archived(1, f"it cannot be written as JSON: {type(error).__name__}")
-            return b""
+            return []
 
 
 def _why(error: OSError) -> str:
     return error.strerror or type(error).__name__
+
+
+def _write_all(file: int, data: bytes) -> int:
+    """How many bytes were written before the disk took no more. Raises OSError if it took none."""
+    done = 0
+    while done < len(data):
+        try:
+            done += os.write(file, data[done:] if done else data)
+        except OSError:
+            if not done:
+                raise
+            break
+    return done
 
 
 class Folder:
@@ -165,28 +178,36 @@ class Folder:
         self._day = -1
         self._tidied_at: Instant | None = None
 
-    def write(self, lines: list[bytes], at: Instant) -> None:
+    def write(self, lines: Sequence[bytes], at: Instant) -> None:
         """As the Protocol says."""
-        for number, line in enumerate(lines):
+        written = 0
+        while written < len(lines):
             try:
-                self._write(line, at)
+                written += self._write_some(lines, written, at)
             except OSError as error:
                 self.close()
-                raise Partly(number, error) from None
+                raise Partly(written, error) from None
 
-    def _write(self, line: bytes, at: Instant) -> None:
-        if self._file is not None and self._is_over(len(line), at):
+    def _write_some(self, lines: Sequence[bytes], first: int, at: Instant) -> int:
+        """As many lines as go into a file, in one piece; how many were written."""
+        if self._file is not None and self._is_over(len(lines[first]), at):
             self.close()
         file = self._open(at) if self._file is None else self._file
-        done = 0
-        try:
-            while done < len(line):
-                done += os.write(file, line[done:])
-        except OSError:
-            if done:
-                os.ftruncate(file, self._size)
-            raise
-        self._size += done
+        ends: list[int] = []
+        size = 0
+        for line in islice(lines, first, None):
+            size += len(line)
+            if ends and self._size + size > self._bounds.file_size:
+                break
+            ends.append(size)
+        done = _write_all(file, b"".join(lines[first : first + len(ends)]))
+        whole = bisect_right(ends, done)
+        self._size += ends[whole - 1] if whole else 0
+        if whole < len(ends):  # the disk took a part: take back that of a line, and meet the reason
+            os.ftruncate(file, self._size)
+            if not whole:
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+        return whole
 
     def _is_over(self, more: int, at: Instant) -> bool:
         assert self._file is not None
@@ -199,7 +220,7 @@ class Folder:
         self._prune(at)
         space = os.statvfs(self._folder)
         if space.f_bavail * space.f_frsize < self._leaves_free + self._bounds.file_size:
-            raise OSError(28, "No space left on device for an archive: the last of it is left to the store")
+            raise OSError(ENOSPC, "No space left on device: the last of it is left to the store")
         self._number += 1  # a storm fills several files in one moment
         moment = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
         self._path = self._folder / f"intake-{moment}Z-{self._mine}-{self._number:06}.jsonl"
@@ -238,14 +259,13 @@ class Folder:
 class Stdout:
     """Standard output, for whatever collects what containers say."""
 
-    def write(self, lines: list[bytes], at: Instant) -> None:
+    def write(self, lines: Sequence[bytes], at: Instant) -> None:
         """As the Protocol says."""
         file = sys.stdout.fileno()
         for number, line in enumerate(lines):
-            done = 0
             try:
-                while done < len(line):
-                    done += os.write(file, line[done:])
+                if _write_all(file, line) < len(line):
+                    raise OSError(EPIPE, os.strerror(EPIPE))
             except OSError as error:
                 raise Partly(number, error) from None
 

@@ -11,7 +11,7 @@ what looks like a secret is hidden.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pydantic_core import to_json
@@ -21,6 +21,7 @@ from remediator.core.redact import HIDDEN, hide_keys, json_may_hold_secret, may_
 from remediator.core.times import Instant, format_instant
 
 VERSION = 1
+_HEAD = b'{"v":%d,"received_at":"' % VERSION
 NOT_ENDED = "0001-01-01T00:00:00Z"
 """How Alertmanager writes the end of an alert that fires."""
 
@@ -28,8 +29,8 @@ NOT_ENDED = "0001-01-01T00:00:00Z"
 class Archive(Protocol):
     """Keeps what was taken in."""
 
-    def keep(self, notification: Notification, body: bytes) -> None:
-        """Write down, some time soon, what was understood of ``body``.
+    def keep(self, body: bytes, *, whole: bool) -> None:
+        """Write a webhook's body down, some time soon. ``whole``: none of its alerts became a dead letter.
 
         Never waits, never raises: what cannot be kept is counted.
         """
@@ -45,17 +46,29 @@ class ArchiveObserver(Protocol):
         """Notifications are lost to the archive; nothing else is."""
 
 
+Kept = tuple[bytes, bool, Instant]
+"""A webhook's body, whether it is to be kept whole, and when it was taken in."""
 _BLANK = bytes.maketrans(b"\r\n", b"  ")
 
 
-def archive_line(notification: Notification, at: Instant, body: bytes = b"") -> bytes:
-    """The line of a notification that was taken in ``at``, with its line feed.
+def archive_lines(kept: Sequence[Kept], parse: Callable[[bytes], Notification]) -> Iterator[bytes]:
+    """The lines of some notifications, with their line feeds, in their order.
 
-    ``body``: as it came, if it did; what the line says is quicker found out from that.
+    All bodies are searched for secrets at once: seldom does one hold any. ``parse`` understands a body that
+    was understood before.
     """
-    if body and not notification.rejected and not json_may_hold_secret(body):
-        head = f'{{"v":{VERSION},"received_at":"{format_instant(at)}","notification":'
-        return head.encode() + body.translate(_BLANK).strip() + b"}\n"  # in strings, breaks are escaped
+    clean = not json_may_hold_secret(b"\n".join({body for body, _, _ in kept}))
+    for body, whole, at in kept:
+        if whole and (clean or not json_may_hold_secret(body)):
+            if b"\n" in body or b"\r" in body:  # between tokens alone: in strings they are escaped
+                body = body.translate(_BLANK).strip()
+            yield b'%s%s","notification":%s}\n' % (_HEAD, format_instant(at).encode(), body)
+        else:
+            yield archive_line(parse(body), at)
+
+
+def archive_line(notification: Notification, at: Instant) -> bytes:
+    """The line of a notification that was taken in ``at``, written anew, with its line feed."""
     texts = "\n".join(_texts(notification))
     shown = _shown if may_hold_secret(texts) else _as_it_is
     firing = any(alert.status is AlertStatus.FIRING for alert in notification.alerts)

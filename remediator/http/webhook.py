@@ -128,7 +128,7 @@ class Webhook:
         except Retryable as error:
             return failure(503, str(error), _AGAIN)
         if self._archive is not None:
-            self._archive.keep(notification, body)
+            self._archive.keep(body, whole=not notification.rejected)
         told = ", ".join([f'"{kind}": {count}' for kind, count in counts.items()])  # names need no escapes
         return web.Response(body=f"{{{told}}}".encode(), content_type="application/json")
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from remediator.adapters.archive import Bounds, Folder, Partly, ThreadedArchive
 from remediator.core.alerts import Notification
-from remediator.core.archive import archive_line
+from remediator.core.archive import archive_line, archive_lines
 from remediator.core.redact import HIDDEN, hide_keys, may_hold_secret, redact
 from remediator.core.times import DAY, HOUR, Instant, Millis
 from remediator.http.payload import parse_notification
@@ -119,7 +119,7 @@ def test_the_quicker_look_at_json_misses_nothing_either(text: str, name: str) ->
         compact(body),
         json.dumps(body, indent=1),
     ):
-        quick = archive_line(taken, NOON, written.encode())
+        [quick] = archive_lines([(written.encode(), True, NOON)], parse_notification)
         assert quick.count(b"\n") == 1
         shown = json.loads(quick)["notification"]["alerts"][0]["labels"]
         assert shown == json.loads(slow)["notification"]["alerts"][0]["labels"]
@@ -136,7 +136,7 @@ def compact(value: object) -> str:
 @pytest.mark.parametrize("file", sorted(RECORDINGS.glob("am*firing.json")), ids=lambda path: path.stem)
 def test_what_alertmanager_sends_is_usually_kept_as_it_came(file: Path) -> None:
     body = file.read_bytes()
-    line = archive_line(parse_notification(body), NOON, body)
+    [line] = archive_lines([(body, True, NOON)], parse_notification)
     assert json.loads(line)["notification"] == json.loads(body)
 
 
@@ -239,10 +239,10 @@ def test_a_file_that_somebody_removed_is_begun_anew(tmp_path: Path) -> None:
 
 def test_what_was_kept_is_written_before_the_end(tmp_path: Path) -> None:
     heard = Heard()
-    archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, clock=lambda: NOON)
+    archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, parse=parse_notification, clock=lambda: NOON)
     archive.start()
     for number in range(500):
-        archive.keep(parsed(alert("Down", pod=str(number))), b"")
+        archive.keep(json.dumps(notification(alert("Down", pod=str(number)))).encode(), whole=True)
     archive.close(within=20)
     assert (len(read(tmp_path)), heard.written, heard.lost) == (500, 500, [])
 
@@ -250,9 +250,9 @@ def test_what_was_kept_is_written_before_the_end(tmp_path: Path) -> None:
 def test_a_slow_disk_costs_bounded_memory_and_no_time(tmp_path: Path) -> None:
     """Nobody writes at all: what is handed in beyond the bound is counted as lost, at once."""
     heard = Heard()
-    archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, clock=lambda: NOON)
+    archive = ThreadedArchive(Folder(tmp_path, Bounds()), heard, parse=parse_notification, clock=lambda: NOON)
     for _ in range(10):
-        archive.keep(parsed(alert("Down")), bytes(4 << 20))
+        archive.keep(bytes(4 << 20), whole=True)
     assert sum(count for count, _ in heard.lost) == 2
     assert "too slow" in heard.lost[0][1]
 
