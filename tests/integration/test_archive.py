@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -26,9 +27,11 @@ from hypothesis import strategies as st
 from remediator.adapters.archive import Bounds, Folder, Partly, ThreadedArchive
 from remediator.core.alerts import Notification
 from remediator.core.archive import archive_line, archive_lines
+from remediator.core.errors import SettingsError
 from remediator.core.redact import HIDDEN, hide_keys, may_hold_secret, redact
 from remediator.core.times import DAY, HOUR, Instant, Millis
 from remediator.http.payload import parse_notification
+from remediator.settings import read_settings
 from tests.integration.daemon import Daemon, alert, daemon, notification, until, write_policies
 from tests.servers import RedisServer, redis_server
 
@@ -355,3 +358,29 @@ async def send(url: str, body: dict[str, Any]) -> int:
     """The status of the answer."""
     async with aiohttp.ClientSession() as http, http.post(url, json=body) as response:
         return response.status
+
+
+# --- settings -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("1048576", 1 << 20), ("64MiB", 64 << 20), ("2 gib", 2 << 30), ("500kB", 500_000)]
+)
+def test_sizes_are_written_with_a_unit_or_without(tmp_path: Path, text: str, size: int) -> None:
+    flags = {"policies": tmp_path, "archive_file_size": text, "archive_size": "1TiB"}
+    assert read_settings(flags).archive_file_size == size
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"archive": "disk"}, "REMEDIATOR_ARCHIVE: "),
+        ({"archive_file_size": "big"}, "REMEDIATOR_ARCHIVE_FILE_SIZE: write a number of bytes"),
+        ({"archive_file_size": "1kB"}, "below 64KiB"),
+        ({"archive_size": "16MiB"}, "below twice REMEDIATOR_ARCHIVE_FILE_SIZE"),
+        ({"archive_retention": "1m"}, "set REMEDIATOR_ARCHIVE=off"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, flags: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        read_settings({"policies": tmp_path, **flags})
