@@ -31,6 +31,13 @@ class StageStore(MemoryStore):
         """Its timeline, oldest first."""
         return tuple(self._timelines.get(incident, ()))
 
+    def timers(self, incident: IncidentId) -> dict[str, Instant]:
+        """What is armed for it and when that falls due, by name."""
+        known = self._incidents.get(incident)
+        armed = {} if known is None else known.timers
+        dues = {name: self._timers.get((incident, f"{name}#{number}")) for name, number in armed.items()}
+        return {name: due for name, due in dues.items() if due is not None}
+
     def take_at_once(self, queues: Sequence[Queue]) -> list[Delivered]:
         """Up to CHUNK entries of each queue; nobody waits."""
         for queue in queues:

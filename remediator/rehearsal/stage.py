@@ -58,7 +58,7 @@ class Stage:
         store: Callable[[Callable[[], int]], StageStore] = StageStore,
     ) -> None:
         classifier = rules if isinstance(rules, Classifier) else Classifier(rules)
-        self.policy = classifier.policy
+        self.rules, self.policy = classifier, classifier.policy
         self.world = world if world is not None else World()
         self._start, self._jumps = start_at, jumps
         self._loop = VirtualLoop()

@@ -39,7 +39,7 @@ class PageSent:
     """A channel took a page. ``level`` 0: the operator; ``incident`` empty: a notice of the daemon's own."""
 
     at: Instant
-    incident: str
+    incident: IncidentId
     channel: str
     level: int
 
@@ -123,9 +123,9 @@ class Watch:
             case Page() if isinstance(outcome, Paged):
                 if what.kind is PageKind.TRIGGER and outcome.result is PageResult.ACCEPTED:
                     level = int(what.key.split(".", 2)[1])
-                    self._page(str(what.incident), what.channel, level)
+                    self._page(what.incident, what.channel, level)
             case Notice():
-                self._page("", what.channel, 0)
+                self._page(IncidentId(""), what.channel, 0)
             case Diagnose() | Act() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
@@ -136,7 +136,7 @@ class Watch:
             case _:
                 pass
 
-    def _page(self, incident: str, channel: str, level: int) -> None:
+    def _page(self, incident: IncidentId, channel: str, level: int) -> None:
         page = PageSent(at=self.now(), incident=incident, channel=channel, level=level)
         self.pages.append(page)
         for watcher in self.watchers:
