@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from remediator.core.text import plain
-from remediator.rehearsal.backtest.telling import Item, Name, Section, Table
-from remediator.rehearsal.backtest.telling import Text as Words
+from remediator.rehearsal.backtest.words import Item, Name, Section, Table
+from remediator.rehearsal.backtest.words import Text as Words
 
 LONGEST = 500
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from remediator.core.text import plain
-from remediator.rehearsal.backtest.telling import Item, Name, Section, Table, Text
+from remediator.rehearsal.backtest.words import Item, Name, Section, Table, Text
 
 _HARMLESS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
 """What could end a code span or a cell, or begin a tag or a mention, and what stands for it."""

@@ -12,8 +12,9 @@ from remediator.core.times import HOUR, Instant, Millis, Stamp, stamp_instant
 from remediator.rehearsal.backtest.comparison import Moves, Unmatched, compare, pair_up
 from remediator.rehearsal.backtest.lines import BadLine, Line, Taken, read_line, received_at
 from remediator.rehearsal.backtest.replay import Replay
-from remediator.rehearsal.backtest.report import ReadLines, Report, changes_of, side_of
+from remediator.rehearsal.backtest.report import ReadLines, Report
 from remediator.rehearsal.backtest.shortcut import Cut, Known, Shortcut, cut
+from remediator.rehearsal.backtest.summing import changes_of, side_of
 
 LISTED_LINES = 10
 """Lines that could not be read, and that are named."""

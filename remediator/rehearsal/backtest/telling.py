@@ -5,10 +5,8 @@ What strangers or policies named is a ``Name``: printed so that it can be nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from remediator.core.times import Instant, format_instant
 from remediator.rehearsal.backtest.report import (
     Changes,
     Hour,
@@ -21,47 +19,26 @@ from remediator.rehearsal.backtest.report import (
     Side,
 )
 from remediator.rehearsal.backtest.tally import Example
+from remediator.rehearsal.backtest.words import (
+    Item,
+    Name,
+    Section,
+    Table,
+    Text,
+    arrow,
+    changed,
+    item,
+    listed,
+    many,
+    minute,
+    outcomes,
+    second,
+    step,
+    total,
+)
 
 LISTED_RULES = 40
 """Rows of the table of rules."""
-
-
-class Name(str):
-    """A text that is shown as it is, and means nothing to whoever renders the rest."""
-
-    __slots__ = ()
-
-
-Text = tuple[str, ...]
-"""Plain words and ``Name``s, one after the other."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """A head and rows; all columns but the first ``left`` are numbers."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
-    """A line of a list, lines below it, and perhaps YAML to copy."""
-
-    text: Text
-    below: tuple[Text, ...] = ()
-    code: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """A heading and what stands under it, in this order."""
-
-    title: str
-    lines: tuple[Text, ...] = ()
-    table: Table | None = None
-    items: tuple[Item, ...] = ()
 
 
 def tell(report: Report) -> Iterator[Section]:
@@ -91,11 +68,11 @@ def _summary_of_one(report: Report) -> Section:
         ("Played to ", Name(side.policy), f", digest {side.digest}:"),
     )
     items = (
-        _item(f"{_many(_total(side.incidents), 'incident')} opened{_listed(side.incidents)}"),
-        _item(f"{_many(_total(side.pages), 'page')}{_listed(side.pages)}"),
-        _item(f"{_many(_total(side.outcomes), 'attempt')}{_listed(side.outcomes)}"),
-        _item(f"{_many(_unmatched_count(side), 'alert')} that no rule matches"),
-        *([_item(f"resolved later than promised: {_listed(side.late)[2:]}")] if side.late else ()),
+        item(f"{many(total(side.incidents), 'incident')} opened{listed(side.incidents)}"),
+        item(f"{many(total(side.pages), 'page')}{listed(side.pages)}"),
+        item(f"{many(total(side.outcomes), 'attempt')}{listed(side.outcomes)}"),
+        item(f"{many(_unmatched_count(side), 'alert')} that no rule matches"),
+        *([item(f"resolved later than promised: {listed(side.late)[2:]}")] if side.late else ()),
     )
     return Section(title="Backtest", lines=lines, items=items)
 
@@ -113,25 +90,25 @@ def _summary(report: Report, candidate: Side, changes: Changes) -> Section:
         ),
     )
     if not changes.any and _figures(current) == _figures(candidate):
-        return Section(title="Backtest", lines=lines, items=(_item("nothing changes over this record"),))
+        return Section(title="Backtest", lines=lines, items=(item("nothing changes over this record"),))
     gained, lost = changes.gained, changes.lost
     told = (
         f"alerts that change severity {changes.severity_count:,}, that change rule alone "
         f"{changes.rule_count:,}",
-        f"incidents {_step(current.incidents, candidate.incidents)}: {gained.incidents.count:,} gained, "
-        f"{lost.incidents.count:,} lost{_changed(current.incidents, candidate.incidents)}",
-        f"pages {_step(current.pages, candidate.pages)}: more in {_many(gained.paged.count, 'incident')}, "
+        f"incidents {step(current.incidents, candidate.incidents)}: {gained.incidents.count:,} gained, "
+        f"{lost.incidents.count:,} lost{changed(current.incidents, candidate.incidents)}",
+        f"pages {step(current.pages, candidate.pages)}: more in {many(gained.paged.count, 'incident')}, "
         f"fewer in {lost.paged.count:,}, sooner in {gained.sooner.count:,}, later in {lost.sooner.count:,}",
-        f"attempts {_step(current.outcomes, candidate.outcomes)}"
-        + _outcomes(current.outcomes, candidate.outcomes),
-        f"alerts that no rule matches {_arrow(_unmatched_count(current), _unmatched_count(candidate))}",
+        f"attempts {step(current.outcomes, candidate.outcomes)}"
+        + outcomes(current.outcomes, candidate.outcomes),
+        f"alerts that no rule matches {arrow(_unmatched_count(current), _unmatched_count(candidate))}",
     )
-    return Section(title="Backtest", lines=lines, items=(*map(_item, told), *_late(current, candidate)))
+    return Section(title="Backtest", lines=lines, items=(*map(item, told), *_late(current, candidate)))
 
 
 def _late(current: Side, candidate: Side) -> Iterator[Item]:
     if current.late != candidate.late:
-        yield _item(f"incidents resolved later than promised {_step(current.late, candidate.late)}")
+        yield item(f"incidents resolved later than promised {step(current.late, candidate.late)}")
 
 
 def _figures(side: Side) -> tuple[object, ...]:
@@ -142,19 +119,19 @@ def _figures(side: Side) -> tuple[object, ...]:
 def _read(read: ReadLines) -> Iterator[Text]:
     span = ""
     if read.begins is not None and read.ends is not None:
-        span = f", from {_minute(read.begins)} to {_minute(read.ends)} UTC"
+        span = f", from {minute(read.begins)} to {minute(read.ends)} UTC"
     yield (
         "Record: ",
         Name(read.record),
-        f": {_many(read.notifications, 'notification')} with {_many(read.alerts, 'alert')}{span}.",
+        f": {many(read.notifications, 'notification')} with {many(read.alerts, 'alert')}{span}.",
     )
     if read.untimed:
         yield (
-            f"Of {_many(read.untimed, 'notification')} nobody noted when they came: their alerts' own times "
+            f"Of {many(read.untimed, 'notification')} nobody noted when they came: their alerts' own times "
             "were taken.",
         )
     if read.backwards:
-        yield (f"{_many(read.backwards, 'notification')} stand behind later ones and were taken at once.",)
+        yield (f"{many(read.backwards, 'notification')} stand behind later ones and were taken at once.",)
 
 
 # --- what differs -------------------------------------------------------------------------------------
@@ -173,7 +150,7 @@ def _moves(changes: Changes) -> Iterator[Section]:
 
 def _move(row: MoveRow) -> Text:
     return (
-        f"{_many(row.count, 'alert')}: ",
+        f"{many(row.count, 'alert')}: ",
         *_rule(row.rule, row.severity),
         " → ",
         *_rule(row.to_rule, row.to_severity),
@@ -192,7 +169,7 @@ def _examples(examples: Sequence[Example], count: int) -> tuple[Text, ...]:
 
 
 def _example(example: Example) -> Text:
-    return (f"{_second(example.at)} ", Name(example.fingerprint), " ", Name(example.labels))
+    return (f"{second(example.at)} ", Name(example.fingerprint), " ", Name(example.labels))
 
 
 def _incidents(changes: Changes) -> Iterator[Section]:
@@ -237,7 +214,7 @@ def _names(names: Sequence[str]) -> Text:
 
 
 def _more(count: int, what: str) -> tuple[Item, ...]:
-    return (_item(f"and {_many(count, f'more {what}')}"),) if count > 0 else ()
+    return (item(f"and {many(count, f'more {what}')}"),) if count > 0 else ()
 
 
 # --- tables -------------------------------------------------------------------------------------------
@@ -252,7 +229,7 @@ def _rules_of_one(side: Side) -> Section:
             f"{row.alerts:,}",
             f"{row.incidents:,}",
             f"{row.pages:,}",
-            f"{_total(row.attempts):,}",
+            f"{total(row.attempts):,}",
             f"{row.attempts.get('verified', 0):,}",
         )
         for row in rows
@@ -288,16 +265,16 @@ def _rule_cells(name: str, before: RuleRow | None, after: RuleRow | None) -> tup
     return (
         name,
         severity,
-        _arrow(one.alerts, two.alerts),
-        _arrow(one.incidents, two.incidents),
-        _arrow(one.pages, two.pages),
-        _arrow(_total(one.attempts), _total(two.attempts)),
-        _arrow(one.attempts.get("verified", 0), two.attempts.get("verified", 0)),
+        arrow(one.alerts, two.alerts),
+        arrow(one.incidents, two.incidents),
+        arrow(one.pages, two.pages),
+        arrow(total(one.attempts), total(two.attempts)),
+        arrow(one.attempts.get("verified", 0), two.attempts.get("verified", 0)),
     )
 
 
 def _quiet(count: int, how: str) -> tuple[Text, ...]:
-    return ((f"{_many(count, 'rule')} {how}.",),) if count else ()
+    return ((f"{many(count, 'rule')} {how}.",),) if count else ()
 
 
 def _hours_and_guards(sides: Sequence[Side]) -> Iterator[Section]:
@@ -316,8 +293,8 @@ def _hours_and_guards(sides: Sequence[Side]) -> Iterator[Section]:
             prefix = f"{word}: " if word else ""
             guards.append(
                 Item(
-                    text=(prefix, Name(row.guard), f" objects to {_many(row.attempts, 'attempt')}"),
-                    below=((f"{_second(row.at)} ", Name(row.incident), ": ", Name(row.text)),),
+                    text=(prefix, Name(row.guard), f" objects to {many(row.attempts, 'attempt')}"),
+                    below=((f"{second(row.at)} ", Name(row.incident), ": ", Name(row.text)),),
                 )
             )
     if guards:
@@ -326,9 +303,9 @@ def _hours_and_guards(sides: Sequence[Side]) -> Iterator[Section]:
 
 def _hour_item(what: str, hour: Hour) -> Item:
     if hour.ended_at is None:
-        return _item(f"{what}: none")
+        return item(f"{what}: none")
     names: Text = (Name(", ".join(hour.names)), f" and {hour.more} more" if hour.more else "")
-    return Item(text=(f"{what}: {hour.most:,}, until {_minute(hour.ended_at)} UTC: ", *names))
+    return Item(text=(f"{what}: {hour.most:,}, until {minute(hour.ended_at)} UTC: ", *names))
 
 
 def _unmatched(side: Side) -> Iterator[Section]:
@@ -336,7 +313,7 @@ def _unmatched(side: Side) -> Iterator[Section]:
         return
     items = tuple(
         Item(
-            text=(f"{_many(row.count, 'alert')}, a rule to begin with:",),
+            text=(f"{many(row.count, 'alert')}, a rule to begin with:",),
             below=_examples(row.examples[:1], 1),
             code=row.skeleton,
         )
@@ -350,7 +327,7 @@ def _troubles(report: Report) -> Iterator[Section]:
     if read.unreadable_count:
         items = [Item(text=(Name(where), ": ", Name(why))) for where, why in read.unreadable]
         more = _more(read.unreadable_count - len(items), "line")
-        title = f"{_many(read.unreadable_count, 'line')} could not be read"
+        title = f"{many(read.unreadable_count, 'line')} could not be read"
         yield Section(title=title, items=(*items, *more))
     for side in (report.current, report.candidate):
         if side is not None and side.troubles:
@@ -359,52 +336,5 @@ def _troubles(report: Report) -> Iterator[Section]:
             yield Section(title="Trouble", lines=(line,), items=tuple(items))
 
 
-# --- words --------------------------------------------------------------------------------------------
-
-
-def _item(text: str) -> Item:
-    return Item(text=(text,))
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _total(counts: Mapping[str, int]) -> int:
-    return sum(counts.values())
-
-
 def _unmatched_count(side: Side) -> int:
     return side.unmatched_more + sum(row.count for row in side.unmatched)
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ": " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) if counts else ""
-
-
-def _arrow(before: int, after: int) -> str:
-    return f"{before:,}" if before == after else f"{before:,} → {after:,} ({after - before:+,})"
-
-
-def _step(before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    return _arrow(_total(before), _total(after))
-
-
-def _outcomes(before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    names = sorted({*before, *after})
-    told = [f"{name} {_arrow(before.get(name, 0), after.get(name, 0))}" for name in names]
-    return ": " + ", ".join(told) if told else ""
-
-
-def _changed(before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    """Those that are not as many as before."""
-    names = [name for name in sorted({*before, *after}) if before.get(name, 0) != after.get(name, 0)]
-    return "".join(f"; {name} {_arrow(before.get(name, 0), after.get(name, 0))}" for name in names)
-
-
-def _minute(at: Instant) -> str:
-    return format_instant(at)[:16].replace("T", " ")
-
-
-def _second(at: Instant) -> str:
-    return format_instant(at)[:19].replace("T", " ")
