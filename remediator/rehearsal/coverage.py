@@ -141,11 +141,9 @@ class Collector:
         severity = self.policy.severities.get(incident.severity)
         if severity is None:
             return
-        if (
-            incident.level
-            or (isinstance(severity.page, PageUnlessVerified) and incident.verified_at is not None)
-            or (incident.resolved and not incident.level)
-        ):
+        if incident.level or (
+            isinstance(severity.page, PageUnlessVerified) and incident.verified_at is not None
+        ) or (incident.resolved and not incident.level):
             self.points.add((Part.PAGES, severity.name))
 
     def judged(self, judged: Judged) -> None:

@@ -2,6 +2,6 @@
 
 ``files`` finds lines, ``lines`` reads them, ``series`` makes lines of Prometheus' ``ALERTS``; ``shortcut``
 knows duplicates without reading them. ``replay`` plays what is left to one policy and ``tally`` counts what
-follows; ``comparison`` says in what two replays differ, ``summing`` makes a ``report`` of it, ``telling`` puts
+follows; ``comparison`` says in what two replays differ, ``summing`` makes a ``report``, ``telling`` puts
 that into ``words`` and ``markdown`` writes them.
 """
