@@ -33,6 +33,11 @@ COMMANDS = {
         function="check",
         summary="Validate and lint policy files; exit 1 on findings.",
     ),
+    "backtest": Lazy(
+        module="remediator.cli.backtest",
+        function="backtest",
+        summary="What policies would have done with recorded alerts, and what a change of them changes.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",
