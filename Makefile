@@ -63,6 +63,7 @@ docs-check: ## links, settings, targets and commands that the documentation name
 reference: ## docs/reference.md, from the plugins themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/examples.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

@@ -33,13 +33,12 @@ from remediator.core.policies import ChannelSpec, Policy
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
-from remediator.http.opinions import ReadOnly
 from remediator.http.ops import Doors, Ops, make_ops_app
+from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import explain
-from remediator.policy.opinions import guard_opinions
 from remediator.routing import meet_at_the_door
 from remediator.rulebook import Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
@@ -220,12 +219,17 @@ class App:
 
     async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
         host, port = parse_listen(self.settings.ops_listen_at)
-        ports = ReadOnly(store, self.cluster.reader if self.cluster else None, crew.clock.trouble)
 
         async def explained(notification: Notification) -> Mapping[str, object]:
-            policy, mode = self.rulebook.policy(), self.settings.mode
-            opinions = guard_opinions(policy, ports, mode, (await store.load(None, ())).at)
-            return (await explain(policy, notification, ceiling=mode, opinions=opinions)).as_data()
+            policy = self.rulebook.policy()
+            now = Now(
+                store=store,
+                reader=self.cluster.reader if self.cluster else None,
+                metrics=self.prometheus,
+                policy=policy,
+                clock_trouble=crew.clock.trouble,
+            )
+            return (await explain(policy, notification, ceiling=self.settings.mode, present=now)).as_data()
 
         api = Api(store=store, runtime=self.runtime, explain=explained)
         ops = Ops(

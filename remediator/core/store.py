@@ -262,6 +262,9 @@ class IncidentStore(Protocol):
     async def incidents(self, wanted: IncidentFilter, limit: int, cursor: str | None) -> IncidentPage:
         """Newest first."""
 
+    async def open_services(self, most: int) -> frozenset[str]:
+        """Services with an open incident. It may stop looking once it has found ``most`` of them."""
+
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """Oldest first."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.errors import Refused
@@ -59,6 +59,20 @@ class ChangeRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """A number that a guard compared: ``observed`` of at most ``allowed``, counted in any span ``within``.
+
+    ``what``: what is counted, such as ``pods unavailable``; ``of``: out of how many, where there is a whole.
+    """
+
+    what: str
+    observed: int
+    allowed: int
+    of: int | None = None
+    within: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """What a guard says, with what it observed and what it allows.
 
@@ -71,6 +85,7 @@ class Verdict:
     text: str
     withholds: bool = False
     retry_after: Millis | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class Pointless(Refused):
@@ -127,3 +142,11 @@ class Guard(Protocol):
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Look, and say yes or no with the reason."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A guard whose bounds the policy alone tells."""
+
+    def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
+        """What it allows, in words, such as ``changes of service web 3/1h``."""

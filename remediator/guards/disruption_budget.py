@@ -7,7 +7,7 @@ from typing import ClassVar
 from remediator.core.cluster import EvictPod
 from remediator.core.disruption import healthy_taken, pod_changes
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
 
 class DisruptionBudget:
@@ -39,6 +39,8 @@ class DisruptionBudget:
             return Verdict(guard=self.name, allowed=True, text="no budget selects its pods")
         tightest = min(budgets, key=lambda budget: budget.allowed)
         text = f"budget {tightest.name} lets {tightest.allowed} go, {taken} would be taken away"
+        measures = (Measure(what="healthy pods taken away", observed=taken, allowed=tightest.allowed),)
         if taken <= tightest.allowed:
-            return Verdict(guard=self.name, allowed=True, text=text)
-        return Verdict(guard=self.name, allowed=False, text=text, retry_after=Millis(10 * SECOND))
+            return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
+        again = Millis(10 * SECOND)
+        return Verdict(guard=self.name, allowed=False, text=text, retry_after=again, measures=measures)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from remediator.core.disruption import healthy_taken, pod_changes
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
 
 class Population:
@@ -33,7 +33,15 @@ class Population:
             return Verdict(guard=self.name, allowed=True, text="no healthy pod is taken away")
         down, allowed = max(seen.desired - seen.ready, 0) + taken, bound.of(seen.desired)
         text = f"{down} of {seen.desired} unavailable, at most {allowed} allowed"
+        measures = (Measure(what="pods unavailable", observed=down, allowed=allowed, of=seen.desired),)
         if down <= allowed:
-            return Verdict(guard=self.name, allowed=True, text=text)
+            return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
         again = None if seen.rolled_out else Millis(10 * SECOND)
-        return Verdict(guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again)
+        return Verdict(
+            guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again, measures=measures
+        )
+
+    def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
+        """``guards.max_unavailable``."""
+        bound = request.policy.guards.max_unavailable
+        return () if bound is None else (f"at most {bound} of its pods unavailable",)

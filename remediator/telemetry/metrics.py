@@ -72,6 +72,9 @@ class Metrics:
         self.sla_breaches = self._counter(
             "sla_breaches", "Phases that took longer than the severity promises.", "severity", "phase"
         )
+        self.severity_raised = self._counter(
+            "severity_raised", "Open incidents that became more severe.", "from", "to"
+        )
         self.policy_reloads = self._counter("policy_reloads", "Policies loaded, or refused.", "outcome")
         self.policy_info = Gauge(
             "remediator_policy_info", "The policy in force.", ["digest"], registry=self.registry
@@ -142,7 +145,9 @@ class Metrics:
                 self.steps.labels(str(data["action"]), str(data["result"])).inc()
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
                 self.pages.labels(str(data["channel"]), str(data["outcome"])).inc()
-            case Kind.ACKNOWLEDGED:
+            case Kind.SEVERITY_RAISED:
+                self.severity_raised.labels(str(data["from"]), str(data["severity"])).inc()
+            case Kind.ACKNOWLEDGED if "took" in data:
                 self._phase(severity, "acknowledge", data["took"])
             case Kind.RESOLVED:
                 self._phase(severity, "resolve", data["took"])

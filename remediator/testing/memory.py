@@ -253,6 +253,11 @@ class MemoryStore(MemoryQueues):
             items=tuple(incident for _, incident in page), next=page[-1][0] if len(found) > limit else None
         )
 
+    async def open_services(self, most: int) -> frozenset[str]:
+        """As the Protocol says: all of them."""
+        over = (Status.HELD, Status.RESOLVED)
+        return frozenset(each.service for each in self._incidents.values() if each.status not in over)
+
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """As the Protocol says."""
         return tuple(self._timelines.get(incident, ()))

@@ -12,7 +12,17 @@ from typing import assert_never
 from remediator.checks import CHECKS
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act, Checked, CheckResult, Diagnose, Diagnosed, Effect, Outcomes, Verify
+from remediator.core.journal import (
+    Act,
+    Checked,
+    CheckResult,
+    Diagnose,
+    Diagnosed,
+    Effect,
+    Outcomes,
+    Verify,
+    Weigh,
+)
 from remediator.core.plugins import Sight
 from remediator.core.policies import Check, Diagnosis
 from remediator.core.probing import catalog_hosts
@@ -20,6 +30,7 @@ from remediator.core.times import Instant
 from remediator.diagnoses import DIAGNOSES
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
+from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
 """Seconds one check or diagnosis may take."""
@@ -31,10 +42,13 @@ class Runner:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._steps = StepPerformer(means)
+        self._weigher = Weigher(means)
 
     async def perform(self, effect: Effect) -> Outcomes | None:
         """The outcome, or None when nobody waits for it any more."""
         loaded = await self._means.incidents.load(effect.incident, ())
+        if isinstance(effect, Weigh):
+            return await self._weigher.weigh(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None

@@ -28,6 +28,7 @@ class Committed:
     incident: str
     severity: str
     status: Status
+    reopened: int
     joined: tuple[str, ...]
     queued_pages: tuple[tuple[str, PageKind], ...]
     """Deduplication key and kind of each."""

@@ -20,16 +20,22 @@ from remediator.core.policies import (
     PageNow,
     PageUnlessVerified,
     Policy,
+    QueryBound,
+    Raise,
+    RaiseCondition,
     Rate,
     RateLimits,
     Rule,
     Runbook,
     Service,
+    ServicesAffected,
     Severity,
     Step,
+    StillOpen,
     WorkloadRef,
 )
 from remediator.core.times import MINUTE, SECOND, Millis, Stamp
+from remediator.policy.rendering import render_runbook
 
 BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
@@ -136,8 +142,13 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
     )
     named = [
         Severity(name="SEV-1", page=PageNow(), escalation="all"),
-        Severity(name="SEV-2", page=PageUnlessVerified(within=Millis(DEADLINE)), escalation="all"),
-        Severity(name="SEV-3", page=PageNever()),
+        Severity(
+            name="SEV-2",
+            page=PageUnlessVerified(within=Millis(DEADLINE)),
+            escalation="all",
+            raises=_raises("SEV-1", rng),
+        ),
+        Severity(name="SEV-3", page=PageNever(), raises=_raises("SEV-2", rng)),
     ]
     return Policy(
         severities={severity.name: severity for severity in named},
@@ -163,7 +174,16 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         channels={n: ChannelSpec(name=n, kind="pagerduty") for n in ("oncall", "manager", "operator")},
         operator=("operator",),
         digest="simulated",
+        render=render_runbook,
     )
+
+
+def _raises(to: str, rng: Random) -> tuple[Raise, ...]:
+    """None, by time alone, or by what is seen as well."""
+    still = Raise(to=to, when=StillOpen(after=Millis(rng.choice([20, 60, 100]) * SECOND)))
+    query = QueryBound(promql='broken{service="{{ service.name }}"}', above=0.5)
+    seen: tuple[RaiseCondition, ...] = (query, ServicesAffected(at_least=2))
+    return rng.choice([(), (still,), (still, Raise(to=to, when=rng.choice(seen)))])
 
 
 def stamp(at: float) -> Stamp:

@@ -12,7 +12,7 @@ from remediator.core.classify import Classifier, Match
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
-from remediator.core.plugins import Channel
+from remediator.core.plugins import Channel, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Service, WorkloadRef
 from remediator.core.store import Store
 from remediator.core.verdicts import Verdict
@@ -23,10 +23,11 @@ from remediator.testing.simulation.bugs import (
     LooksThenTakes,
     PagesFirst,
     PopsThenTells,
+    forget_raises,
 )
 from remediator.testing.simulation.history import Answered, History
 from remediator.testing.simulation.machines import Machine
-from remediator.testing.simulation.peers import SimCluster, SimPager, SimPorts
+from remediator.testing.simulation.peers import SimCluster, SimMetrics, SimPager, SimPorts
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Chaos, Gate, Replica
 from remediator.testing.simulation.scenario import BASE, Outage, Scenario, draw_scenario, make_alert
@@ -81,7 +82,8 @@ class World:
         self.store = RecordingStore(lambda: int((BASE + loop.time()) * 1000), self.history, self._health_of)
         self.cluster = SimCluster(self.history, self._healed, fences=bug != "lease-without-epoch")
         self.pager = SimPager(self.history, Random(seed + 1), lambda: self.chaos.error)
-        self.rules = Classifier(self.scenario.policy)
+        policy = self.scenario.policy
+        self.rules = Classifier(forget_raises(policy) if bug == "raises-forgotten" else policy)
         self.replicas: list[Replica] = []
         self.journeys: dict[str, Journey] = {}
         self._births = 0
@@ -125,6 +127,7 @@ class World:
                 executor=cast(Executor, Gate(replica, "cluster", sim)),
                 ceiling=Mode.AUTO,
                 replica=replica.name,
+                metrics=cast(Metrics, Gate(replica, "prometheus", SimMetrics(self.cluster))),
             ),
             journey=self._journey_class(),
         )
