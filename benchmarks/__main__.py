@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.backtest import measure_backtest
 from benchmarks.intake import CASES, open_variants, take_turns
 from benchmarks.listing import measure_listing
 from benchmarks.load import wrk
@@ -18,6 +19,7 @@ from benchmarks.report import (
     INTAKE_HEAD,
     LISTING_HEAD,
     Row,
+    backtest_rows,
     intake_rows,
     listing_rows,
     machine,
@@ -28,7 +30,7 @@ from benchmarks.report import (
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "cluster", "intake")
+PARTS = ("start", "reaction", "cluster", "backtest", "intake")
 
 
 def _say(text: str) -> None:
@@ -49,6 +51,11 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
     if "cluster" in parts:
         _say("cluster")
         yield "### Cluster\n\n" + table(LISTING_HEAD, listing_rows(measure_listing(folder / "cluster")))
+    if "backtest" in parts:
+        _say("backtest")
+        yield "### Backtest\n\n" + table(
+            ("measured", "found", "target"), backtest_rows(measure_backtest(folder / "backtest"))
+        )
     if "intake" in parts:
         rows: list[Row] = []
         with ExitStack() as stack:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.backtest import Replayed
 from benchmarks.intake import Case, Run, cost_ratio, ratio
 from benchmarks.listing import Listing, middle
 from benchmarks.reaction import SCRIPT_TRIPS, Reaction
@@ -68,6 +69,21 @@ def reaction_rows(found: Reaction) -> list[Row]:
         (f"one script that reads ({SCRIPT_TRIPS - 2} on the way)", _ms(found.plain_trip), ""),
         ("one HTTP round trip (1 on the way)", _ms(found.http_trip), ""),
         ("all of these together: what cannot be avoided", _ms(floor), f"{found.from_sent / floor:.1f} times"),
+    ]
+
+
+def backtest_rows(found: Replayed) -> list[Row]:
+    """What replaying a record costs."""
+    return [
+        (
+            f"{found.alerts:,} alerts, {found.new:,} of them new, {found.incidents:,} incidents: "
+            "processor time",
+            f"{found.busy:.1f} s",
+            _judged(found.busy <= 60, "≤ 60 s"),
+        ),
+        ("the same by the clock, on one core", f"{found.seconds:.1f} s", ""),
+        ("alerts a second of processor time", f"{found.alerts / found.busy:,.0f}", ""),
+        ("memory at most", _mb(found.resident), ""),
     ]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from remediator.adapters.archive import Bounds, Folder, Stdout, ThreadedArchive
 from remediator.adapters.probe import Prober
 from remediator.adapters.prometheus import Prometheus
 from remediator.adapters.redis.address import Address as StoreAddress
@@ -34,6 +35,7 @@ from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
 from remediator.http.ops import Doors, Ops, make_ops_app
+from remediator.http.payload import parse_notification
 from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
@@ -51,6 +53,8 @@ from remediator.workers.supervisor import Supervisor
 if TYPE_CHECKING:
     from remediator.adapters.kubernetes import Kubernetes
 
+ARCHIVE = "archive"
+"""Its folder in the data directory."""
 RECONSIDERED = 1000
 """Alerts without a rule that are looked at again after a reload."""
 DRAIN_WITHIN = 8.0
@@ -121,7 +125,7 @@ class App:
         self.supervisor.start("health", lambda: self._watch(store, crew))
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
-        await self._open_receiver(stack, crew, token)
+        await self._open_receiver(stack, crew, token, self._open_archive(stack))
         stack.callback(self._say_stopping)
 
     async def _open_parts(self, stack: AsyncExitStack) -> tuple[RedisStore, Kubernetes | None]:
@@ -245,7 +249,24 @@ class App:
         stack.push_async_callback(listener.stop)
         self.ops_address = listener.address
 
-    async def _open_receiver(self, stack: AsyncExitStack, crew: Crew, token: str | None) -> None:
+    def _open_archive(self, stack: AsyncExitStack) -> ThreadedArchive | None:
+        settings = self.settings
+        if settings.archive == "off":
+            return None
+        bounds = Bounds(
+            file_size=settings.archive_file_size,
+            total_size=settings.archive_size,
+            retention=settings.archive_retention,
+        )
+        sink = Stdout() if settings.archive == "stdout" else Folder(settings.data_dir / ARCHIVE, bounds)
+        archive = ThreadedArchive(sink, self.observer, parse=parse_notification)
+        archive.start()
+        stack.push_async_callback(self.runtime.in_thread, archive.close)
+        return archive
+
+    async def _open_receiver(
+        self, stack: AsyncExitStack, crew: Crew, token: str | None, archive: ThreadedArchive | None
+    ) -> None:
         settings = self.settings
         host, port = parse_listen(settings.listen_at)
         tls = None
@@ -253,7 +274,9 @@ class App:
             tls = tls_context(settings.tls_cert, settings.tls_key, settings.client_ca)
         auth = WebhookAuth(token, certificate=settings.client_ca is not None)
         hosts = host_rule(host, credentials=auth.required)
-        webhook = Webhook(crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered)
+        webhook = Webhook(
+            crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered, archive=archive
+        )
         listener = Listener(
             serve_paths(webhook), host=host, port=port, tls=tls, observe=self.metrics.answered
         )

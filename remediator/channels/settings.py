@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from remediator.core.policies import SecretRef
 from remediator.core.templated import PlainTemplate
+from remediator.core.values import IS
 
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HOW = "write {env: NAME} or {file: /path/to/it}"
@@ -77,6 +78,7 @@ Secret = Annotated[
         {
             "type": "object",
             "description": "Where a secret is read when it is needed: never the secret itself.",
+            IS: "A reference to a secret.",
             "properties": {
                 "env": {"type": "string", "description": "The name of an environment variable."},
                 "file": {"type": "string", "description": "The absolute path of a file."},
@@ -108,7 +110,8 @@ def _matching(pattern: str, what: str) -> PlainValidator:
 
 
 def _shaped(description: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+    own = {"description": description, IS: description, "examples": [example]}
+    return WithJsonSchema({"type": "string", **own})
 
 
 SlackChannel = Annotated[

@@ -33,10 +33,20 @@ COMMANDS = {
         function="check",
         summary="Validate and lint policy files; exit 1 on findings.",
     ),
+    "backtest": Lazy(
+        module="remediator.cli.backtest",
+        function="backtest",
+        summary="What policies would have done with recorded alerts, and what a change of them changes.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",
         summary="What would happen to a notification, and why not something else.",
+    ),
+    "schema": Lazy(
+        module="remediator.cli.schema",
+        function="schema",
+        summary="The JSON schema of policy files, for editors that complete and underline.",
     ),
 }
 

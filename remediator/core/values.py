@@ -14,6 +14,9 @@ from pydantic_core import PydanticCustomError
 from remediator.core.expressions import ExpressionError, expression
 from remediator.core.text import plain
 
+IS = "x-remediator-is"
+"""In a JSON schema: what a text is, in words; it stays where a key has a description of its own."""
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 

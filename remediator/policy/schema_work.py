@@ -82,6 +82,7 @@ class RuleModel(Model):
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "mode": Unperformed(
             code="N701",
+            only="`approve`",
             instead="nobody is asked: as with suggest, nothing is changed and the plan is told",
             meant=lambda rule: rule.mode == Mode.APPROVE,
         ),
@@ -204,6 +205,7 @@ class RunbookModel(Model):
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "undo": Unperformed(
             code="N706",
+            only="`on_failure`",
             instead="nothing is undone; what was changed is left and told",
             meant=lambda runbook: runbook.undo == "on_failure",
         ),

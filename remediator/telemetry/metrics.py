@@ -79,6 +79,17 @@ class Metrics:
         self.policy_info = Gauge(
             "remediator_policy_info", "The policy in force.", ["digest"], registry=self.registry
         )
+        self.archived = self._counter(
+            "archive_notifications",
+            "Notifications for the intake archive, by what became of them.",
+            "outcome",
+        )
+        self.archive_failing = Gauge(
+            "remediator_archive_failing", "Whether the archive could not be written to last time.",
+            registry=self.registry,
+        )  # fmt: skip
+        for outcome in ("written", "lost"):
+            self.archived.labels(outcome)
         for disposition in Disposition:
             self.alerts.labels(disposition)
         for severity in SEVERITIES:

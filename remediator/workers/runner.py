@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
-from remediator.checks import CHECKS
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import (
@@ -23,11 +22,10 @@ from remediator.core.journal import (
     Verify,
     Weigh,
 )
-from remediator.core.plugins import Sight
+from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
-from remediator.diagnoses import DIAGNOSES
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.weighing import Weigher
@@ -79,8 +77,8 @@ class Runner:
         )
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:
-        looks = (_look(wanted, sight) for wanted in attempt.runbook.diagnose)
-        found = await asyncio.gather(*looks)
+        known, wanted = self._means.diagnoses, attempt.runbook.diagnose
+        found = await asyncio.gather(*(_look(known.get(one.diagnosis), one, sight) for one in wanted))
         return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
 
     async def _verify(self, effect: Verify, attempt: Attempt, sight: Sight) -> Checked:
@@ -88,12 +86,14 @@ class Runner:
         if elsewhere:  # how another workload fares proves nothing of the one that was changed
             unknown = CheckResult(holds=None, observed=elsewhere)
             return Checked(effect=effect.id, results=(unknown,) * len(attempt.awaited))
-        answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.awaited))
+        known = self._means.checks
+        answers = await asyncio.gather(
+            *(_ask(known.get(check.check), check, sight) for check in attempt.awaited)
+        )
         return Checked(effect=effect.id, results=tuple(answers))
 
 
-async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
-    plugin = DIAGNOSES.get(wanted.diagnosis)
+async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     if plugin is None:
         return (f"{wanted.diagnosis}: this version does not perform it",)
     try:
@@ -107,8 +107,7 @@ async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
         return (f"{wanted.diagnosis}: could not be found out: {error}",)
 
 
-async def _ask(check: Check, sight: Sight) -> CheckResult:
-    plugin = CHECKS.get(check.check)
+async def _ask(plugin: CheckPlugin | None, check: Check, sight: Sight) -> CheckResult:
     if plugin is None:
         return CheckResult(holds=None, observed=f"this version does not know check {check.check}")
     try:

@@ -142,7 +142,7 @@ def test_channels_keep_settings_apart_from_references_to_secrets() -> None:
 def test_a_missing_secret_is_no_mistake_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the variable is set is found out when the channel is used."""
     monkeypatch.delenv("ONCALL", raising=False)
-    assert read_policies({"p.yaml": GOOD}).findings == ()
+    assert [each for each in read_policies({"p.yaml": GOOD}).findings if each.code.startswith("P")] == []
 
 
 def test_files_merge_in_path_order(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_load_policy_raises_with_every_error() -> None:
 
 def test_warnings_do_not_keep_a_policy_from_loading() -> None:
     loaded = read_policies({"p.yaml": GOOD.replace(", alert: {state: resolved, within: 10m}", "")})
-    assert [each.level for each in loaded.findings] == [Level.WARNING]
+    assert "B203" in [each.code for each in loaded.findings if each.level is Level.WARNING]
     assert loaded.policy is not None
 
 
@@ -370,7 +370,8 @@ def test_an_empty_directory_says_what_to_put_there(tmp_path: Path) -> None:
 def test_a_yml_file_is_not_silently_left_out(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(GOOD)
     (tmp_path / "q.yml").write_text(GOOD)
-    assert [(each.level, each.line) for each in read_policies(tmp_path).findings] == [(Level.WARNING, 1)]
+    told = [each for each in read_policies(tmp_path).findings if each.code == "P001"]
+    assert [(each.level, each.line) for each in told] == [(Level.WARNING, 1)]
 
 
 def test_at_least_one_severity_must_be_defined() -> None:
