@@ -1,8 +1,6 @@
 """From an alert's labels to a rule, a severity, a service and the incident it belongs to.
 
-The first rule that matches wins, and it is found without trying them all: every rule waits for one of its
-matchers, the one that fewest rules have, under the label's value or among the regular expressions of that
-label. Only rules whose one matcher holds are asked for the others, in their order. Storms repeat themselves,
+The first rule that matches wins; ``rule_index`` finds it without trying them all. Storms repeat themselves,
 so what the labels that any rule looks at made of an alert is remembered as well.
 """
 
@@ -17,10 +15,9 @@ from functools import lru_cache
 from remediator.core.alerts import Lane
 from remediator.core.incident import GroupKey
 from remediator.core.matchers import Matcher
-from remediator.core.pattern_index import MEMORY, PatternIndex
 from remediator.core.policies import URGENT_SEVERITIES, Policy, Rule
-from remediator.core.rule_index import plan_rules
-from remediator.core.steps import Steps, at_once
+from remediator.core.rule_index import RuleIndex, index_rules
+from remediator.core.steps import at_once
 from remediator.core.text import UNKNOWN, plain, safe_name
 
 SERVICE_LABELS = ("service", "app", "job")
@@ -52,27 +49,19 @@ class Miss:
 
 
 class Classifier:
-    """The rules of one policy, compiled. ``remembered``: how many combinations of labels are remembered."""
+    """The rules of one policy, compiled.
 
-    def __init__(self, policy: Policy, *, remembered: int = REMEMBERED) -> None:
-        at_once(self._compile(policy, remembered))
+    ``index``: what ``index_rules`` made of them, for those who could not wait for all of it.
+    ``remembered``: how many combinations of labels are remembered.
+    """
 
-    @classmethod
-    def in_steps(cls, policy: Policy) -> Steps[Classifier]:
-        """The same, for those who cannot wait for all of it: ten thousand rules take a while."""
-        classifier = cls.__new__(cls)
-        yield from classifier._compile(policy, REMEMBERED)
-        return classifier
-
-    def _compile(self, policy: Policy, remembered: int) -> Steps[None]:
+    def __init__(
+        self, policy: Policy, index: RuleIndex | None = None, *, remembered: int = REMEMBERED
+    ) -> None:
         self.policy = policy
-        plan = yield from plan_rules(policy.rules)
-        self._equal, self._scanned, self._checks = plan.equal, plan.scanned, plan.checks
-        self._patterns = {name: PatternIndex(patterns) for name, patterns in plan.patterns.items()}
-        for index in self._patterns.values():
-            yield from index.compile(memory=MEMORY // len(self._patterns))
+        self._index = index or at_once(index_rules(policy.rules))
         self._looked_at = frozenset(m.name for rule in policy.rules for m in rule.matchers)
-        self._remembered = lru_cache(maxsize=remembered)(self._find)
+        self._remembered = lru_cache(maxsize=remembered)(self._index.first)
 
     def match(self, labels: Mapping[str, str]) -> Match | None:
         """The first rule that matches, with what follows from it; None when no rule does."""
@@ -83,30 +72,9 @@ class Classifier:
         """The first rule that matches."""
         looked_at = self._looked_at
         told = tuple([item for item in labels.items() if item[0] in looked_at and item[1]])
-        return (self._remembered if _is_short([value for _, value in told]) else self._find)(told)
-
-    def _find(self, told: tuple[tuple[str, str], ...]) -> Rule | None:
-        """The first rule that matches; ``told``: the labels that any rule looks at and that are not empty."""
-        labels = dict(told)
-        found: list[int] = []
-        for name, value in told:
-            if (by_value := self._equal.get(name)) is not None:
-                found += by_value.get(value, ())
-            if (patterns := self._patterns.get(name)) is not None:
-                found += patterns.hits(value)
-        found.sort()
-        best = next((order for order in found if self._holds(order, labels)), None)
-        for order in self._scanned:
-            if best is not None and order > best:
-                break
-            if self._holds(order, labels):
-                best = order
-                break
-        return None if best is None else self.policy.rules[best]
-
-    def _holds(self, order: int, labels: Mapping[str, str]) -> bool:
-        """Whether the rule's other matchers hold, once it was found by the one."""
-        return all(matcher.matches(labels) for matcher in self._checks[order])
+        find = self._remembered if _is_short([value for _, value in told]) else self._index.first
+        order = find(told)
+        return None if order is None else self.policy.rules[order]
 
     def misses(self, labels: Mapping[str, str]) -> tuple[Miss, ...]:
         """Every rule that does not match, the nearest first."""

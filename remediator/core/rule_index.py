@@ -1,12 +1,15 @@
-"""Which of its matchers a rule is found by: the one that fewest rules have."""
+"""Rules by their matchers: which one is the first that matches, without asking them all.
+
+A rule is found by one of its matchers, the one that fewest rules have; only then is it asked for the others.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.pattern_index import MEMORY, PatternIndex
 from remediator.core.policies import Rule
 from remediator.core.steps import Steps
 
@@ -17,22 +20,64 @@ STEP = 50
 _DEAREST_LAST = (MatchOp.EQUAL, MatchOp.NOT_EQUAL, MatchOp.MATCHES, MatchOp.NOT_MATCHES)
 
 
-@dataclass(kw_only=True, slots=True)
-class RulePlan:
-    """Rules by their order. ``checks``: what is left to be asked of a rule when it was found."""
-
-    equal: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    """By label and value."""
-    patterns: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    """By label and regular expression."""
-    scanned: list[int] = field(default_factory=list)
-    """Those that nothing finds: they hold when labels are missing, or are not as they say."""
-    checks: list[tuple[Matcher, ...]] = field(default_factory=list)
+Told = tuple[tuple[str, str], ...]
+"""Labels with their values, none of which is empty: an empty one counts as missing."""
 
 
-def plan_rules(rules: Sequence[Rule]) -> Steps[RulePlan]:
-    """How every rule is found."""
-    plan, common = RulePlan(), _Common()
+class RuleIndex:
+    """Rules by their order. Made by ``index_rules``."""
+
+    def __init__(self) -> None:
+        self._equal: dict[str, dict[str, list[int]]] = {}
+        self._expressions: dict[str, dict[str, list[int]]] = {}
+        self._patterns: dict[str, PatternIndex] = {}
+        self._scanned: list[
+            int
+        ] = []  # found by nothing: they hold when labels are missing, or not as they say
+        self._others: list[tuple[Matcher, ...]] = []
+
+    def add(self, matchers: Sequence[Matcher], key: Matcher | None) -> None:
+        """The next rule, which is found by ``key``."""
+        order = len(self._others)
+        others = [matcher for matcher in dict.fromkeys(matchers) if matcher != key]
+        self._others.append(tuple(sorted(others, key=lambda each: _DEAREST_LAST.index(each.op))))
+        if key is None:
+            self._scanned.append(order)
+        else:
+            index = self._equal if key.op is MatchOp.EQUAL else self._expressions
+            index.setdefault(key.name, {}).setdefault(key.value, []).append(order)
+
+    def compile(self) -> Steps[None]:
+        """When all rules are there."""
+        for name, expressions in self._expressions.items():
+            self._patterns[name] = patterns = PatternIndex(expressions)
+            yield from patterns.compile(memory=MEMORY // len(self._expressions))
+
+    def first(self, told: Told) -> int | None:
+        """The first rule that matches."""
+        labels = dict(told)
+        found: list[int] = []
+        for name, value in told:
+            if (by_value := self._equal.get(name)) is not None:
+                found += by_value.get(value, ())
+            if (patterns := self._patterns.get(name)) is not None:
+                found += patterns.hits(value)
+        found.sort()
+        best = next((order for order in found if self._matches(order, labels)), None)
+        for order in self._scanned:
+            if best is not None and order > best:
+                break
+            if self._matches(order, labels):
+                return order
+        return best
+
+    def _matches(self, order: int, labels: Mapping[str, str]) -> bool:
+        return all(matcher.matches(labels) for matcher in self._others[order])
+
+
+def index_rules(rules: Sequence[Rule]) -> Steps[RuleIndex]:
+    """The index of these rules, in steps."""
+    index, common = RuleIndex(), _Common()
     for order, rule in enumerate(rules):
         if order % STEP == 0:
             yield
@@ -40,15 +85,9 @@ def plan_rules(rules: Sequence[Rule]) -> Steps[RulePlan]:
     for order, rule in enumerate(rules):
         if order % STEP == 0:
             yield
-        key = min(filter(_finds, rule.matchers), key=common.cost, default=None)
-        others = [matcher for matcher in dict.fromkeys(rule.matchers) if matcher != key]
-        plan.checks.append(tuple(sorted(others, key=lambda each: _DEAREST_LAST.index(each.op))))
-        if key is None:
-            plan.scanned.append(order)
-        else:
-            index = plan.equal if key.op is MatchOp.EQUAL else plan.patterns
-            index.setdefault(key.name, {}).setdefault(key.value, []).append(order)
-    return plan
+        index.add(rule.matchers, min(filter(_finds, rule.matchers), key=common.cost, default=None))
+    yield from index.compile()
+    return index
 
 
 def _finds(matcher: Matcher) -> bool:

@@ -19,11 +19,10 @@ NAMES = ("alertname", "service", "pod", "näme", "")
 SHORT = st.text("ab-1é\n?😀", max_size=5)
 LONG = st.sampled_from(("a" * 5000, "b-1" * 2000, "\ud800", "a\udfff?", "x\x00y", "ab\nab", "node-17"))
 VALUES = SHORT | LONG
-ATOMS = st.sampled_from(
-    [*"ab|{", "ab", "-1", "é", "😀", "abc", "node", "\n", r"\.", r"\?", r"\-", r"\d", r"\w", r"\x61", r"\pL"]
-    + ["[ab]", "[^a]", "[]a]", "[[:alpha:]]", "(a|b)", "(?:ab|-1)", "(?i)a", "(?i:AB)", "(?s).", ".", ".*"]
-    + [".+", "^", "$", r"\Qa.b\E", "()", "a)|(b", "a{2}", r"\C", r"\n", r"\b", "(?P<n>a)", "a**"]
-)
+CHARACTERS = [*"ab|{", "ab", "-1", "é", "😀", "abc", "node", "\n", r"\.", r"\?", r"\-", r"\x61"]
+CLASSES = ["[ab]", "[^a]", "[]a]", "[[:alpha:]]", r"\d", r"\w", r"\pL", r"\C", r"\n", ".", "(?s)."]
+GROUPS = ["(a|b)", "(?:ab|-1)", "(?i)a", "(?i:AB)", "()", "a)|(b", "(?P<n>a)", r"\Qa.b\E"]
+ATOMS = st.sampled_from([*CHARACTERS, *CLASSES, *GROUPS, ".*", ".+", "^", "$", r"\b", "a{2}", "a**"])
 QUANTIFIERS = st.sampled_from(("", "", "", "*", "+", "?", "{2}", "{0,1}", "*?"))
 EXPRESSIONS = st.lists(st.tuples(ATOMS, QUANTIFIERS).map("".join), max_size=6).map("".join)
 
