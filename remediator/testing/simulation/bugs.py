@@ -26,6 +26,7 @@ BUGS = (
     "limit-outside-the-script",
     "timer-popped-before-its-event",
     "pods-meant-anew",
+    "policy-of-birth",
 )
 
 
