@@ -13,13 +13,18 @@ from pathlib import Path
 from benchmarks.intake import CASES, open_variants, take_turns
 from benchmarks.listing import measure_listing
 from benchmarks.load import wrk
+from benchmarks.policies import measure_policies
 from benchmarks.reaction import measure_reaction
 from benchmarks.report import (
+    CLASSIFYING_HEAD,
     INTAKE_HEAD,
     LISTING_HEAD,
+    LOADING_HEAD,
     Row,
+    classifying_rows,
     intake_rows,
     listing_rows,
+    loading_rows,
     machine,
     reaction_rows,
     start_rows,
@@ -28,7 +33,7 @@ from benchmarks.report import (
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "cluster", "intake")
+PARTS = ("start", "reaction", "cluster", "policies", "intake")
 
 
 def _say(text: str) -> None:
@@ -49,6 +54,13 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
     if "cluster" in parts:
         _say("cluster")
         yield "### Cluster\n\n" + table(LISTING_HEAD, listing_rows(measure_listing(folder / "cluster")))
+    if "policies" in parts:
+        _say("policies")
+        found = measure_policies(folder / "policies")
+        yield (
+            f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions.\n\n"
+            f"{table(CLASSIFYING_HEAD, classifying_rows(found))}\n\n{table(LOADING_HEAD, loading_rows(found))}"
+        )
     if "intake" in parts:
         rows: list[Row] = []
         with ExitStack() as stack:
