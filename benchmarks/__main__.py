@@ -57,10 +57,9 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
     if "policies" in parts:
         _say("policies")
         found = measure_policies(folder / "policies")
-        yield (
-            f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions.\n\n"
-            f"{table(CLASSIFYING_HEAD, classifying_rows(found))}\n\n{table(LOADING_HEAD, loading_rows(found))}"
-        )
+        tables = [table(CLASSIFYING_HEAD, classifying_rows(found)), table(LOADING_HEAD, loading_rows(found))]
+        head = f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions."
+        yield "\n\n".join([head, *tables])
     if "intake" in parts:
         rows: list[Row] = []
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Ten thousand rules: what an alert costs, what compiling and checking them takes, and whom loading keeps waiting.
+"""Ten thousand rules: what an alert costs, what compiling and checking take, whom loading keeps waiting.
 
 Whoever waits is measured in a process of its own (``python -m benchmarks.policies FOLDER HOW``).
 """

@@ -115,7 +115,7 @@ LOADING_HEAD = (f"loading {MANY:,} rules", "found", "in a thread", "target")
 
 
 def classifying_rows(found: Policies) -> list[Row]:
-    """What an alert costs: new to the memory of the classifier, and remembered; and by a loop over the rules."""
+    """What an alert costs: never seen before, and remembered; and by a loop over the rules."""
 
     def row(name: str, one: Classifying, target: str) -> Row:
         return (name, _us(median(one.few)), _us(median(one.many)), f"{one.ratio:.2f}", target)

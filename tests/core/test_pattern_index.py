@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.core.literals import Literal, read_literals
+from remediator.core.literals import MOST_BRANCHES, read_literals
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.pattern_index import PATTERNS_IN_A_SET, PatternIndex, _Sieve
 from remediator.core.steps import at_once
@@ -78,7 +78,7 @@ def test_a_set_that_runs_out_of_memory_while_matching_loses_nothing() -> None:
     patterns = ["[a-z]+", "[0-9]+", ".x|[b]"]
     index = index_of(patterns)
     part = [(pattern, (number,)) for number, pattern in enumerate(patterns)]
-    index._sieves = [_Sieve(exhausted, part, for_words=False)]
+    index._sieves = [_Sieve(exhausted, part, certain=True)]
     for value in ("abc", "17", "ax", "b", "é"):
         assert set(index.hits(value)) == one_by_one(patterns, value)
     assert exhausted.asked == 1
@@ -90,43 +90,76 @@ def test_a_thousand_patterns_that_share_a_word_are_not_asked_one_by_one() -> Non
         f"kube-[a-z]+-{'x' * (number % 3)}[0-{number % 10}]{{{number // 10 + 1}}}" for number in range(300)
     ]
     index = index_of(patterns)
-    assert all(not sieve._for_words and sieve._everything <= PATTERNS_IN_A_SET for sieve in index._sieves)
+    assert all(sieve.certain and sieve._everything <= PATTERNS_IN_A_SET for sieve in index._sieves)
     assert set(index.hits("kube-a-x1")) == one_by_one(patterns, "kube-a-x1")
 
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("a|b|a", ("a", "b")),
-        ("", ("",)),
-        (r"web\.shop|", ("web.shop", "")),
-        ("a.", None),
-        ("ab?", None),
-        ("(a|b)", None),
-        ("^a$", None),
+        ("a|b|a", {"a", "b"}),
+        ("", {""}),
+        (r"web\.shop|", {"web.shop", ""}),
+        ("(Pod|Node)(Down|Lost)", {"PodDown", "PodLost", "NodeDown", "NodeLost"}),
+        ("x(?:1|(a|b)2|)", {"x1", "xa2", "xb2", "x"}),
     ],
 )
-def test_expressions_that_are_only_words_are_known(pattern: str, words: tuple[str, ...] | None) -> None:
+def test_expressions_that_are_only_words_are_known(pattern: str, words: set[str]) -> None:
     reading = read_literals(pattern)
     assert reading is not None
-    assert reading.words == words
+    literals = [literal for branch in reading.branches for literal in branch.literals]
+    assert all(literal.first and literal.last for literal in literals)
+    assert {literal.text for literal in literals} == words
 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(?i)web", "a(?i:b)c", r"\Qa.b\E", r"\x41b", r"\pLab", "a)|(b", "[[:alpha:]]x", "a{,5}b", "a\\"],
+    [
+        *("a(?i)web", "a(?i:b)c", r"\Qa.b\E", r"\x41b", r"\pLab", "a)|(b", "[[:alpha:]]x", "a{,5}b", "a\\"),
+        *("(", "(a|b", "|".join(f"w{number}" for number in range(MOST_BRANCHES + 1))),
+    ],
 )
 def test_what_is_not_known_for_certain_has_no_literals(pattern: str) -> None:
     assert read_literals(pattern) is None
 
 
-def test_literals_lie_between_what_can_be_anything() -> None:
-    reading = read_literals(r"web-[0-9]+\.(eu|us)x+|.*-node1\?")
+@pytest.mark.parametrize(
+    ("pattern", "literals", "enough"),
+    [
+        ("web.*", [("web", True, False)], True),
+        (".*web.*?", [("web", False, False)], True),
+        (".*-node1", [("-node1", False, True)], True),
+        ("web.+", [("web", True, False)], False),
+        ("web(a|b)?", [("web", True, False)], False),
+        ("web-[0-9]+x.*", [("web-", True, False), ("x", False, False)], False),
+        ("(?:a|b)+web?", [("we", False, False)], False),
+        (r"\?.*\.$", [("?", True, False), (".", False, False)], False),
+    ],
+)
+def test_literals_lie_between_what_can_be_anything(
+    pattern: str, literals: list[tuple[str, bool, bool]], enough: bool
+) -> None:
+    reading = read_literals(pattern)
     assert reading is not None
-    assert reading.branches == (
-        (Literal(text="web-", first=True, last=False), Literal(text=".", first=False, last=False)),
-        (Literal(text="-node1?", first=False, last=True),),
-    )
+    [branch] = reading.branches
+    assert [(each.text, each.first, each.last) for each in branch.literals] == literals
+    assert branch.enough is enough
+
+
+def test_case_is_folded_as_re2_folds_it() -> None:
+    """Among what Python's own lower case does not know: the sign of Kelvin is a k, the long s an s."""
+    patterns = ["(?i)kelvin-s.*", "(?i).*Masse", "(?i)STRASSE|k", "(?i)[0-9]"]
+    index = index_of(patterns)
+    for value in (
+        "KELVIN-S",
+        "\u212aelvin-\u017f17",
+        "ma\u017f\u017fe",
+        "stra\u00dfe",
+        "Stra\u017fse",
+        "\u212a",
+        "7",
+    ):
+        assert set(index.hits(value)) == one_by_one(patterns, value)
 
 
 @given(st.text(), st.lists(st.text(), max_size=5))
