@@ -18,7 +18,7 @@ from remediator.adapters.runtime import AsyncioRuntime
 from remediator.app import App
 from remediator.core.errors import PolicyError, Refused
 from remediator.policy.load import load_policy
-from remediator.rulebook import Rulebook
+from remediator.rulebook import SMALL, Rulebook
 from remediator.telemetry.metrics import Metrics, Scraped
 from tests.integration.daemon import PATIENCE, POLICIES, Daemon, alert, daemon, until, write_policies
 from tests.integration.test_app_process import serving
@@ -326,14 +326,17 @@ async def test_a_daemon_that_stops_while_it_reads_stops_at_once(redis: RedisServ
 
 
 async def test_what_another_process_read_is_the_same_policy(redis: RedisServer, tmp_path: Path) -> None:
-    """Everything of it, with places and templates; ten pieces and a rest."""
-    text = many(520).replace("{name: slow,", "{name: slow, service: '{{ labels.app or labels.job }}',")
-    folder = write_policies(tmp_path / "policies")
+    """Everything of it, with places and templates; at the start, too, where there is so much of it."""
+    text = many(1220).replace("{name: slow,", "{name: slow, service: '{{ labels.app or labels.job }}',")
+    folder = write_policies(tmp_path / "policies", text)
+    assert (folder / "all.yaml").stat().st_size > SMALL
     async with daemon(folder, redis_url=redis.url) as running:
         await running.ready()
-        write_policies(folder, text)
+        expected = load_policy(folder)
+        assert running.app.rulebook.policy() == expected
+        write_policies(folder, text.replace("severity: SEV-3", "severity: SEV-2"))
         status, said = await running.ask("POST", "/-/reload")
-        assert (status, said["rules"]) == (200, 522)
+        assert (status, said["rules"], said["changed"]) == (200, 1222, True)
         read, expected = running.app.rulebook.policy(), load_policy(folder)
         assert read == expected
         assert read.render is expected.render
