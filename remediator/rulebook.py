@@ -100,10 +100,14 @@ class Rulebook:
             self._metrics.unchanged()
             _log.info("policies unchanged", why=why, digest=fresh.digest)
             return Reading(policy=self.policy(), changed=False)
-        self._rules = Classifier(fresh, await self._with_breaks(index_rules(fresh.rules)))
+        await self._put_in_force(fresh)
         self._metrics.loaded(fresh.digest)
         _log.info("policies loaded", why=why, digest=fresh.digest, rules=len(fresh.rules))
         return Reading(policy=fresh, changed=True)
+
+    async def _put_in_force(self, policy: Policy) -> None:
+        index = await self._with_breaks(index_rules(policy.rules))
+        self._rules = Classifier(policy, index)
 
     async def _read(self) -> Policy:
         if self._rules is None and await self._runtime.in_thread(lambda: size_of(self._source)) <= SMALL:
