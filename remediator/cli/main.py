@@ -33,6 +33,11 @@ COMMANDS = {
         function="check",
         summary="Validate and lint policy files; exit 1 on findings.",
     ),
+    "backtest": Lazy(
+        module="remediator.cli.backtest",
+        function="backtest",
+        summary="What policies would have done with recorded alerts, and what a change of them changes.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",
@@ -42,6 +47,11 @@ COMMANDS = {
         module="remediator.cli.test",
         function="run_tests",
         summary="Run the policies' own tests on a virtual clock.",
+    ),
+    "schema": Lazy(
+        module="remediator.cli.schema",
+        function="schema",
+        summary="The JSON schema of policy files, for editors that complete and underline.",
     ),
 }
 

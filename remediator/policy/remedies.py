@@ -72,7 +72,8 @@ class Remedies:
         except Refused as error:
             blocked = plain(str(error), 300)
         if runbook.lacks:
-            blocked = f"this version cannot perform {', '.join(runbook.lacks)}"
+            asked = f"runbook {runbook.name} asks for {', '.join(runbook.lacks)}"
+            blocked = plain(f"{asked}, which this version cannot perform: nothing is changed", 300)
         request = replace(
             request, attempt=replace(request.attempt, runbook=runbook), step=_first_action(runbook)
         )

@@ -55,13 +55,14 @@ class Stage:
         ceiling: Mode = Mode.AUTO,
         watchers: Sequence[Watcher] = (),
         jumps: bool = True,
+        store: Callable[[Callable[[], int]], StageStore] = StageStore,
     ) -> None:
         classifier = rules if isinstance(rules, Classifier) else Classifier(rules)
         self.rules, self.policy = classifier, classifier.policy
         self.world = world if world is not None else World()
         self._start, self._jumps = start_at, jumps
         self._loop = VirtualLoop()
-        self.store = StageStore(self.now)
+        self.store = store(self.now)
         self._watch = Watch(watchers)
         self._watch.now = self.now
         self._script: list[tuple[Instant, int, Deed]] = []

@@ -95,7 +95,7 @@ class Runner:
 
 async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     if plugin is None:
-        return (f"{wanted.diagnosis}: this version does not know it",)
+        return (f"{wanted.diagnosis}: this version does not perform it",)
     try:
         async with asyncio.timeout(LOOK_WITHIN):
             return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)

@@ -348,7 +348,8 @@ async def test_what_this_version_cannot_perform_and_whom_it_does_not_trust_says_
     told = await Explainer(replace(of, rules=lowered, runbooks=books)).labels(DOWN)
     assert told.rule is not None
     assert told.rule.lowered == "it may not patch deployments in prod"
-    assert told.runbooks[0].blocked == "this version cannot perform undo: on_failure, action drain"
+    why = "runbook fix asks for undo: on_failure, action drain, which this version cannot perform"
+    assert told.runbooks[0].blocked == f"{why}: nothing is changed"
     assert told.runbooks[0].lacks == ("undo: on_failure", "action drain")
 
 

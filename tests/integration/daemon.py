@@ -156,6 +156,7 @@ async def daemon(policies: Path, **flags: object) -> AsyncIterator[Daemon]:
         "listen": "127.0.0.1:0",
         "ops_listen": "127.0.0.1:0",
         "redis_prefix": f"test-{secrets.token_hex(4)}",
+        "archive": "off",  # most tests name no data directory, and nothing is to be left in ours
         **flags,
     }
     async with App.running(read_settings(given)) as app, aiohttp.ClientSession() as http:
