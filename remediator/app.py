@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from remediator.adapters.archive import Bounds, Folder, Stdout, ThreadedArchive
+from remediator.adapters.files import LOOK_EVERY as LOOK_AT_FILES_EVERY
+from remediator.adapters.files import FileWatch
+from remediator.adapters.helper import run_helper
 from remediator.adapters.probe import Prober
 from remediator.adapters.prometheus import Prometheus
 from remediator.adapters.redis.address import Address as StoreAddress
@@ -30,7 +33,7 @@ from remediator.channels.settings import SENDABLE
 from remediator.core.alerts import Notification
 from remediator.core.errors import QueueFull, Refused, StoreUnavailable
 from remediator.core.plugins import Channel
-from remediator.core.policies import ChannelSpec, Policy
+from remediator.core.policies import ChannelSpec
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
@@ -42,7 +45,7 @@ from remediator.http.server import Listener, check_exposure, parse_listen, tls_c
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import explain
 from remediator.routing import meet_at_the_door
-from remediator.rulebook import Rulebook
+from remediator.rulebook import Reading, Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
@@ -71,16 +74,21 @@ _log = structlog.get_logger(__name__)
 
 
 class App:
-    """One daemon. Make one with ``App.running``. ``pace``: how patient its replicas are with each other."""
+    """One daemon. Make one with ``App.running``.
+
+    ``pace``: how patient its replicas are with each other. ``look_at_files_every``: seconds between two looks
+    at the policy files where nobody tells that they changed.
+    """
 
     pace: Pace = DEFAULT_PACE
+    look_at_files_every: float = LOOK_AT_FILES_EVERY
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.replica = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self.runtime = AsyncioRuntime()
         self.metrics = Metrics()
-        self.rulebook = Rulebook(settings.policies, self.runtime, self.metrics)
+        self.rulebook = Rulebook(settings.policies, self.runtime, self.metrics, run_helper)
         self.observer = Telemetry(self.metrics, self.rulebook.policy)
         self.supervisor = Supervisor(self.runtime, self.observer)
         self.cluster: Kubernetes | None = None
@@ -111,6 +119,7 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         stack.callback(self.runtime.close)
+        stack.push_async_callback(self.rulebook.stop)
         token = settings.secret("webhook_token")
         check_exposure(settings.listen_at, token, settings.client_ca)
         api_auth = ApiAuth.parse(settings.secret("api_token"))
@@ -125,6 +134,7 @@ class App:
         self.supervisor.start("health", lambda: self._watch(store, crew))
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
+        self.supervisor.start("policy files", self._follow_policies)
         await self._open_receiver(stack, crew, token, self._open_archive(stack))
         stack.callback(self._say_stopping)
 
@@ -187,16 +197,22 @@ class App:
             url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
             self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
 
-    async def reload(self) -> Policy:
+    async def reload(self, why: str = "asked") -> Reading:
         """Read the policies anew, and take in what no rule matched until now. Raises PolicyError."""
-        policy = await self.rulebook.load()
+        reading = await self.rulebook.load(why)
+        if not reading.changed:
+            return reading
         try:
             strangers = await self._incidents.unmatched(RECONSIDERED)
             met = meet_at_the_door(strangers, self.rulebook.rules())
             await self._intake.admit([arrival for arrival in met if arrival.matched], ())
         except (StoreUnavailable, QueueFull) as error:  # the policy is in force; they will be sent again
             self.observer.trouble("reload", error)
-        return policy
+        return reading
+
+    async def _follow_policies(self) -> None:
+        watch = FileWatch(self.settings.policies, self.runtime, look_every=self.look_at_files_every)
+        await self.rulebook.follow(watch.hints(), lambda: self.reload("files changed"))
 
     def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:
         return Ports(
@@ -241,7 +257,6 @@ class App:
             store=store,
             trouble=self.trouble,
             reload=self.reload,
-            digest=lambda: self.rulebook.policy().digest,
         )
         routes = [*operations(ops), *incidents(api), *controls(api)]
         listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
@@ -324,6 +339,7 @@ class App:
 
     async def _stop_workers(self) -> None:
         await self.supervisor.stop()
+        await self.rulebook.stop()
         late = await self.runtime.drain(DRAIN_WITHIN)
         if late:
             _log.warning("stopped in the middle of work; another replica takes it over", tasks=late)

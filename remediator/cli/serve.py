@@ -124,6 +124,7 @@ async def _serve(settings: Settings) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # its policies are being read already
     async with _load().running(settings) as app:
         loop.add_signal_handler(signal.SIGHUP, lambda: app.runtime.spawn(_reload(app), "reload"))
         app.runtime.spawn(_introduce(app), "introduce")
@@ -135,7 +136,7 @@ async def _serve(settings: Settings) -> None:
 
 async def _reload(app: App) -> None:
     try:
-        await app.reload()
+        await app.reload("SIGHUP")
     except PolicyError:
         return  # logged with its findings; the policy from before stays in force
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,32 @@ def read_sources(source: Source, out: Findings, *, tests: bool = False) -> Sourc
     return Sources(texts=texts, complete=complete)
 
 
+def look_of(source: Path) -> Hashable:
+    """What the policy files look like from outside: another look, and they may say something else.
+
+    Symbolic links are followed, so that a ConfigMap that is swapped looks different.
+    """
+    return tuple((str(path), _stat_of(path)) for path in _paths(source, Findings()))
+
+
+def size_of(source: Path) -> int:
+    """Bytes of all policy files together, as far as they can be looked at."""
+    sizes = [_stat_of(path) for path in _paths(source, Findings())]
+    return sum(known[2] for known in sizes if known is not None)
+
+
+def _stat_of(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino, known.st_size, known.st_mtime_ns
+
+
+def _paths(root: Path, out: Findings, *, tests: bool = False) -> list[Path]:
+    return [root] if root.is_file() else sorted(_walk(root, out, tests=tests))
+
+
 def _raw(source: Source, out: Findings, *, tests: bool) -> Iterator[tuple[str, bytes]]:
     if isinstance(source, Mapping):
         for path in sorted(source, key=lambda name: name.split("/")):  # as directories are walked
@@ -69,7 +95,7 @@ def _raw(source: Source, out: Findings, *, tests: bool) -> Iterator[tuple[str, b
                 yield path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         return
     root = Path(source)
-    paths = [root] if root.is_file() else sorted(_walk(root, out, tests=tests))
+    paths = _paths(root, out, tests=tests)
     if len(paths) > MOST_FILES:
         out.add(Spot(path=str(root)), "P001", f"more than {MOST_FILES} policy files; is this the directory?")
     for file in paths[:MOST_FILES]:

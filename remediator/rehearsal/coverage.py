@@ -10,14 +10,13 @@ from remediator.core.classify import Match
 from remediator.core.decision import Decision
 from remediator.core.incident import Incident, IncidentId, Outcome
 from remediator.core.journal import Act, Acted, ActResult, Effect, Kind, Outcomes
-from remediator.core.policies import PageUnlessVerified, Policy, Raise, describe_page_policy
+from remediator.core.policies import PageUnlessVerified, Policy, Raise
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
-NO_CHANGE = "guards that no test can make block: a rehearsal's clock never jumps"
 UNREACHABLE = frozenset(("clock",))
 """Guards that block for reasons which no test can bring about."""
 
@@ -242,9 +241,3 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
             for level in policy.escalations[name].levels
         },
     }
-
-
-def describe_pages(policy: Policy, severity: str) -> str:
-    """``SEV-2, paged unless …``, for who reads what is not covered."""
-    known = policy.severities.get(severity)
-    return f"{severity}, {describe_page_policy(known.page)}" if known is not None else severity

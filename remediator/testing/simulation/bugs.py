@@ -28,6 +28,7 @@ BUGS = (
     "timer-popped-before-its-event",
     "pods-meant-anew",
     "raises-forgotten",
+    "policy-of-birth",
 )
 
 

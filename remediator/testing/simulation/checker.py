@@ -23,6 +23,7 @@ from remediator.testing.simulation.history import (
     LimitsTaken,
     PagerGot,
     Paused,
+    Reloaded,
     Verified,
 )
 from remediator.testing.simulation.scenario import DEADLINE, Scenario
@@ -52,6 +53,7 @@ def violations(
         _p10_limits(history),
         _p11_order(history),
         _p13_stops(history),
+        _p13_newest_policy(history),
         _p14_verified(history),
         _only_rises(history),
     ]
@@ -209,6 +211,18 @@ def _p13_stops(history: History) -> Iterator[str]:
             late = record.asked_at - paused_since
             if late > LOOKING + record.frozen_for:
                 yield f"P13: {record.target} was changed {late:.1f} s after the kill switch was thrown"
+
+
+def _p13_newest_policy(history: History) -> Iterator[str]:
+    """What the newest policy forbids is not done, whatever was begun under the one before."""
+    since: dict[str, float] = {}
+    for record in history.records:
+        if isinstance(record, Reloaded):
+            since = {target: since.get(target, record.at) for target in record.forbidden}
+        elif isinstance(record, Changed) and record.target in since:
+            late = record.asked_at - since[record.target]
+            if late > LOOKING + record.frozen_for:
+                yield f"P13: {record.target} was changed {late:.1f} s after it was forbidden by a new policy"
 
 
 def _p14_verified(history: History) -> Iterator[str]:

@@ -108,6 +108,14 @@ class Paused:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reloaded:
+    """A policy is the newest from now on; ``forbidden``: the targets that nobody may touch under it."""
+
+    forbidden: frozenset[str]
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Died:
     """A replica was killed, at that call."""
 

@@ -36,10 +36,12 @@ from remediator.core.policies import (
 )
 from remediator.core.times import MINUTE, SECOND, Millis, Stamp
 from remediator.policy.rendering import render_runbook
+from remediator.testing.simulation.reloads import draw_swaps, draw_variant
 
 BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
 DEADLINE = 2 * MINUTE
+STORMY_UNTIL = 330.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,9 @@ class Scenario:
     """Everything about one run that is not chance on the way."""
 
     policy: Policy
+    variant: Policy
+    swaps: tuple[float, ...]
+    """When the other of the two policies is loaded."""
     outages: tuple[Outage, ...]
     replicas: int
     pauses: tuple[tuple[float, float], ...]
@@ -96,13 +101,16 @@ def draw_scenario(rng: Random) -> Scenario:
     pauses = tuple(
         (start := rng.uniform(5, 200), start + rng.uniform(20, 60)) for _ in range(rng.choice([0, 0, 1]))
     )
+    policy = _policy(services, severities, rng)
     return Scenario(
-        policy=_policy(services, severities, rng),
+        policy=policy,
+        variant=draw_variant(policy, rng),
+        swaps=draw_swaps(rng, STORMY_UNTIL),
         outages=tuple(outages),
         replicas=rng.randint(1, 3),
         pauses=pauses,
-        stormy_until=330.0,
-        ends_at=330.0 + 420.0,
+        stormy_until=STORMY_UNTIL,
+        ends_at=STORMY_UNTIL + 420.0,
     )
 
 
