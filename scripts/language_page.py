@@ -82,7 +82,9 @@ def _keys(node: dict[str, Any], path: str, owner: str, known: dict[str, str]) ->
     """
     node = _holder(node)
     keys = {key: each for key, each in node.get("properties", {}).items() if _tells(f"{path}.{key}", each)}
-    tables = {key: json.dumps(_bare(_holder(each)), sort_keys=True) for key, each in keys.items()}
+    tables = {
+        key: json.dumps(_bare(_holder(each).get("properties")), sort_keys=True) for key, each in keys.items()
+    }
     headings = {key: f"`{key}` of {_with_article(owner)}" for key in keys}
     targets = {
         key: headings[key] if f"{path}.{key}" in SHOWN else known.get(tables[key], headings[key])
@@ -105,7 +107,7 @@ def _bare(node: Any) -> Any:
     """The schema without examples: two tables that differ in these alone are one."""
     match node:
         case dict():
-            return {key: _bare(each) for key, each in node.items() if key not in ("examples", "description")}
+            return {key: _bare(each) for key, each in node.items() if key != "examples"}
         case list():
             return [_bare(each) for each in node]
         case _:

@@ -10,7 +10,7 @@ import typer
 
 from remediator.cli.output import ExitCode, stop
 from remediator.policy.json_schema import policy_schema
-from remediator.rehearsal.json_schema import tests_schema
+from remediator.rehearsal.json_schema import schema_of_tests
 
 
 def schema(
@@ -24,7 +24,7 @@ def schema(
     # yaml-language-server: $schema=policy.schema.json (a path from that file, or a URL).
     Exits 0, or 2 when FILE cannot be written.
     """
-    text = json.dumps(tests_schema() if tests else policy_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(schema_of_tests() if tests else policy_schema(), indent=2, ensure_ascii=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -15,7 +15,7 @@ def described_test() -> Schema:
     return describe({TEST: TestWords}, TEST_EXAMPLES)[TEST]
 
 
-def tests_schema() -> Schema:
+def schema_of_tests() -> Schema:
     """The schema of a test file."""
     return {
         "$schema": DIALECT,
