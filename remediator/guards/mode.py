@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.policies import Mode
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
@@ -14,6 +15,7 @@ class ModeGuard:
     name: ClassVar[str] = "mode"
     asks: ClassVar[str] = "that the rule is trusted to act"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Reads the newest policy: a rule that has gone blocks."""
