@@ -46,6 +46,7 @@ from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.pace import DEFAULT_PACE, Pace
+from remediator.workers.permissions import PermissionReview
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class App:
         await self._open_operations(stack, store, crew, api_auth)
         stack.push_async_callback(self._stop_workers)
         self.supervisor.start("health", lambda: self._watch(store, crew))
+        await self._review_permissions(store)
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
         await self._open_receiver(stack, crew, token)
@@ -209,6 +211,21 @@ class App:
             metrics=self.prometheus,
             http=self._prober,
         )
+
+    async def _review_permissions(self, store: Store) -> None:
+        """Once before anything is worked on, then for as long as it runs."""
+        if self.cluster is None:
+            return
+        review = PermissionReview(
+            reviewer=self.cluster.access,
+            trust=self.rulebook,
+            notices=store,
+            runtime=self.runtime,
+            observer=self.observer,
+            ceiling=self.settings.mode,
+        )
+        await review.begin()
+        self.supervisor.start("permissions", review.run)
 
     def _channel(self, spec: ChannelSpec) -> Channel:
         if spec.kind != "pagerduty":

@@ -36,6 +36,8 @@ def _lines(alert: AlertExplanation) -> Iterator[Line]:
         yield "no rule matches: it is counted and listed, nothing else", "yellow"
     else:
         yield f"rule      {alert.rule.name} ({alert.rule.where}), mode {alert.rule.mode}", "green"
+        if alert.rule.lowered:
+            yield f"lowered   {alert.rule.lowered}", "yellow"
     if alert.status == "resolved":
         yield "resolved  it ends its episode; it opens nothing", ""
     if alert.incident is not None:

@@ -33,6 +33,11 @@ COMMANDS = {
         function="check",
         summary="Validate and lint policy files; exit 1 on findings.",
     ),
+    "rbac": Lazy(
+        module="remediator.cli.rbac",
+        function="rbac",
+        summary="The least Kubernetes permissions that these policies need.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",

@@ -23,7 +23,9 @@ class ModeGuard:
         if rule is None:
             gone = f"rule {request.attempt.rule} is gone from the policy"
             return Verdict(guard=self.name, allowed=False, text=gone)
-        text = f"rule {rule.name} is in mode {rule.mode}"
+        text = f"rule {rule.name} is in mode {rule.mode}" + (
+            f", lowered {rule.lowered}" if rule.lowered else ""
+        )
         if request.ceiling is not Mode.AUTO:
             text += f", the daemon allows {request.ceiling} at most"
         return Verdict(guard=self.name, allowed=not request.withheld, text=text, withholds=request.withheld)

@@ -35,11 +35,15 @@ SHOWN_MISSES = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleNote:
-    """A rule by name and place. ``mode`` is what the daemon's ceiling leaves of its own."""
+    """A rule by name and place. ``mode`` is what the daemon's ceiling leaves of its own.
+
+    ``lowered``: why the daemon trusts it with less than its file says; empty when it does not.
+    """
 
     name: str
     where: str
     mode: Mode
+    lowered: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +194,9 @@ class Explainer:
         return tuple(miss for miss in self._classifier.misses(labels) if miss.held)[:SHOWN_MISSES]
 
     def _rule(self, rule: Rule) -> RuleNote:
-        return RuleNote(name=rule.name, where=rule.where, mode=rule.mode.capped(self._ceiling))
+        return RuleNote(
+            name=rule.name, where=rule.where, mode=rule.mode.capped(self._ceiling), lowered=rule.lowered
+        )
 
     def _miss(self, miss: Miss) -> NearMiss:
         return NearMiss(

@@ -76,6 +76,8 @@ class Metrics:
         self.policy_info = Gauge(
             "remediator_policy_info", "The policy in force.", ["digest"], registry=self.registry
         )
+        lowered = "Rules that only observe, because the daemon lacks permissions."
+        self.rules_lowered = Gauge("remediator_rules_lowered", lowered, registry=self.registry)
         for disposition in Disposition:
             self.alerts.labels(disposition)
         for severity in SEVERITIES:
