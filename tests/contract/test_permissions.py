@@ -72,10 +72,8 @@ def policies() -> Iterator[tuple[str, Policy]]:
         for name, step in STEPS.items():
             if (kind, name) != ("daemonset", "scale"):
                 yield f"{name} {kind}", policy(kind, step=step)
-        yield (
-            f"scale up {kind}",
-            policy(kind if kind != "daemonset" else "deployment", step="scale: {to: 3, only: up}"),
-        )
+        if kind != "daemonset":
+            yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
         for name in sorted(DIAGNOSES.keys() - EVERYWHERE):
             yield f"diagnose {name} {kind}", policy(kind, diagnosis=f"{name}: {{}}")
     for name in sorted(CHECKS.keys() - EVERYWHERE):
