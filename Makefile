@@ -42,6 +42,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/remediator check remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/rbac_example.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -60,9 +61,10 @@ docs-check: ## links, settings, targets and commands that the documentation name
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
 
-reference: ## docs/reference.md, from the plugins themselves
+reference: ## docs/reference.md from the plugins themselves, docs/examples/rbac.yaml from the default policies
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/rbac_example.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

@@ -46,7 +46,7 @@ from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.pace import DEFAULT_PACE, Pace
-from remediator.workers.permissions import PermissionReview
+from remediator.workers.permissions import PermissionReview, ReviewPace
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -68,9 +68,13 @@ _log = structlog.get_logger(__name__)
 
 
 class App:
-    """One daemon. Make one with ``App.running``. ``pace``: how patient its replicas are with each other."""
+    """One daemon. Make one with ``App.running``.
+
+    ``pace``: how patient its replicas are with each other. ``review_pace``: how often it asks what it may do.
+    """
 
     pace: Pace = DEFAULT_PACE
+    review_pace: ReviewPace = ReviewPace()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -223,6 +227,7 @@ class App:
             runtime=self.runtime,
             observer=self.observer,
             ceiling=self.settings.mode,
+            pace=self.review_pace,
         )
         await review.begin()
         self.supervisor.start("permissions", review.run)

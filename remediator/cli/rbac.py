@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from remediator.cli.output import ExitCode, console, finding_line, plural, say_j
 from remediator.core.access import Access
 from remediator.core.errors import RemediatorError, SettingsError
 from remediator.core.policies import Mode, Policy
+from remediator.core.text import plain
 from remediator.core.values import DNS_LABEL
 from remediator.policy.access_check import too_wide
 from remediator.policy.findings import Level
@@ -23,6 +24,14 @@ from remediator.policy.rbac import Demands, Purpose, demands, namespaces_of
 from remediator.settings import read_settings
 
 NOTHING = "these policies need nothing of Kubernetes: no rule has a runbook for a service with a workload"
+
+USUAL = {
+    "--namespace": "remediator",
+    "--service-account": "remediator",
+    "--mode": Mode.AUTO,
+    "--as-if": Mode.OBSERVE,
+}
+"""What the options say where they are not given."""
 
 
 def _name(value: str) -> str:
@@ -74,7 +83,8 @@ def rbac(
         return
     if not roles:
         console(err=True).print(f"{directory}: {NOTHING}", style="yellow")
-    typer.echo(as_yaml(roles, account, _head(directory, mode, as_if)), nl=False)
+    options = {"--namespace": namespace, "--service-account": service_account, "--mode": mode, "--as-if": as_if}
+    typer.echo(as_yaml(roles, account, _head(directory, options)), nl=False)
 
 
 def _policy(directory: Path) -> Policy:
@@ -89,11 +99,11 @@ def _policy(directory: Path) -> Policy:
     return loaded.policy
 
 
-def _head(directory: Path, mode: Mode, as_if: Mode) -> tuple[str, ...]:
-    options = f" --mode {mode}" if mode is not Mode.AUTO else ""
-    options += f" --as-if {as_if}" if as_if is not Mode.OBSERVE else ""
+def _head(directory: Path, options: Mapping[str, str]) -> tuple[str, ...]:
+    given = "".join(f" {name} {value}" for name, value in options.items() if value != USUAL[name])
     return (
-        f"The least that these policies need of Kubernetes. Written by: remediator rbac {directory.name}{options}",
+        "The least that these policies need of Kubernetes.",
+        f"Written by: remediator rbac {plain(directory.name or str(directory), 80)}{given}",
         "Each rule says what it is for: a runbook, the rules of the policy that try it, and its parts.",
     )
 

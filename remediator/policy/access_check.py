@@ -53,7 +53,7 @@ async def too_wide(needed: Demands, reviewer: AccessReviewer, namespaces: Collec
                 if namespace not in found[text]:
                     found[text].append(namespace)
     return tuple(
-        f"{text} in {'namespace' if len(places) == 1 else 'namespaces'} {_listed(places)}"
+        f"in {'namespace' if len(places) == 1 else 'namespaces'} {_listed(places)} we {text}"
         for text, places in sorted(found.items())
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from remediator.core.access import AccessReviewer
@@ -21,15 +22,22 @@ from remediator.core.store import NoticeStore
 from remediator.policy.lowering import lowered, lowered_rules
 from remediator.policy.rbac import demands
 
-REVIEW_EVERY = 300.0
-"""Seconds between two reviews of the same policy."""
-AGAIN = 30.0
-"""Seconds after which a review that failed is tried again."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks at whether another policy was loaded."""
-FIRST_WITHIN = 3.0
-"""Seconds that the daemon's start waits for the first review."""
 TOLD_RULES = 20
+"""Rules that a notice names; the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewPace:
+    """Seconds. ``every``: between two reviews of the same policy; ``again``: after one that failed.
+
+    ``look``: between two looks at whether another policy was loaded; ``first``: for so long the daemon's
+    start waits for the first review.
+    """
+
+    every: float = 300.0
+    again: float = 30.0
+    look: float = 1.0
+    first: float = 3.0
 
 
 class Trust(Protocol):
@@ -54,19 +62,20 @@ class PermissionReview:
         runtime: Runtime,
         observer: Observer,
         ceiling: Mode,
+        pace: ReviewPace,
     ) -> None:
         self._reviewer, self._trust, self._notices = reviewer, trust, notices
-        self._runtime, self._observer, self._ceiling = runtime, observer, ceiling
+        self._runtime, self._observer, self._ceiling, self._pace = runtime, observer, ceiling, pace
         self._reviewed: Policy | None = None
         self._due = 0.0
 
     async def begin(self) -> None:
         """The first review, which holds the start up for a moment at most."""
         try:
-            async with asyncio.timeout(FIRST_WITHIN):
+            async with asyncio.timeout(self._pace.first):
                 await self.review()
         except TimeoutError:
-            self._failed(f"no answer within {FIRST_WITHIN:.0f} s")
+            self._failed(f"no answer within {self._pace.first:.0f} s")
         except RemediatorError as error:
             self._failed(str(error))
 
@@ -78,7 +87,7 @@ class PermissionReview:
                     await self.review()
                 except RemediatorError as error:
                     self._failed(str(error))
-            await self._runtime.sleep(LOOK_EVERY)
+            await self._runtime.sleep(self._pace.look)
 
     async def review(self) -> None:
         """Once. Raises Refused and Retryable; when the cluster does not tell, every mode stays as it is."""
@@ -86,12 +95,12 @@ class PermissionReview:
         needed = await self._runtime.in_thread(lambda: demands(policy, ceiling=ceiling))
         missing = await self._reviewer.missing(needed)
         in_force = await self._trust.restrict(lambda written: lowered(written, missing, ceiling=ceiling))
-        self._reviewed, self._due = policy, self._runtime.monotonic() + REVIEW_EVERY
+        self._reviewed, self._due = policy, self._runtime.monotonic() + self._pace.every
         if rules := lowered_rules(in_force):
             await self._notices.notify(notices_of(rules, in_force.operator))
 
     def _failed(self, why: str) -> None:
-        self._reviewed, self._due = self._trust.written(), self._runtime.monotonic() + AGAIN
+        self._reviewed, self._due = self._trust.written(), self._runtime.monotonic() + self._pace.again
         text = f"permissions could not be reviewed, modes stay as they are: {why}"
         self._observer.trouble("permissions", Retryable(text))
 

@@ -175,7 +175,7 @@ async def test_who_may_do_everything_is_told_so(tmp_path: Path, runtime: Asyncio
             wide = Granted(groups=everything, resources=everything, verbs=everything)
             assert wide in (await cluster.access.granted("shop")).rules
             assert await too_wide(demands(policy()), cluster.access, ["shop"]) == (
-                "may * * of group *, where single permissions are enough in namespace shop",
+                "in namespace shop we may * * of group *, where single permissions are enough",
             )
 
 

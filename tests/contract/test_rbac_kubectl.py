@@ -1,4 +1,4 @@
-"""What ``remediator rbac`` prints, taken by a real kubectl, and the account that has it asked what it may do."""
+"""What ``remediator rbac`` prints, taken by a real kubectl, and what the account that has it may do."""
 
 from __future__ import annotations
 

@@ -443,7 +443,7 @@ async def test_what_is_too_wide_is_told_once_with_its_namespaces() -> None:
     assert await too_wide(demands(of), Told(*EXACT), ["shop"]) == ()
     wide = Told(*EXACT, granted("get", "configmaps"))
     assert await too_wide(demands(of), wide, ["shop"]) == (
-        "may get configmaps, which no policy needs in namespace shop",
+        "in namespace shop we may get configmaps, which no policy needs",
     )
 
 
