@@ -83,7 +83,12 @@ def rbac(
         return
     if not roles:
         console(err=True).print(f"{directory}: {NOTHING}", style="yellow")
-    options = {"--namespace": namespace, "--service-account": service_account, "--mode": mode, "--as-if": as_if}
+    options = {
+        "--namespace": namespace,
+        "--service-account": service_account,
+        "--mode": mode,
+        "--as-if": as_if,
+    }
     typer.echo(as_yaml(roles, account, _head(directory, options)), nl=False)
 
 

@@ -23,15 +23,30 @@ class Lack:
 
 
 def lacking(needed: Demands, missing: Collection[Access]) -> Mapping[str, tuple[Lack, ...]]:
-    """By rule, what it lacks of what it needs, in order. Rules that lack nothing are not there."""
-    found: dict[str, dict[Access, Lack]] = {}
+    """By rule, what it lacks of what it needs, in order. Rules that lack nothing are not there.
+
+    Rules that need the same share one answer: one missing permission may concern thousands.
+    """
+    alike: dict[int, tuple[tuple[str, ...], dict[Access, Lack]]] = {}
     for access, purposes in needed.items():
         if access in missing:
-            for purpose in purposes:
-                lack = Lack(access=access, runbook=purpose.runbook, part=purpose.part)
-                for rule in purpose.rules:
-                    found.setdefault(rule, {}).setdefault(access, lack)
-    return {rule: tuple(lacks.values()) for rule, lacks in found.items()}
+            for purpose in purposes:  # told apart by identity: hashing thousands of names takes long
+                _, own = alike.setdefault(id(purpose.rules), (purpose.rules, {}))
+                own.setdefault(access, Lack(access=access, runbook=purpose.runbook, part=purpose.part))
+    found: dict[str, tuple[Lack, ...]] = {}
+    for rules, own in alike.values():
+        lacks = tuple(own.values())
+        for rule in rules:
+            found[rule] = _merged(found[rule], lacks) if rule in found else lacks
+    return found
+
+
+def _merged(first: Sequence[Lack], second: Sequence[Lack]) -> tuple[Lack, ...]:
+    """Of a rule that tries several runbooks: each access once, in order."""
+    by_access: dict[Access, Lack] = {}
+    for lack in (*first, *second):
+        by_access.setdefault(lack.access, lack)
+    return tuple(by_access[access] for access in sorted(by_access))
 
 
 def lowered(policy: Policy, missing: Collection[Access], *, ceiling: Mode = Mode.AUTO) -> Policy:
@@ -42,25 +57,27 @@ def lowered(policy: Policy, missing: Collection[Access], *, ceiling: Mode = Mode
     if not missing:
         return policy
     lacks = lacking(demands(policy, ceiling=ceiling), missing)
+    shared = {id(own): own for own in lacks.values()}
+    texts = {key: say_lacks(own) for key, own in shared.items()}
     return replace(
-        policy, rules=tuple(_lowered(rule, lacks.get(rule.name, ()), ceiling) for rule in policy.rules)
+        policy,
+        rules=tuple(
+            _lowered(rule, texts[id(lacks[rule.name])])
+            if rule.name in lacks and rule.mode.capped(ceiling) is not Mode.OBSERVE
+            else rule
+            for rule in policy.rules
+        ),
     )
 
 
-def _lowered(rule: Rule, lacks: Sequence[Lack], ceiling: Mode) -> Rule:
-    if not lacks or rule.mode.capped(ceiling) is Mode.OBSERVE:
-        return rule
-    reason = f"from {rule.mode}: {say_lacks(lacks)}; remediator rbac says what to grant"
+def _lowered(rule: Rule, text: str) -> Rule:
+    reason = f"from {rule.mode}: {text}; remediator rbac says what to grant"
     return replace(rule, mode=Mode.OBSERVE, lowered=reason)
 
 
 def say_lacks(lacks: Iterable[Lack]) -> str:
     """``may not patch deployments.apps in namespace shop``: objects that differ by name alone count once."""
-    alike = list(
-        dict.fromkeys(
-            f"{one.access.what.removesuffix(f' {one.access.name}')} {one.access.place}" for one in lacks
-        )
-    )
+    alike = list(dict.fromkeys(str(replace(one.access, name="")) for one in lacks))
     more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
     return f"may not {', '.join(alike[:SHOWN])}{more}"
 

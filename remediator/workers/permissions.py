@@ -75,7 +75,7 @@ class PermissionReview:
             async with asyncio.timeout(self._pace.first):
                 await self.review()
         except TimeoutError:
-            self._failed(f"no answer within {self._pace.first:.0f} s")
+            self._failed(f"no answer within {self._pace.first:g} s")
         except RemediatorError as error:
             self._failed(str(error))
 

@@ -227,3 +227,37 @@ async def test_a_review_that_cannot_be_made_changes_no_mode_and_is_made_later(
             assert running.app.rulebook.policy().rules[0].mode is Mode.AUTO
             await lowered(running, 1)
     assert any("modes stay as they are" in str(one.get("error")) for one in logs)
+
+
+async def test_an_api_server_that_hangs_holds_the_start_up_for_a_moment(
+    redis: RedisServer, policies: Path, cluster: FakeApiServer, tmp_path: Path
+) -> None:
+    """Alerts are taken, and the modes are what the files say."""
+
+    class Patient(App):
+        review_pace = ReviewPace(first=0.1)
+
+    cluster.faults.add(Fault(kind=FaultKind.HANG, path_regex="selfsubjectrulesreviews", times=None))
+    kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig", token=OWN)
+    with capture_logs() as logs:
+        async with daemon_of(Patient, policies, redis_url=redis.url, kubeconfig=kubeconfig) as running:
+            await running.ready()
+            assert (await running.post(alert("Slow")))[0] == 200
+            assert running.app.rulebook.policy().rules[0].mode is Mode.AUTO
+    [said] = [str(one["error"]) for one in logs if one.get("where") == "permissions"]
+    assert "modes stay as they are: no answer within 0.1 s" in said
+
+
+async def test_under_a_ceiling_that_lets_nothing_act_nothing_is_lowered(
+    redis: RedisServer, policies: Path, cluster: FakeApiServer, tmp_path: Path
+) -> None:
+    """The daemon needs no more than to look, and may."""
+    grant(cluster, roles_of(demands(load_policy(policies), ceiling=Mode.OBSERVE)))
+    kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig", token=OWN)
+    async with daemon_of(
+        Hasty, policies, redis_url=redis.url, kubeconfig=kubeconfig, mode="observe"
+    ) as running:
+        await running.ready()
+        await reviewed(cluster)
+        await lowered(running, 0)
+        assert running.app.rulebook.policy() == load_policy(policies)
