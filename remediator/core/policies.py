@@ -184,7 +184,7 @@ class Rule:
     runbooks: tuple[str, ...] = ()
     raises: tuple[Raise, ...] = ()
     lowered: str = ""
-    """Why the daemon trusts it with less than its file says (permissions it lacks); empty when it does not."""
+    """Why the daemon trusts it with less than its file says: permissions it lacks. Empty when it does not."""
     where: str = ""
     """``path:line:column`` of its name, for messages."""
 

@@ -9,7 +9,8 @@ from itertools import product
 
 from remediator.core.access import EVERYTHING, Access, AccessReviewer, Granted
 from remediator.core.policies import Mode, Policy
-from remediator.policy.findings import Finding, Level, Spot
+from remediator.policy.findings import Spot
+from remediator.policy.lint_view import Note
 from remediator.policy.lowering import lacking, say_lacks
 from remediator.policy.rbac import Demands, demands
 
@@ -20,16 +21,15 @@ SHOWN = 6
 
 async def permission_findings(
     policy: Policy, reviewer: AccessReviewer, *, ceiling: Mode = Mode.AUTO
-) -> tuple[Finding, ...]:
+) -> tuple[Note, ...]:
     """L911 for each rule that lacks permissions: the daemon would lower it. Raises Refused, Retryable."""
     needed = demands(policy, ceiling=ceiling)
     lacks = lacking(needed, await reviewer.missing(needed))
     places = {rule.name: _spot(rule.where) for rule in policy.rules}
     return tuple(
-        Finding(
+        Note(
             at=places[rule],
             code="L911",
-            level=Level.WARNING,
             message=f"rule '{rule}' lacks permissions: the daemon {say_lacks(own)}; "
             "grant what remediator rbac prints",
         )

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
-from math import prod
 
-from remediator.core.classify import SERVICE_LABELS, service_of
+from remediator.core.classify import SERVICE_LABELS
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.policies import Mode, PageUnlessVerified, Policy, Rule, Runbook
 from remediator.core.times import format_duration
@@ -17,9 +15,6 @@ from remediator.policy.templates import LabelTemplate
 
 _LITERALS = re.compile(r"[A-Za-z0-9_ /:-]+(\|[A-Za-z0-9_ /:-]+){0,49}", re.ASCII)
 
-
-MOST_COMBINED = 500
-"""Combinations of label values for which it is tried out which service a rule selects."""
 
 MOST_COMPARED = 300
 """Rules of one kind that a rule is compared with, so that the time stays linear in the number of rules."""
@@ -173,23 +168,11 @@ def outside_namespaces(view: View) -> Iterator[Note]:
 
 def services_of(rule: Rule, policy: Policy) -> tuple[str, ...]:
     """The catalog's services that a rule can select, as far as its matchers tell; else all of them."""
-    names = selected_names(rule)
-    return tuple(policy.services) if names is None else tuple(sorted(names & policy.services.keys()))
-
-
-def selected_names(rule: Rule) -> frozenset[str] | None:
-    """The only names that a rule can select for a service; None when they are no short list."""
     template = rule.service
-    labels = sorted(template.labels) if isinstance(template, LabelTemplate) else list(SERVICE_LABELS)
-    listed: dict[str, frozenset[str]] = {}
-    for label in labels:
-        values = possible_values(rule.matchers, label)
-        if values is None:
-            return None
-        listed[label] = values
-        if template is None and "" not in values:
-            break  # the first label that is there is taken
-    if prod(map(len, listed.values())) > MOST_COMBINED:
-        return None
-    combined = (dict(zip(listed, values, strict=True)) for values in product(*listed.values()))
-    return frozenset(service_of(rule, labels) for labels in combined)
+    if isinstance(template, LabelTemplate) and template.constant:
+        return (template.source.strip(),)
+    labels = sorted(template.labels) if isinstance(template, LabelTemplate) else list(SERVICE_LABELS[:1])
+    listed = possible_values(rule.matchers, labels[0]) if len(labels) == 1 else None
+    if not listed or "" in listed:
+        return tuple(policy.services)
+    return tuple(name for name in policy.services if name in listed)

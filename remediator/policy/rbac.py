@@ -17,11 +17,11 @@ from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.access import Access, accesses
 from remediator.core.plugins import Permission
-from remediator.core.policies import Check, Mode, Policy, Rule, Runbook, Step
+from remediator.core.policies import Check, Mode, Policy, Runbook, Step
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
 from remediator.guards.target import static_objection
-from remediator.policy.lint_rules import services_of
+from remediator.policy.reach import reached
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,30 +67,13 @@ def may_act(mode: Mode) -> bool:
 def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[str, ...]]:
     """Which runbooks are tried on which services, by which rules. Many rules are alike in that."""
     found: dict[_Tried, list[str]] = defaultdict(list)
-    for rule, services in _reached(policy):
+    for rule, services in reached(policy):
         mode = max(rule.mode, at_least, key=lambda one: one.trust).capped(ceiling)
         for name in dict.fromkeys(rule.runbooks):
             runbook = policy.runbooks.get(name)
             if runbook is not None and not runbook.lacks:  # what lacks something is blocked at its start
                 found[(services, name, may_act(mode))].append(rule.name)
     return {tried: tuple(rules) for tried, rules in found.items()}
-
-
-def _reached(policy: Policy) -> Iterator[tuple[Rule, tuple[str, ...]]]:
-    """Each rule that has runbooks, and the services they may be tried on.
-
-    Where rules do not group by service, an incident is of the service of the alert that opened it, and other
-    rules of the same grouping bring their runbooks to it.
-    """
-    shared: dict[frozenset[str], set[str]] = defaultdict(set)
-    for rule in policy.rules:
-        if "service" not in rule.group_by:
-            shared[frozenset(rule.group_by)].update(services_of(rule, policy))
-    grouped = {names: tuple(sorted(services)) for names, services in shared.items()}
-    for rule in policy.rules:
-        if rule.runbooks:
-            own = services_of(rule, policy) if "service" in rule.group_by else None
-            yield rule, grouped[frozenset(rule.group_by)] if own is None else own
 
 
 def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
