@@ -23,6 +23,8 @@ from remediator.core.samples import AlertingRule
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, Millis
 
+Series = tuple[Mapping[str, str], tuple[tuple[float, float], ...]]
+"""Labels, and samples as pairs of a time (seconds since the epoch) and a value."""
 Samples = tuple[tuple[Mapping[str, str], float], ...]
 
 WITHIN = 8.0
@@ -31,12 +33,18 @@ GIVES_UP_AFTER = 7.0
 """Seconds after which the server is asked to give up by itself: a query nobody waits for still costs it."""
 LARGEST_ANSWER = 1 << 20
 LARGEST_RULES = 16 << 20
+LARGEST_RANGE = 64 << 20
+"""Bytes of an answer, of all alerting rules, and of an answer to a range query."""
 MOST_SERIES = 1000
 AT_ONCE = 8
 """Queries at the same time; more of them wait for their turn, within their own deadline."""
 AGAIN_AFTER_429 = MINUTE
 REMARK = "PromQL info:"
 """How remarks on a query's style begin, which some versions tell among the warnings."""
+
+
+class TooLarge(Refused):
+    """The answer is larger than we read."""
 
 
 class Prometheus:
@@ -82,24 +90,37 @@ class Prometheus:
     async def query(self, promql: str) -> Samples:
         """``core.plugins.Metrics.query``. NaN and infinities are values."""
         form = {"query": promql, "timeout": f"{GIVES_UP_AFTER:.0f}s", "limit": str(MOST_SERIES + 1)}
-        answer = await self._ask("POST", "api/v1/query", LARGEST_ANSWER, data=form)
-        if answer is None:
-            raise Refused(f"the answer is larger than {LARGEST_ANSWER} bytes; aggregate the series")
-        return _samples(answer)
+        return _samples(await self._ask("POST", "api/v1/query", LARGEST_ANSWER, data=form))
+
+    async def query_range(self, promql: str, start: float, end: float, step: float) -> tuple[Series, ...]:
+        """The series of a range query: labels, and a sample every ``step`` where there is one.
+
+        Times are seconds since the epoch, both ends included; Prometheus allows 11,000 samples a series.
+        Raises TooLarge, and what ``query`` raises.
+        """
+        form = {
+            "query": promql,
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+            "timeout": f"{max(self._within - 1, 1):.0f}s",
+        }
+        data = await self._ask("POST", "api/v1/query_range", LARGEST_RANGE, data=form)
+        result = data.get("result")
+        if data.get("resultType") != "matrix" or not isinstance(result, list):
+            raise _stranger()
+        return tuple(_series(each) for each in result)
 
     async def alerting_rules(self) -> tuple[AlertingRule, ...]:
         """Every alerting rule that it knows. Raises Refused and Retryable."""
         which = {"type": "alert", "exclude_alerts": "true"}
-        answer = await self._ask("GET", "api/v1/rules", LARGEST_RULES, params=which)
-        if answer is None:
-            raise Refused(f"its rules are larger than {LARGEST_RULES} bytes")
-        groups = answer.get("groups")
+        groups = (await self._ask("GET", "api/v1/rules", LARGEST_RULES, params=which)).get("groups")
         if not isinstance(groups, list):
             raise _stranger()
         return tuple(_alerting_rule(rule) for group in groups for rule in _rules(group))
 
-    async def _ask(self, method: str, path: str, largest: int, **sent: Any) -> dict[str, Any] | None:
-        """The data of an answer; None when it is larger than ``largest`` bytes."""
+    async def _ask(self, method: str, path: str, largest: int, **sent: Any) -> dict[str, Any]:
+        """The data of a success of at most ``largest`` bytes."""
         try:
             async with (
                 asyncio.timeout(self._within),
@@ -112,7 +133,9 @@ class Prometheus:
             raise Retryable(plain(f"Prometheus cannot be reached: {error or type(error).__name__}")) from None
         if response.status != 200:
             raise self._refusal(response, body)
-        return self._data(body) if len(body) <= largest else None
+        if len(body) > largest:
+            raise TooLarge(f"the answer is larger than {largest} bytes; aggregate the series")
+        return self._data(body)
 
     async def describe(self) -> str:
         """Where it is and whether it answers, for people."""
@@ -204,6 +227,24 @@ def _alerting_rule(rule: Mapping[str, Any]) -> AlertingRule:
     return AlertingRule(
         name=str(rule.get("name")), waits=Millis(round(waits * 1000)), keeps=Millis(round(keeps * 1000))
     )
+
+
+def _series(series: object) -> Series:
+    if not isinstance(series, dict) or not isinstance(labels := series.get("metric"), dict):
+        raise _stranger()
+    values = series.get("values")
+    if not isinstance(values, list):
+        raise _stranger()
+    samples = tuple((_moment(pair), _value(pair)) for pair in values)
+    return {str(name): str(value) for name, value in labels.items()}, samples
+
+
+def _moment(pair: object) -> float:
+    match pair:
+        case [int() | float() as moment, _]:
+            return float(moment)
+        case _:
+            raise _stranger()
 
 
 def _value(pair: object) -> float:

@@ -6,11 +6,21 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from remediator.core.policies import SecretRef
 from remediator.core.templated import PlainTemplate
+from remediator.core.values import IS
 
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HOW = "write {env: NAME} or {file: /path/to/it}"
@@ -55,13 +65,20 @@ def _url(value: object) -> str:
     return value
 
 
+def _shown(reference: SecretRef) -> dict[str, str]:
+    """As the files write it."""
+    return {"env": reference.env} if reference.env is not None else {"file": reference.file or ""}
+
+
 Secret = Annotated[
     SecretRef,
     PlainValidator(_secret),
+    PlainSerializer(_shown, return_type=dict[str, str]),
     WithJsonSchema(
         {
             "type": "object",
             "description": "Where a secret is read when it is needed: never the secret itself.",
+            IS: "A reference to a secret.",
             "properties": {
                 "env": {"type": "string", "description": "The name of an environment variable."},
                 "file": {"type": "string", "description": "The absolute path of a file."},
@@ -93,7 +110,8 @@ def _matching(pattern: str, what: str) -> PlainValidator:
 
 
 def _shaped(description: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+    own = {"description": description, IS: description, "examples": [example]}
+    return WithJsonSchema({"type": "string", **own})
 
 
 SlackChannel = Annotated[

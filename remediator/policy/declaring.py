@@ -15,7 +15,7 @@ from remediator.policy.validate import locate
 def declared_in(draft: Draft) -> dict[str, object]:
     """Everything of it that is valid, by its place: ``severities/SEV-1/war_room``. Plain values."""
     return {
-        "/".join(map(str, (section, item.name, *path))): canonical(value)
+        "/".join(str(part) for part in (section, item.name, *path) if part != ""): canonical(value)
         for section, item, path, _, value in _declared(draft)
     }
 

@@ -108,6 +108,8 @@ ZONES = "zones"
 NEAREST: Mapping[str, Callable[[], frozenset[str]]] = {ZONES: _zones}
 """What a refused word may have meant; see ``remediator.policy.validate``."""
 
+_NUMBER_OR_TEXT = ["string", "integer"]
+
 ClockText = Annotated[
     int, BeforeValidator(_clock), said("A time of day.", "09:00", "24:00", pattern="^[0-2][0-9]:[0-5][0-9]$")
 ]
@@ -119,17 +121,23 @@ WeekdayText = Annotated[
 DayText = Annotated[
     Range,
     PlainValidator(_ranges("day of the month", (), -31, 31, "'1', '1:7' or '-3:-1'")),
-    said("A day of the month, or a range; negative days count from its end.", "1", "1:7", "-3:-1"),
+    said(
+        "A day of the month, or a range; negative days count from its end.",
+        "1",
+        "1:7",
+        "-3:-1",
+        type=_NUMBER_OR_TEXT,
+    ),
 ]
 MonthText = Annotated[
     Range,
     PlainValidator(_ranges("month", MONTHS, 1, 12, "'march', '3' or '4:6'")),
-    said("A month by name or number, or a range of them.", "march", "3", "4:6"),
+    said("A month by name or number, or a range of them.", "march", "3", "4:6", type=_NUMBER_OR_TEXT),
 ]
 YearText = Annotated[
     Range,
     PlainValidator(_ranges("year", (), 1, 9999, "'2026' or '2026:2028'")),
-    said("A year, or a range of them.", "2026", "2026:2028"),
+    said("A year, or a range of them.", "2026", "2026:2028", type=_NUMBER_OR_TEXT),
 ]
 LocationText = Annotated[
     str, BeforeValidator(_location), said("A time zone of the IANA database.", "Europe/Berlin", "UTC")

@@ -107,6 +107,7 @@ class SeverityModel(Model):
         "war_room": Unperformed(code="N714", instead="nobody is invited; people open it by hand"),
         "customers": Unperformed(
             code="N715",
+            only="`allow`",
             instead="customers are told nothing",
             meant=lambda severity: severity.customers == "allow",
         ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from remediator.core.classify import Classifier
 from remediator.core.policies import (
@@ -17,6 +19,7 @@ from remediator.core.policies import (
     StillOpen,
 )
 from remediator.core.times import HOUR, MINUTE, Millis
+from remediator.policy.draft import SECTIONS, Draft
 from remediator.policy.findings import Level as FindingLevel
 from remediator.policy.load import load_policy, read_policies
 
@@ -242,3 +245,57 @@ def test_the_digest_covers_what_is_not_performed(policy: Policy, old: str, new: 
 
 def test_the_digest_does_not_depend_on_places(policy: Policy) -> None:
     assert load_policy({"q.yaml": "# a comment\n" + WHOLE}).digest == policy.digest
+
+
+def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """The model and every model within it."""
+    found, waiting = {model}, [model]
+    while waiting:
+        for field in waiting.pop().model_fields.values():
+            inner = _models_in(field.annotation) - found
+            found |= inner
+            waiting += inner
+    return found
+
+
+def _models_in(annotation: object) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return set().union(*map(_models_in, get_args(annotation)))
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_says_what_it_means(name: str) -> None:
+    """In a sentence that ends: the JSON schema and the reference are made of them."""
+    section = Draft().section(name)
+    assert section is not None
+    found = models(section.model)
+    silent = [
+        f"{model.__name__}.{field.alias or key}"
+        for model in found
+        for key, field in model.model_fields.items()
+        if key != "root" and not (field.description or "").rstrip("`").endswith(".")
+    ]
+    assert sorted(silent) == []
+    assert [model.__name__ for model in found if not (model.__doc__ or "").strip()] == []
+    assert section.model.model_json_schema(by_alias=True)["title"]
+
+
+@pytest.mark.parametrize(
+    ("query", "at", "said"),
+    [
+        ("sum(uptime(x))", "uptime", "unknown function with name 'uptime'"),
+        ('up{a=~"prod("}', "prod(", "illegal regex for prod("),
+        ('up{a="{{ service.name }}"} * (', "up{", "Prometheus would not understand this query"),
+        ("", "", "must not be empty"),
+    ],
+)
+def test_a_bad_query_is_told_at_the_part_that_the_parser_names(query: str, at: str, said: str) -> None:
+    """Else at its beginning. A template in it stands for some text."""
+    text = BOOK.replace("STEP", "{restart: {}}").replace("MORE", "")
+    text = text.replace("CHECK", f"{{promql: {{query: '{query}', below: 1}}}}")
+    findings = read_policies({"p.yaml": text}).findings
+    [found] = [each for each in findings if each.level is FindingLevel.ERROR]
+    line = text.splitlines()[found.line - 1]
+    assert line[found.column - 1 :].startswith(at)
+    assert said in found.message
