@@ -44,6 +44,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/findings.py --check
+	$(BIN)/python scripts/rbac_example.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -62,10 +63,11 @@ docs-check: ## links, settings, targets and commands that the documentation name
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
 
-reference: ## docs/reference.md and docs/language.md, from the plugins and models themselves
+reference: ## docs/reference.md, docs/language.md and the examples of the documentation, from the code itself
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/examples.py
+	$(BIN)/python scripts/rbac_example.py
 
 schema: ## remediator/schema/*.json for editors, from the models of the policy files
 	@scripts/setup.sh dev
