@@ -55,6 +55,7 @@ class WorkloadWords(Words):
     missing: bool = False
     ignored: bool = False
     paused: bool = False
+    forbidden: bool = False
     budget: Count | None = None
 
 
