@@ -208,6 +208,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         missing=words.missing,
         ignored=words.ignored,
         paused=words.paused,
+        forbidden=words.forbidden,
         budget=words.budget,
     )
 

@@ -72,7 +72,7 @@ class WorkloadFacts:
     """A workload as it is until a step changes it. Counts are pods; None: as the runbook expects it.
 
     ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
-    so many of its pods a PodDisruptionBudget lets go.
+    so many of its pods a PodDisruptionBudget lets go. ``forbidden``: the server does not let us change it.
     """
 
     path: str
@@ -83,3 +83,4 @@ class WorkloadFacts:
     ignored: bool = False
     paused: bool = False
     budget: int | None = None
+    forbidden: bool = False

@@ -14,10 +14,10 @@ Made = Callable[[tuple[str, ...], str, str, Runbook], Mutant | None]
 
 
 def mutants_of_runbooks(policy: Policy, places: Places) -> Iterator[Mutant]:
-    """Every runbook that a rule names. What its author left to the defaults stays as it is."""
+    """Every runbook that a rule names. What its author left to the defaults stays."""
     used = {name for rule in policy.rules for name in rule.runbooks}
     for name, book in policy.runbooks.items():
-        if name in used:
+        if name in used and not book.lacks:  # of which nothing is performed, nobody can notice anything
             yield from filter(None, _of_one(policy, places, book))
 
 
