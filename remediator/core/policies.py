@@ -183,6 +183,8 @@ class Rule:
     mode: Mode = Mode.OBSERVE
     runbooks: tuple[str, ...] = ()
     raises: tuple[Raise, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """What it asks for and this version cannot do, in words: nothing is changed for it."""
     lowered: str = ""
     """Why the daemon trusts it with less than its file says (permissions it lacks); empty when it does not."""
     where: str = ""
@@ -373,6 +375,8 @@ class Policy:
     escalations: Mapping[str, Escalation]
     channels: Mapping[str, ChannelSpec]
     operator: tuple[str, ...] = ()
+    declared: Mapping[str, object] = field(default_factory=dict)
+    """What the files say beyond that, by place within their objects: checked, not performed. JSON-like."""
     digest: str = ""
     render: Renderer = field(default=as_written, compare=False, repr=False)
 

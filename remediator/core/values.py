@@ -17,16 +17,16 @@ from remediator.core.text import plain
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
-def refusal(why: str, offset: int = 0) -> PydanticCustomError:
-    """An error at the value that is validated, so many characters into its text."""
-    return PydanticCustomError("P013", "{why}", {"why": why, "offset": offset})
+def refusal(why: str, offset: int = 0, code: str = "P013") -> PydanticCustomError:
+    """An error at the value that is validated, so many characters into its text. ``code``: of the finding."""
+    return PydanticCustomError(code, "{why}", {"why": why, "offset": offset})
 
 
 def _expression(text: str) -> str:
     try:
         expression(text)
     except ExpressionError as error:
-        raise refusal(f"'{plain(text, 60)}' {error}", error.offset) from None
+        raise refusal(f"'{plain(text, 60)}' {error}", error.offset, "P021") from None
     return text
 
 

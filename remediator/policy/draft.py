@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
 from remediator.core.policies import SEVERITIES
 from remediator.policy.findings import Findings, Level, Spot, quoted, suggestion
+from remediator.policy.model import OneOf
 from remediator.policy.nodes import Entry, Items, Node, Scalar, Table, compose, follow, to_data
-from remediator.policy.plugins import ChannelModel, OneOf
+from remediator.policy.plugins import ChannelModel
 from remediator.policy.schema import (
+    DrillsModel,
     EscalationModel,
     GuardsModel,
+    HeartbeatModel,
     OperatorModel,
     RuleModel,
     RunbookModel,
     ServiceModel,
     SeverityModel,
+    TemplateModel,
+    TimeIntervalModel,
 )
 from remediator.policy.sources import Sources
 from remediator.policy.validate import validate
@@ -28,7 +33,6 @@ M = TypeVar("M", bound=BaseModel)
 
 SINGLE = ""
 """The name of the only object of a section that is one."""
-LATER_SECTIONS = frozenset(("templates", "time_intervals", "heartbeat", "drills"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,36 +67,28 @@ class Section(Generic[M]):
         return tuple(name for name in self.items if allowed(name))
 
 
+def _section(name: str, what: str, model: type[M], form: str = "named") -> Section[M]:
+    return field(default_factory=lambda: Section(name=name, what=what, model=model, form=form))
+
+
 @dataclass(kw_only=True, slots=True)
 class Draft:
     """What the files say, as far as it can be understood."""
 
-    severities: Section[SeverityModel] = field(
-        default_factory=lambda: Section(name="severities", what="severity", model=SeverityModel, form="named")
+    severities: Section[SeverityModel] = _section("severities", "severity", SeverityModel)
+    services: Section[ServiceModel] = _section("services", "service", ServiceModel)
+    rules: Section[RuleModel] = _section("rules", "rule", RuleModel, "list")
+    runbooks: Section[RunbookModel] = _section("runbooks", "runbook", RunbookModel)
+    guards: Section[GuardsModel] = _section("guards", "section", GuardsModel, "single")
+    time_intervals: Section[TimeIntervalModel] = _section(
+        "time_intervals", "time interval", TimeIntervalModel
     )
-    services: Section[ServiceModel] = field(
-        default_factory=lambda: Section(name="services", what="service", model=ServiceModel, form="named")
-    )
-    rules: Section[RuleModel] = field(
-        default_factory=lambda: Section(name="rules", what="rule", model=RuleModel, form="list")
-    )
-    runbooks: Section[RunbookModel] = field(
-        default_factory=lambda: Section(name="runbooks", what="runbook", model=RunbookModel, form="named")
-    )
-    guards: Section[GuardsModel] = field(
-        default_factory=lambda: Section(name="guards", what="section", model=GuardsModel, form="single")
-    )
-    escalations: Section[EscalationModel] = field(
-        default_factory=lambda: Section(
-            name="escalations", what="escalation", model=EscalationModel, form="named"
-        )
-    )
-    channels: Section[OneOf] = field(
-        default_factory=lambda: Section(name="channels", what="channel", model=ChannelModel, form="named")
-    )
-    operator: Section[OperatorModel] = field(
-        default_factory=lambda: Section(name="operator", what="section", model=OperatorModel, form="single")
-    )
+    escalations: Section[EscalationModel] = _section("escalations", "escalation", EscalationModel)
+    channels: Section[OneOf] = _section("channels", "channel", ChannelModel)
+    operator: Section[OperatorModel] = _section("operator", "section", OperatorModel, "single")
+    templates: Section[TemplateModel] = _section("templates", "template", TemplateModel)
+    heartbeat: Section[HeartbeatModel] = _section("heartbeat", "section", HeartbeatModel, "single")
+    drills: Section[DrillsModel] = _section("drills", "section", DrillsModel, "single")
     documents: list[Table] = field(default_factory=list)
     complete: bool = True
     """Whether the text of every file is known: only then can a name be said to be missing."""
@@ -113,7 +109,9 @@ class Draft:
         return getattr(self, name, None) if name in SECTIONS else None
 
 
-SECTIONS = ("severities", "services", "rules", "runbooks", "guards", "escalations", "channels", "operator")
+SECTIONS = tuple(
+    each.name for each in fields(Draft) if each.name not in ("documents", "complete", "unparsed")
+)
 
 
 def read_draft(sources: Sources, out: Findings) -> Draft:
@@ -158,8 +156,6 @@ def _read_section(draft: Draft, entry: Entry, out: Findings) -> None:
 def _refuse_section(name: str, at: Spot, out: Findings) -> None:
     if name == "tests":
         out.add(at, "P010", "tests stand in files of their own; move them to one named *_test.yaml")
-    elif name in LATER_SECTIONS:
-        out.add(at, "P011", f"'{name}' is not supported in this version; remove it")
     else:
         out.add(at, "P010", f"unknown section {quoted(name)}; {suggestion(name, SECTIONS)}")
 
@@ -169,12 +165,21 @@ def _read_single(section: Section[M], at: Spot, node: Node, out: Findings) -> No
     _define(section, Item(name=SINGLE, at=at, node=node, model=model), section.name, out)
 
 
+_EMPTY = {
+    "time_intervals": "write a list of intervals, such as [{weekdays: [saturday, sunday]}]",
+    "templates": "write the text, in quotes",
+    "escalations": "write a list of levels, such as [{level: 1, channels: [oncall]}]",
+    "runbooks": "write what it does, such as {steps: [{restart: {}}], verify: [{alert: {state: resolved}}]}",
+}
+
+
 def _read_named(section: Section[M], entry: Entry, out: Findings) -> None:
     name, at = entry.key.text, entry.key.at
     _check_name(section, name, at, out)
     secret = section.name == "channels"
     if isinstance(entry.value, Scalar) and entry.value.value is None and section.model is not ChannelModel:
-        out.add(at, "P013", f"{section.what} {quoted(name)} is empty; write {{}} if that is meant")
+        how = _EMPTY.get(section.name, "write {} if that is meant")
+        out.add(at, "P013", f"{section.what} {quoted(name)} is empty; {how}")
         model = None
     else:
         model = validate(section.model, entry.value, at, out, secret=secret)

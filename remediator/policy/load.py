@@ -10,13 +10,15 @@ from pydantic import BaseModel
 
 from remediator.core.errors import PolicyError
 from remediator.core.policies import GuardPolicy, Policy
+from remediator.policy.declaring import check_declared, declared_in
 from remediator.policy.digest import digest_of
-from remediator.policy.draft import SINGLE, Draft, Section, read_draft
+from remediator.policy.draft import SINGLE, Draft, Item, Section, read_draft
 from remediator.policy.findings import Finding, Findings, Level, Spot
 from remediator.policy.lint import lint
 from remediator.policy.lint_view import View
 from remediator.policy.plugins import to_channel
-from remediator.policy.references import check_references
+from remediator.policy.raises import Where
+from remediator.policy.references import check_raises, check_references
 from remediator.policy.rendering import render_runbook
 from remediator.policy.sources import Source, read_sources
 
@@ -38,6 +40,8 @@ def read_policies(source: Source) -> Loaded:
     sources = read_sources(source, out)
     draft = read_draft(sources, out)
     check_references(draft, out)
+    check_raises(draft, out)
+    check_declared(draft, out)
     policy = build(draft)
     lint(View(draft=draft, policy=policy), out)
     if sources.texts and draft.whole and not draft.severities.items:
@@ -59,10 +63,14 @@ def build(draft: Draft) -> Policy:
     guards = draft.guards.items.get(SINGLE)
     operator = draft.operator.items.get(SINGLE)
     policy = Policy(
-        severities=_built(draft.severities, lambda name, model: model.build(name)),
+        severities={
+            name: item.model.build(name, _places(item))
+            for name, item in draft.severities.items.items()
+            if item.model is not None
+        },
         services=_built(draft.services, lambda name, model: model.build(name)),
         rules=tuple(
-            item.model.build(str(item.at)) for item in draft.rules.items.values() if item.model is not None
+            item.model.build(_places(item)) for item in draft.rules.items.values() if item.model is not None
         ),
         runbooks=_built(draft.runbooks, lambda name, model: model.build(name)),
         guards=guards.model.build() if guards is not None and guards.model is not None else GuardPolicy(),
@@ -71,9 +79,14 @@ def build(draft: Draft) -> Policy:
         operator=tuple(operator.model.channels)
         if operator is not None and operator.model is not None
         else (),
+        declared=declared_in(draft),
         render=render_runbook,
     )
     return replace(policy, digest=digest_of(policy))
+
+
+def _places(item: Item[M]) -> Where:
+    return lambda *keys: str(item.spot(*keys))
 
 
 def _built(section: Section[M], make: Callable[[str, M], V]) -> dict[str, V]:

@@ -79,10 +79,14 @@ _BY_ESCAPE = {Escape.PLAIN: plain_text, Escape.URL: url_text}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunbookTemplate:
-    """A compiled template of a step, a check or a diagnosis."""
+    """A compiled template of a step, a check or a diagnosis, or of a text for people."""
 
     template: Template
     reads: frozenset[tuple[str, str]]
+    longest: int = LONGEST
+    """Characters of what it renders to."""
+    sample: str = ""
+    """The text with ``x`` for every expression: what it looks like to whoever reads the rendered one."""
 
     def render(self, values: Values) -> str:
         """The text for these values. Raises TemplateRefused: something is not known, or it grew too long."""
@@ -94,8 +98,8 @@ class RunbookTemplate:
             raise TemplateRefused(f"the template reads {what}, which is not known here") from None
         except (TemplateError, TypeError, ValueError) as error:
             raise TemplateRefused(f"the template cannot be rendered: {type(error).__name__}") from None
-        if len(text) > LONGEST:
-            raise TemplateRefused(f"the template renders to more than {LONGEST} characters")
+        if len(text) > self.longest:
+            raise TemplateRefused(f"the template renders to more than {self.longest} characters")
         return text
 
 
@@ -107,11 +111,25 @@ def _environment() -> Environment:
 @lru_cache(maxsize=2048)
 def compile_placed(source: str, escape: Escape) -> RunbookTemplate:
     """The template of a runbook's parameter. Raises TemplateRefused."""
+    return _compile(source, escape, VOCABULARY)
+
+
+def compile_plain(source: str, vocabulary: Vocabulary) -> RunbookTemplate:
+    """A text that nothing interprets, with names of its own. Raises TemplateRefused."""
+    return _compile(source, Escape.PLAIN, vocabulary)
+
+
+def _compile(source: str, escape: Escape, vocabulary: Vocabulary) -> RunbookTemplate:
     environment = _environment()
-    parsed = parse_template(source, environment, VOCABULARY)
+    parsed = parse_template(source, environment, vocabulary)
+    sample = parsed.sample  # before anything is written into the tree
     _write_values(parsed, escape, environment)
-    reads = frozenset(read for piece in parsed.pieces for read in piece.reads)
-    return RunbookTemplate(template=compile_tree(parsed.tree, environment, VOCABULARY), reads=reads)
+    return RunbookTemplate(
+        template=compile_tree(parsed.tree, environment, vocabulary),
+        reads=frozenset(read for piece in parsed.pieces for read in piece.reads),
+        longest=vocabulary.longest,
+        sample=sample,
+    )
 
 
 def _write_values(parsed: Parsed, escape: Escape, environment: Environment) -> None:

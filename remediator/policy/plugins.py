@@ -1,88 +1,52 @@
 """Steps, checks, diagnoses and channels as policy files write them: mappings with a single key.
 
-The models follow from the registries: a new plugin is known here without a change.
+The models follow from the registries: a new plugin is known here without a change. What is only declared
+(``remediator.policy.declared``) stands beside them and says what becomes of it.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from remediator.actions import ACTIONS
-from remediator.channels.settings import CHANNEL_SETTINGS
+from remediator.channels.settings import CHANNEL_SETTINGS, SENDABLE
 from remediator.checks import CHECKS
+from remediator.core.plugins import EffectClass, Params
 from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
 from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
+from remediator.policy.model import Model, OneOf, Unperformed, one_of
 from remediator.policy.values import Duration, PositiveDuration, refusal
 
-LATER_ACTIONS = frozenset(
-    {"set_image", "set_resources", "isolate", "hpa", "cordon", "drain", "uncordon", "job", "exec", "http"}
-    | {"silence", "pause"}
-)
-LATER_CHECKS = frozenset(("exec", "logs", "no_recurrence"))
-LATER_DIAGNOSES = frozenset(("pvcs", "top", "exec", "traces"))
-LATER_CHANNELS = frozenset(("slack", "statuspage", "jira", "email", "webhook", "apprise"))
+WAIT = "wait"
+_BLOCKED = "an attempt of the runbook is blocked, and people are asked"
+EFFECTS = tuple(EffectClass)
+"""The classes of effects, the strictest last."""
+EffectText = Literal["idempotent", "fenced", "once"]
+AUTHORS = frozenset(("exec", "http", "job"))
+"""Actions of which only their author knows what repeating them does: a weaker ``effect`` is believed."""
 
 
-class Model(BaseModel):
-    """Base of every object: strict, frozen, no unknown keys.
-
-    ``later``: keys of the policy language that this version does not support. They are refused as such,
-    never silently ignored.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-    later: ClassVar[frozenset[str]] = frozenset()
+def _first_sentence(plugin: object) -> str:
+    text = inspect.getdoc(plugin if isinstance(plugin, type) else type(plugin)) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("``", "`")
 
 
-class OneOf(Model):
-    """A mapping whose single key says what it is. Concrete ones are made by ``one_of``."""
-
-    what: ClassVar[str] = ""
-    example: ClassVar[str] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _single(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            raise refusal("P013", f"must be a mapping that names one {cls.what}, such as {{{cls.example}}}")
-        if len(data) != 1:
-            raise refusal(
-                "P013", f"must name exactly one {cls.what}, not {len(data)}; write {{{cls.example}}}"
-            )
-        return data
-
-    @property
-    def chosen(self) -> tuple[str, BaseModel]:
-        """The key and what stands under it."""
-        (attribute,) = self.model_fields_set
-        field = type(self).model_fields[attribute]
-        value: BaseModel = getattr(self, attribute)
-        return field.alias or attribute, value
+def _docs(*registries: Mapping[str, object]) -> dict[str, str]:
+    return {name: _first_sentence(plugin) for each in registries for name, plugin in each.items()}
 
 
-def _empty_is_default(value: object) -> object:
-    return {} if value is None else value
-
-
-def one_of(
-    title: str, what: str, options: Mapping[str, type[BaseModel]], later: Iterable[str], example: str
-) -> type[OneOf]:
-    """The model of a mapping with exactly one of the keys of ``options``."""
-    fields = {
-        f"option_{name}": (
-            Annotated[model, BeforeValidator(_empty_is_default)],
-            Field(default=None, alias=name),
-        )
-        for name, model in options.items()
+def _unperformed(code: str, what: str, instead: str, names: Iterable[str]) -> dict[str, Unperformed]:
+    return {
+        name: Unperformed(code=code, instead=instead, lacks=f"{what} {name}" if what else "")
+        for name in names
     }
-    made: type[OneOf] = create_model(title, __base__=OneOf, **fields)  # type: ignore[call-overload]
-    made.what, made.example, made.later = what, example, frozenset(later) - options.keys()
-    return made
 
 
 def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
@@ -95,20 +59,32 @@ def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
     return made
 
 
+class CheckBase(OneOf):
+    """One check: its name and its parameters, `for` and `within` among them."""
+
+    what: ClassVar[str] = "check"
+    example: ClassVar[str] = "ready: {for: 30s}"
+
+
+_CHECK_PARAMS: dict[str, type[Params]] = {
+    name: check.params for registry in (DECLARED_CHECKS, CHECKS) for name, check in registry.items()
+}
+_CHECK_DOCS = _docs(DECLARED_CHECKS, CHECKS)
+_DECLARED_CHECKS = _unperformed("N704", "check", _BLOCKED, DECLARED_CHECKS.keys() - CHECKS.keys())
 CheckModel = one_of(
+    CheckBase,
     "Check",
-    "check",
-    {n: _with_times(n, c.params) for n, c in CHECKS.items()},
-    LATER_CHECKS,
-    "ready: {for: 30s}",
+    {name: _with_times(name, params) for name, params in _CHECK_PARAMS.items()},
+    docs=_CHECK_DOCS,
+    unperformed=_DECLARED_CHECKS,
 )
 
 
-def _word_is_check(value: object) -> object:
+def _word_is_mapping(value: object) -> object:
     return {value: None} if isinstance(value, str) else value
 
 
-_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_check)]  # type: ignore[valid-type]
+_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_mapping)]  # type: ignore[valid-type]
 
 
 class WaitModel(Model):
@@ -130,23 +106,107 @@ class WaitModel(Model):
         return self
 
 
-WAIT = "wait"
+class _ConditionBase(OneOf):
+    """``when`` of a step: a check that is asked once, before the step."""
+
+    what: ClassVar[str] = "check"
+    example: ClassVar[str] = "promql: {query: 'up', above: 0}"
+
+
+ConditionModel = one_of(
+    _ConditionBase, "Condition", _CHECK_PARAMS, docs=_CHECK_DOCS, unperformed=_DECLARED_CHECKS
+)
+_Condition = Annotated[ConditionModel, BeforeValidator(_word_is_mapping)]  # type: ignore[valid-type]
+
+
+def own_effect(action: str) -> EffectClass | None:
+    """What may happen when the action is performed again; None: it changes nothing."""
+    known = ACTIONS.get(action) or DECLARED_ACTIONS.get(action)
+    return known.effect if known is not None else None
+
+
+def _is_stricter(step: StepBase) -> bool:
+    own, said = own_effect(step.chosen[0]), step.effect
+    return own is not None and said is not None and EFFECTS.index(EffectClass(said)) > EFFECTS.index(own)
+
+
+class StepBase(OneOf):
+    """One step: an action and its parameters, and beside it when it is done and what repeating it does."""
+
+    what: ClassVar[str] = "action"
+    example: ClassVar[str] = "restart: {}"
+    unperformed: ClassVar[Mapping[str, Unperformed]] = {
+        "when": Unperformed(code="N709", instead=_BLOCKED, lacks="when of a step"),
+        "effect": Unperformed(code="N710", instead=_BLOCKED, lacks="effect of a step", meant=_is_stricter),
+    }
+    when: _Condition | None = Field(
+        default=None,
+        description="A check that is asked once before the step; the step is left out unless it holds.",
+    )
+    effect: EffectText | None = Field(
+        default=None,
+        description="What repeating it after a crash does: nothing (`idempotent`), nothing because it is refused "
+        "(`fenced`), or harm (`once`: it is never repeated). Default: what the action says of itself.",
+    )
+
+    @model_validator(mode="after")
+    def _honest(self) -> Self:
+        action = self.chosen[0]
+        own = own_effect(action)
+        if self.effect is None:
+            return self
+        if own is None:
+            raise refusal("P013", f"{action} changes nothing, so it has no effect; remove effect")
+        if EFFECTS.index(EffectClass(self.effect)) < EFFECTS.index(own) and action not in AUTHORS:
+            raise refusal(
+                "P024",
+                f"{action} is {own}; effect can only make it stricter than that: write {own} or remove it",
+            )
+        return self
+
+
+class _DiagnosisBase(OneOf):
+    """One diagnosis: its name and its parameters."""
+
+    what: ClassVar[str] = "diagnosis"
+    example: ClassVar[str] = "pods: {}"
+
+
+class _ChannelBase(OneOf):
+    """An entry of ``channels``: its kind and its settings."""
+
+    what: ClassVar[str] = "kind of channel"
+    example: ClassVar[str] = "pagerduty: {routing_key: {env: PAGERDUTY_ROUTING_KEY}}"
+
+
 StepModel = one_of(
+    StepBase,
     "Step",
-    "action",
-    {**{n: a.params for n, a in ACTIONS.items()}, WAIT: WaitModel},
-    LATER_ACTIONS,
-    "restart: {}",
+    {name: a.params for registry in (DECLARED_ACTIONS, ACTIONS) for name, a in registry.items()}
+    | {WAIT: WaitModel},
+    docs=_docs(DECLARED_ACTIONS, ACTIONS) | {WAIT: _first_sentence(WaitModel)},
+    unperformed=_unperformed("N703", "action", _BLOCKED, DECLARED_ACTIONS.keys() - ACTIONS.keys()),
 )
 DiagnosisModel = one_of(
-    "Diagnosis", "diagnosis", {n: d.params for n, d in DIAGNOSES.items()}, LATER_DIAGNOSES, "pods: {}"
+    _DiagnosisBase,
+    "Diagnosis",
+    {name: d.params for registry in (DECLARED_DIAGNOSES, DIAGNOSES) for name, d in registry.items()},
+    docs=_docs(DECLARED_DIAGNOSES, DIAGNOSES),
+    unperformed=_unperformed(
+        "N705", "", "it is left out, and the timeline says so", DECLARED_DIAGNOSES.keys() - DIAGNOSES.keys()
+    ),
 )
 ChannelModel = one_of(
+    _ChannelBase,
     "Channel",
-    "kind of channel",
     CHANNEL_SETTINGS,
-    LATER_CHANNELS,
-    "pagerduty: {routing_key: {env: PAGERDUTY_ROUTING_KEY}}",
+    docs={name: _first_sentence(settings) for name, settings in CHANNEL_SETTINGS.items()},
+    unperformed=_unperformed(
+        "N719",
+        "",
+        "a page to it is refused and becomes a dead letter, and the next level is asked",
+        CHANNEL_SETTINGS.keys() - SENDABLE,
+    ),
 )
 
 
@@ -179,12 +239,15 @@ def to_check(model: OneOf) -> Check:
 def to_channel(name: str, model: OneOf) -> ChannelSpec:
     """The core value of a channel: settings here, references to secrets there."""
     kind, settings = model.chosen
-    given = {key: getattr(settings, key) for key in type(settings).model_fields}
+    fields = type(settings).model_fields
+    given = {field.alias or key: getattr(settings, key) for key, field in fields.items()}
     return ChannelSpec(
         name=name,
         kind=kind,
         settings={
-            key: str(value) for key, value in given.items() if value and not isinstance(value, SecretRef)
+            key: ", ".join(value) if isinstance(value, list) else str(value)
+            for key, value in given.items()
+            if value and not isinstance(value, SecretRef)
         },
         secrets={key: value for key, value in given.items() if isinstance(value, SecretRef)},
     )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from remediator.core.policies import SEVERITIES
 from remediator.policy.draft import Draft, Section
 from remediator.policy.findings import Findings, Spot, quoted, suggestion
-from remediator.policy.nodes import Scalar, follow
+from remediator.policy.nodes import Node, Scalar, follow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +21,26 @@ class Reference:
     target: str
 
 
+def _reference(source: str, keys: str, target: str) -> Reference:
+    return Reference(source=source, keys=tuple(keys.split()), target=target)
+
+
 REFERENCES = (
-    Reference(source="rules", keys=("severity",), target="severities"),
-    Reference(source="rules", keys=("runbooks", "*"), target="runbooks"),
-    Reference(source="severities", keys=("escalation",), target="escalations"),
-    Reference(source="escalations", keys=("*", "channels", "*"), target="channels"),
-    Reference(source="services", keys=("depends_on", "*"), target="services"),
-    Reference(source="operator", keys=("channels", "*"), target="channels"),
+    _reference("rules", "severity", "severities"),
+    _reference("rules", "runbooks *", "runbooks"),
+    _reference("rules", "channels *", "channels"),
+    _reference("rules", "raise to", "severities"),
+    _reference("rules", "raise * to", "severities"),
+    _reference("severities", "escalation", "escalations"),
+    _reference("severities", "channels *", "channels"),
+    _reference("severities", "raise to", "severities"),
+    _reference("severities", "raise * to", "severities"),
+    _reference("runbooks", "approval for *", "severities"),
+    _reference("runbooks", "during *", "time_intervals"),
+    _reference("guards", "freeze *", "time_intervals"),
+    _reference("escalations", "* channels *", "channels"),
+    _reference("services", "depends_on *", "services"),
+    _reference("operator", "channels *", "channels"),
 )
 
 
@@ -43,6 +57,27 @@ def check_references(draft: Draft, out: Findings) -> None:
             for node in follow(item.node, reference.keys):
                 if isinstance(node, Scalar) and isinstance(node.value, str):
                     _check(draft, node.value, node.at, target, out)
+
+
+def check_raises(draft: Draft, out: Findings) -> None:
+    """P027: a ``raise`` to a severity that is not more severe than the one it begins with."""
+    for name, item in draft.severities.items.items():
+        _check_raises(name, item.node, out)
+    for rule in draft.rules.items.values():
+        severity = next(follow(rule.node, ("severity",)), None)
+        if isinstance(severity, Scalar):
+            _check_raises(severity.text, rule.node, out)
+
+
+def _check_raises(severity: str, node: Node, out: Findings) -> None:
+    if severity not in SEVERITIES:
+        return
+    for keys in (("raise", "to"), ("raise", "*", "to")):
+        for to in follow(node, keys):
+            if isinstance(to, Scalar) and to.text in SEVERITIES and to.text >= severity:
+                higher = [each for each in SEVERITIES if each < severity]
+                how = f"write one of: {', '.join(higher)}" if higher else "nothing is: remove the raise"
+                out.add(to.at, "P027", f"{quoted(to.text)} is not more severe than {severity}; {how}")
 
 
 def _check(draft: Draft, name: str, at: Spot, target: Section[BaseModel], out: Findings) -> None:

@@ -73,6 +73,12 @@ class Parsed:
     outputs: Sequence[nodes.Output]
     pieces: tuple[Piece, ...]
 
+    @property
+    def sample(self) -> str:
+        """The text with ``x`` for every expression."""
+        every = [node for output in self.outputs for node in output.nodes]
+        return "".join(node.data if isinstance(node, nodes.TemplateData) else "x" for node in every)
+
 
 class Environment(ImmutableSandboxedEnvironment):
     """Looks everything up as an item, so that ``labels.items`` is a label and never a method."""
@@ -215,6 +221,8 @@ class LabelTemplate:
     """Whether it selects the same name whatever the labels."""
     labels: frozenset[str]
     """The labels it looks at."""
+    sample: str
+    """The text with ``x`` for every expression."""
 
     def select(self, labels: Mapping[str, str]) -> str:
         """The name the labels select; empty when it cannot be told, or is longer than any name."""
@@ -247,7 +255,13 @@ def compile_template(source: str) -> LabelTemplate:
     parsed = parse_template(source, _environment(), _LABELS)
     labels = frozenset(label for piece in parsed.pieces for _, label in piece.reads)
     template = compile_tree(parsed.tree, _environment(), _LABELS)
-    return LabelTemplate(source=source, _template=template, constant="{{" not in source, labels=labels)
+    return LabelTemplate(
+        source=source,
+        _template=template,
+        constant="{{" not in source,
+        labels=labels,
+        sample=parsed.sample,
+    )
 
 
 def compile_tree(tree: nodes.Template, environment: Environment, vocabulary: Vocabulary) -> Template:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from remediator.policy.findings import Findings, Spot, quoted, suggestion
+from remediator.policy.intervals import NEAREST
 from remediator.policy.nodes import Items, Node, Scalar, Table, to_data
 from remediator.policy.values import check_template
 
@@ -64,22 +66,29 @@ def _describe(
 ) -> tuple[Spot, str, str]:
     kind, context = detail["type"], detail.get("ctx", {})
     loc = [part for part in detail["loc"] if isinstance(part, str | int)]
-    key_at, found, key = _locate(node, loc, name_at)
+    key_at, found, key = locate(node, loc, name_at)
     if kind == "missing":
         wanted = str(loc[-1])
         example = _EXAMPLES.get(wanted, f"{wanted}: …")
         return key_at, "P012", f"'{wanted}' is missing; add {example}"
     if kind == "extra_forbidden":
-        code, message = _unknown(str(loc[-1]), _models_at(model, loc[:-1]))
-        return key_at, code, message
+        return key_at, "P010", _unknown(str(loc[-1]), _models_at(model, loc[:-1]))
     label = f"{key}: " if key else ""
     if "why" in context:
         empty = isinstance(found, Scalar) and found.value is None
         at = key_at if isinstance(found, Table | Items) or empty else found.at
         if isinstance(found, Scalar) and "offset" in context:
             at = found.spot(int(context["offset"]))
-        return at, kind, label + str(context["why"])
+        return at, kind, label + str(context["why"]) + _nearest(context)
     return found.at, "P013", label + _expectation(kind, context, found, detail["msg"], secret=secret)
+
+
+def _nearest(context: Mapping[str, Any]) -> str:
+    """What a word that was refused may have been meant to be, see ``values.refusal``."""
+    if "vocabulary" not in context:
+        return ""
+    near = get_close_matches(str(context["word"]), NEAREST[context["vocabulary"]](), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else "; write one such as UTC or Europe/Berlin"
 
 
 def _expectation(kind: str, context: dict[str, Any], found: Node, fallback: str, *, secret: bool) -> str:
@@ -98,17 +107,12 @@ def _expectation(kind: str, context: dict[str, Any], found: Node, fallback: str,
     return f"{shown} is not possible here: {fallback}"
 
 
-def _unknown(key: str, models: Iterable[type[BaseModel]]) -> tuple[str, str]:
-    """What to say of a key that no model knows: not yet, or never."""
-    known: set[str] = set()
-    for model in models:
-        if key in getattr(model, "later", ()):
-            return "P011", f"{quoted(key)} is not supported in this version; remove it"
-        known |= {field.alias or name for name, field in model.model_fields.items()}
-    return "P010", f"unknown key {quoted(key)}; {suggestion(key, known)}"
+def _unknown(key: str, models: Iterable[type[BaseModel]]) -> str:
+    known = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    return f"unknown key {quoted(key)}; {suggestion(key, known)}"
 
 
-def _locate(node: Node, loc: Sequence[str | int], name_at: Spot) -> tuple[Spot, Node, str]:
+def locate(node: Node, loc: Sequence[str | int], name_at: Spot) -> tuple[Spot, Node, str]:
     """Where an error stands: the place of the last key on the way, the node there, and that key.
 
     Parts of ``loc`` that the file does not know (the names of union members, keys that are missing) are

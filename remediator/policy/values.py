@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -20,6 +21,7 @@ from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.core.times import Millis, parse_duration
 from remediator.policy.placing import compile_placed
+from remediator.policy.queries import QueryError, check_query
 from remediator.policy.templates import LabelTemplate, TemplateRefused, compile_template
 
 WORKLOAD_KINDS = ("deployment", "statefulset", "daemonset")
@@ -29,13 +31,24 @@ _DNS_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
 )
 _SHARE = re.compile(r"([0-9]{1,3})%", re.ASCII)
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
 
 
-def refusal(code: str, why: str, offset: int | None = None) -> PydanticCustomError:
-    """An error at the value that is validated, or ``offset`` characters into its text."""
-    where = {} if offset is None else {"offset": offset}
-    return PydanticCustomError(code, "{why}", {"why": why, **where})
+def refusal(
+    code: str, why: str, offset: int | None = None, *, nearest: tuple[str, str] | None = None
+) -> PydanticCustomError:
+    """An error at the value that is validated, or ``offset`` characters into its text.
+
+    ``nearest``: a word, and the name of the vocabulary in which one like it is looked for once the error is
+    shown (a hostile file has many errors that never are).
+    """
+    context: dict[str, object] = {"why": why}
+    if offset is not None:
+        context["offset"] = offset
+    if nearest is not None:
+        context["word"], context["vocabulary"] = nearest
+    return PydanticCustomError(code, "{why}", context)
 
 
 def _text(value: object, code: str, example: str) -> str:
@@ -43,12 +56,6 @@ def _text(value: object, code: str, example: str) -> str:
         shown = "nothing" if value is None else plain(str(value), 40)
         shown = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shown
         raise refusal(code, f"expected text such as {example}, found {shown}")
-    return value
-
-
-def _mode(value: object) -> object:
-    if value == "approve":
-        raise refusal("P011", "mode approve is not supported in this version; write suggest")
     return value
 
 
@@ -71,7 +78,8 @@ def _positive_duration(value: object) -> int:
     return span
 
 
-def _matcher(value: object) -> Matcher:
+def read_matcher(value: object) -> Matcher:
+    """The matcher that a value of a file is. Raises PydanticCustomError."""
     text = _text(value, "P015", 'alertname="PostgresDown"')
     try:
         return parse_matcher(text)
@@ -88,12 +96,23 @@ def _selector(value: object) -> LabelTemplate:
 
 
 def check_template(source: str, escape: Escape) -> str:
-    """``core.templated.TemplateUse`` while files are read: the text as it is, if it is a template."""
+    """``core.templated.TemplateUse`` while files are read: the text as it is, if it may stand there."""
     try:
-        compile_placed(source, escape)
+        sample = compile_placed(source, escape).sample
     except TemplateRefused as error:
         raise refusal("P016", plain(str(error), 300), error.offset) from None
+    if escape is Escape.PROMQL:
+        _check_promql(source, sample)
     return source
+
+
+def _check_promql(source: str, sample: str) -> None:
+    try:
+        check_query(sample)
+    except QueryError as error:
+        offset = max(source.find(error.quoted), 0) if error.quoted else 0
+        why = f"Prometheus would not understand this query: {error}; try it in Prometheus first"
+        raise refusal("P020", why, offset) from None
 
 
 def _health(value: object) -> str:
@@ -166,20 +185,101 @@ def _label_name(value: object) -> str:
     return text
 
 
-_STRING = {"type": "string"}
+def _web_address(value: object) -> str:
+    how = "write a web address such as https://zoom.us/incident"
+    text = _text(value, "P013", "https://zoom.us/incident")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise refusal("P013", f"not a URL; {how}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or plain(text, len(text) + 1) != text:
+        raise refusal("P013", f"not an http:// or https:// URL; {how}")
+    if parts.username is not None or parts.password is not None:
+        raise refusal("P019", f"a URL must not carry a user name or password; {how}")
+    return text
 
-Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema(_STRING)]
-PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), WithJsonSchema(_STRING)]
-MatcherText = Annotated[Matcher, PlainValidator(_matcher), WithJsonSchema(_STRING)]
-SelectorText = Annotated[LabelTemplate, PlainValidator(_selector), WithJsonSchema(_STRING)]
-ModeText = Annotated[Literal["observe", "suggest", "auto"], BeforeValidator(_mode)]
-HealthText = Annotated[str, BeforeValidator(_health)]
-RateText = Annotated[Rate, PlainValidator(_rate), WithJsonSchema(_STRING)]
-ShareText = Annotated[Share, PlainValidator(_share), WithJsonSchema({"type": ["string", "integer"]})]
-WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), WithJsonSchema(_STRING)]
-ProtectedText = Annotated[str, BeforeValidator(_protected)]
-Name = Annotated[str, BeforeValidator(_named(NAME, "1 to 63 of A-Z a-z 0-9 . _ -"))]
-Namespace = Annotated[
-    str, BeforeValidator(_named(_DNS_LABEL, "a namespace: up to 63 lower-case letters, digits and -"))
+
+def _percentage(value: object) -> float:
+    text = _text(value, "P013", "99.95%")
+    found = _PERCENTAGE.fullmatch(text)
+    if found is None or not 0 < float(found[1]) < 100:
+        why = f"'{plain(text, 60)}' is no percentage between 0% and 100%; write one such as 99.95%"
+        raise refusal("P013", why)
+    return float(found[1])
+
+
+def said(description: str, *examples: object, **more: object) -> WithJsonSchema:
+    """How a text of its own language looks in the JSON schema: what it is, examples, perhaps a pattern."""
+    return WithJsonSchema({"type": "string", "description": description, "examples": list(examples), **more})
+
+
+_SPAN = "^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$"
+_SPAN_IS = said("A Prometheus duration.", "90s", "15m", "1h30m", "7d", pattern=_SPAN, minLength=1)
+
+Duration = Annotated[int, BeforeValidator(_duration), _SPAN_IS]
+"""A Prometheus duration, in milliseconds; ``0s`` is one."""
+PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), _SPAN_IS]
+"""A Prometheus duration longer than nothing, in milliseconds."""
+MatcherText = Annotated[
+    Matcher,
+    PlainValidator(read_matcher),
+    said("A matcher of Alertmanager: RE2, anchored, a missing label is empty.", 'alertname="PostgresDown"',
+         'namespace=~"fintech-.*"', pattern="(=|!~)"),
+]  # fmt: skip
+SelectorText = Annotated[
+    LabelTemplate,
+    PlainValidator(_selector),
+    said("A template over the labels of an alert.", "{{ labels.app }}", "{{ labels.app or labels.service }}"),
 ]
-LabelName = Annotated[str, BeforeValidator(_label_name)]
+HealthText = Annotated[
+    str,
+    BeforeValidator(_health),
+    said("A URL without a template and without a user name.", "http://web.shop:8080/health",
+         pattern="^https?://"),
+]  # fmt: skip
+WebAddress = Annotated[
+    str,
+    BeforeValidator(_web_address),
+    said("A web address for people.", "https://zoom.us/incident", pattern="^https?://"),
+]
+RateText = Annotated[
+    Rate,
+    PlainValidator(_rate),
+    said("A count in any window of that length.", "10/1h", "1/10m", pattern="^[0-9]{1,6}/[0-9a-z]{1,40}$"),
+]
+ShareText = Annotated[
+    Share,
+    PlainValidator(_share),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": "^[0-9]{1,3}%$"}, {"type": "integer", "minimum": 0}],
+            "description": "A percentage of pods, or their number.",
+            "examples": ["40%", 2],
+        }
+    ),
+]
+PercentText = Annotated[
+    float,
+    BeforeValidator(_percentage),
+    said("A percentage between 0% and 100%.", "99.95%", pattern="^[0-9]{1,2}([.][0-9]{1,6})?%$"),
+]
+_WORKLOAD_IS = said(
+    "A workload: its kind, a slash and its name.",
+    "deployment/auth-service",
+    "statefulset/postgres",
+    pattern=f"^({'|'.join(WORKLOAD_KINDS)})/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+)
+WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), _WORKLOAD_IS]
+ProtectedText = Annotated[str, BeforeValidator(_protected), _WORKLOAD_IS]
+Name = Annotated[
+    str,
+    BeforeValidator(_named(NAME, "1 to 63 of A-Z a-z 0-9 . _ -")),
+    said("A name.", "service-down", pattern="^[A-Za-z0-9._-]{1,63}$"),
+]
+Namespace = Annotated[
+    str,
+    BeforeValidator(_named(_DNS_LABEL, "a namespace: up to 63 lower-case letters, digits and -")),
+    said("A Kubernetes namespace.", "fintech-services", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"),
+]
+LabelName = Annotated[str, BeforeValidator(_label_name), said("The name of a label.", "service", minLength=1)]

@@ -1,0 +1,49 @@
+"""Actions on a node that are declared and not performed yet."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from remediator.core.plugins import EffectClass, NoParams, Params
+from remediator.core.times import MINUTE
+from remediator.policy.declared.values import Span
+
+
+class Cordon:
+    """Let no new pods be placed on the node, as ``kubectl cordon``."""
+
+    name: ClassVar[str] = "cordon"
+    params: ClassVar[type[Params]] = NoParams
+    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
+    example: ClassVar[str] = "cordon: {}"
+
+
+class DrainParams(Params):
+    """Parameters of ``drain``."""
+
+    timeout: Span = Field(
+        default=10 * MINUTE, description="How long disruption budgets may hold it up before it has failed."
+    )
+    grace: Span | None = Field(
+        default=None, description="How long a pod may take to end. Default: what the pod itself says."
+    )
+
+
+class Drain:
+    """Cordon the node and evict its pods, as ``kubectl drain``; never by deleting them."""
+
+    name: ClassVar[str] = "drain"
+    params: ClassVar[type[Params]] = DrainParams
+    effect: ClassVar[EffectClass] = EffectClass.FENCED
+    example: ClassVar[str] = "drain: {timeout: 10m}"
+
+
+class Uncordon:
+    """Let pods be placed on the node again; the inverse of ``cordon``."""
+
+    name: ClassVar[str] = "uncordon"
+    params: ClassVar[type[Params]] = NoParams
+    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
+    example: ClassVar[str] = "uncordon: {}"
