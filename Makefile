@@ -6,7 +6,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/remediator check remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/schema.py --check
+	$(BIN)/python scripts/findings.py --check
+	$(BIN)/python scripts/rbac_example.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -60,9 +63,19 @@ docs-check: ## links, settings, targets and commands that the documentation name
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
 
-reference: ## docs/reference.md, from the plugins themselves
+reference: ## docs/reference.md, docs/language.md and the examples of the documentation, from the code itself
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/examples.py
+	$(BIN)/python scripts/rbac_example.py
+
+schema: ## remediator/schema/*.json for editors, from the models of the policy files
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/schema.py
+
+findings: ## the table of docs/findings.md, from the codes themselves
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/findings.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

@@ -10,16 +10,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.backtest import measure_backtest
 from benchmarks.intake import CASES, open_variants, take_turns
 from benchmarks.listing import measure_listing
 from benchmarks.load import wrk
+from benchmarks.policies import measure_policies
 from benchmarks.reaction import measure_reaction
 from benchmarks.report import (
+    CLASSIFYING_HEAD,
     INTAKE_HEAD,
     LISTING_HEAD,
+    LOADING_HEAD,
     Row,
+    backtest_rows,
+    classifying_rows,
     intake_rows,
     listing_rows,
+    loading_rows,
     machine,
     reaction_rows,
     start_rows,
@@ -28,7 +35,7 @@ from benchmarks.report import (
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "cluster", "intake")
+PARTS = ("start", "reaction", "cluster", "policies", "backtest", "intake")
 
 
 def _say(text: str) -> None:
@@ -49,6 +56,17 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
     if "cluster" in parts:
         _say("cluster")
         yield "### Cluster\n\n" + table(LISTING_HEAD, listing_rows(measure_listing(folder / "cluster")))
+    if "policies" in parts:
+        _say("policies")
+        found = measure_policies(folder / "policies")
+        tables = [table(CLASSIFYING_HEAD, classifying_rows(found)), table(LOADING_HEAD, loading_rows(found))]
+        head = f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions."
+        yield "\n\n".join([head, *tables])
+    if "backtest" in parts:
+        _say("backtest")
+        yield "### Backtest\n\n" + table(
+            ("measured", "found", "target"), backtest_rows(measure_backtest(folder / "backtest"))
+        )
     if "intake" in parts:
         rows: list[Row] = []
         with ExitStack() as stack:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.backtest import Replayed
 from benchmarks.intake import Case, Run, cost_ratio, ratio
 from benchmarks.listing import Listing, middle
+from benchmarks.policies import FEW, HOW, MANY, Classifying, Policies
+from benchmarks.policies import middle as middle_wait
 from benchmarks.reaction import SCRIPT_TRIPS, Reaction
 from benchmarks.start import Start
 
@@ -71,6 +74,21 @@ def reaction_rows(found: Reaction) -> list[Row]:
     ]
 
 
+def backtest_rows(found: Replayed) -> list[Row]:
+    """What replaying a record costs."""
+    return [
+        (
+            f"{found.alerts:,} alerts, {found.new:,} of them new, {found.incidents:,} incidents: "
+            "processor time",
+            f"{found.busy:.1f} s",
+            _judged(found.busy <= 60, "≤ 60 s"),
+        ),
+        ("the same by the clock, on one core", f"{found.seconds:.1f} s", ""),
+        ("alerts a second of processor time", f"{found.alerts / found.busy:,.0f}", ""),
+        ("memory at most", _mb(found.resident), ""),
+    ]
+
+
 def start_rows(found: Start) -> list[Row]:
     """Start and memory."""
     return [
@@ -106,6 +124,45 @@ def listing_rows(found: Listing) -> list[Row]:
         target = _judged(worst <= most, f"always ≤ {shown(most)}") if most else ""
         rows.append((name, shown(paged), shown(whole), f"{paged / whole:.2f}", target))
     return rows
+
+
+CLASSIFYING_HEAD = ("an alert", f"{FEW} rules", f"{MANY:,} rules", "ratio", "target")
+LOADING_HEAD = (f"loading {MANY:,} rules", "found", "in a thread", "target")
+
+
+def classifying_rows(found: Policies) -> list[Row]:
+    """What an alert costs: never seen before, and remembered; and by a loop over the rules."""
+
+    def row(name: str, one: Classifying, target: str) -> Row:
+        return (name, _us(median(one.few)), _us(median(one.many)), f"{one.ratio:.2f}", target)
+
+    return [
+        row("never seen before", found.new, _judged(found.new.ratio <= 2, "≤ 2.00")),
+        row("remembered", found.remembered, ""),
+        ("by a loop over all rules", "", _us(found.loop), "", ""),
+    ]
+
+
+def loading_rows(found: Policies) -> list[Row]:
+    """Reading, compiling, and whom that keeps waiting: medians, and the worst where a target is a promise."""
+    apart, thread = (middle_wait(found.waits[how]) for how in HOW)
+    worst = max(each.most for each in found.waits[HOW[0]])
+    return [
+        (
+            "others waited at most",
+            _ms(apart.most),
+            _ms(thread.most),
+            _judged(worst <= 0.05, "always ≤ 50 ms"),
+        ),
+        ("99 of 100 times at most", _ms(apart.p99), _ms(thread.p99), ""),
+        ("until in force", f"{apart.took:.1f} s", f"{thread.took:.1f} s", ""),
+        ("of that compiling", f"{found.compile:.2f} s", "", _judged(found.compile <= 2, "≤ 2 s")),
+        ("remediator check", f"{found.check:.1f} s", "", ""),
+    ]
+
+
+def _us(seconds: float) -> str:
+    return f"{seconds * 1e6:,.1f} µs"
 
 
 def _mb(size: float) -> str:

@@ -86,6 +86,7 @@ class Daemon(Process):
             "REMEDIATOR_OPS_LISTEN": f"127.0.0.1:{self.ops}",
             "REMEDIATOR_WEBHOOK_TOKEN": TOKEN,
             "REMEDIATOR_POLICIES": str(ROOT / "policies"),
+            "REMEDIATOR_DATA_DIR": str(folder / f"{name}-data"),
             "REMEDIATOR_LOG_LEVEL": "info",
         }
         self.started = time.monotonic()

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from remediator.adapters.archive import Bounds, Folder, Stdout, ThreadedArchive
+from remediator.adapters.files import LOOK_EVERY as LOOK_AT_FILES_EVERY
+from remediator.adapters.files import FileWatch
+from remediator.adapters.helper import run_helper
 from remediator.adapters.probe import Prober
 from remediator.adapters.prometheus import Prometheus
 from remediator.adapters.redis.address import Address as StoreAddress
@@ -25,32 +29,36 @@ from remediator.adapters.redis.store import RedisStore
 from remediator.adapters.redis.tls import Tls
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.channels.pagerduty import PagerDuty
+from remediator.channels.settings import SENDABLE
 from remediator.core.alerts import Notification
 from remediator.core.errors import QueueFull, Refused, StoreUnavailable
 from remediator.core.plugins import Channel
-from remediator.core.policies import ChannelSpec, Policy
+from remediator.core.policies import ChannelSpec
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
-from remediator.http.opinions import ReadOnly
 from remediator.http.ops import Doors, Ops, make_ops_app
+from remediator.http.payload import parse_notification
+from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import explain
-from remediator.policy.opinions import guard_opinions
 from remediator.routing import meet_at_the_door
-from remediator.rulebook import Rulebook
+from remediator.rulebook import Reading, Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.pace import DEFAULT_PACE, Pace
+from remediator.workers.permissions import PermissionReview, ReviewPace
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from remediator.adapters.kubernetes import Kubernetes
 
+ARCHIVE = "archive"
+"""Its folder in the data directory."""
 RECONSIDERED = 1000
 """Alerts without a rule that are looked at again after a reload."""
 DRAIN_WITHIN = 8.0
@@ -67,16 +75,23 @@ _log = structlog.get_logger(__name__)
 
 
 class App:
-    """One daemon. Make one with ``App.running``. ``pace``: how patient its replicas are with each other."""
+    """One daemon. Make one with ``App.running``.
+
+    ``pace``: how patient its replicas are with each other. ``look_at_files_every``: seconds between two looks
+    at the policy files where nobody tells that they changed. ``review_pace``: how often it asks what it may
+    do.
+    """
 
     pace: Pace = DEFAULT_PACE
+    look_at_files_every: float = LOOK_AT_FILES_EVERY
+    review_pace: ReviewPace = ReviewPace()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.replica = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self.runtime = AsyncioRuntime()
         self.metrics = Metrics()
-        self.rulebook = Rulebook(settings.policies, self.runtime, self.metrics)
+        self.rulebook = Rulebook(settings.policies, self.runtime, self.metrics, run_helper)
         self.observer = Telemetry(self.metrics, self.rulebook.policy)
         self.supervisor = Supervisor(self.runtime, self.observer)
         self.cluster: Kubernetes | None = None
@@ -107,6 +122,7 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         stack.callback(self.runtime.close)
+        stack.push_async_callback(self.rulebook.stop)
         token = settings.secret("webhook_token")
         check_exposure(settings.listen_at, token, settings.client_ca)
         api_auth = ApiAuth.parse(settings.secret("api_token"))
@@ -119,9 +135,11 @@ class App:
         await self._open_operations(stack, store, crew, api_auth)
         stack.push_async_callback(self._stop_workers)
         self.supervisor.start("health", lambda: self._watch(store, crew))
+        await self._review_permissions(store)
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
-        await self._open_receiver(stack, crew, token)
+        self.supervisor.start("policy files", self._follow_policies)
+        await self._open_receiver(stack, crew, token, self._open_archive(stack))
         stack.callback(self._say_stopping)
 
     async def _open_parts(self, stack: AsyncExitStack) -> tuple[RedisStore, Kubernetes | None]:
@@ -183,16 +201,22 @@ class App:
             url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
             self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
 
-    async def reload(self) -> Policy:
+    async def reload(self, why: str = "asked") -> Reading:
         """Read the policies anew, and take in what no rule matched until now. Raises PolicyError."""
-        policy = await self.rulebook.load()
+        reading = await self.rulebook.load(why)
+        if not reading.changed:
+            return reading
         try:
             strangers = await self._incidents.unmatched(RECONSIDERED)
             met = meet_at_the_door(strangers, self.rulebook.rules())
             await self._intake.admit([arrival for arrival in met if arrival.matched], ())
         except (StoreUnavailable, QueueFull) as error:  # the policy is in force; they will be sent again
             self.observer.trouble("reload", error)
-        return policy
+        return reading
+
+    async def _follow_policies(self) -> None:
+        watch = FileWatch(self.settings.policies, self.runtime, look_every=self.look_at_files_every)
+        await self.rulebook.follow(watch.hints(), lambda: self.reload("files changed"))
 
     def _ports(self, store: Store, intake: IntakeBatcher) -> Ports:
         return Ports(
@@ -210,21 +234,42 @@ class App:
             http=self._prober,
         )
 
+    async def _review_permissions(self, store: Store) -> None:
+        """Once before anything is worked on, then for as long as it runs."""
+        if self.cluster is None:
+            return
+        review = PermissionReview(
+            reviewer=self.cluster.access,
+            trust=self.rulebook,
+            notices=store,
+            runtime=self.runtime,
+            observer=self.observer,
+            ceiling=self.settings.mode,
+            pace=self.review_pace,
+        )
+        await review.begin()
+        self.supervisor.start("permissions", review.run)
+
     def _channel(self, spec: ChannelSpec) -> Channel:
-        if spec.kind != "pagerduty":
-            raise Refused(f"this version knows no channels of kind {spec.kind}")
+        if spec.kind not in SENDABLE:
+            raise Refused(f"this version cannot send to channels of kind {spec.kind}")
         return PagerDuty(
             spec, runtime=self.runtime, secret=self._secret, default_url=self.settings.pagerduty_url
         )
 
     async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
         host, port = parse_listen(self.settings.ops_listen_at)
-        ports = ReadOnly(store, self.cluster.reader if self.cluster else None, crew.clock.trouble)
 
         async def explained(notification: Notification) -> Mapping[str, object]:
-            policy, mode = self.rulebook.policy(), self.settings.mode
-            opinions = guard_opinions(policy, ports, mode, (await store.load(None, ())).at)
-            return (await explain(policy, notification, ceiling=mode, opinions=opinions)).as_data()
+            policy = self.rulebook.policy()
+            now = Now(
+                store=store,
+                reader=self.cluster.reader if self.cluster else None,
+                metrics=self.prometheus,
+                policy=policy,
+                clock_trouble=crew.clock.trouble,
+            )
+            return (await explain(policy, notification, ceiling=self.settings.mode, present=now)).as_data()
 
         api = Api(store=store, runtime=self.runtime, explain=explained)
         ops = Ops(
@@ -232,7 +277,6 @@ class App:
             store=store,
             trouble=self.trouble,
             reload=self.reload,
-            digest=lambda: self.rulebook.policy().digest,
         )
         routes = [*operations(ops), *incidents(api), *controls(api)]
         listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
@@ -240,7 +284,24 @@ class App:
         stack.push_async_callback(listener.stop)
         self.ops_address = listener.address
 
-    async def _open_receiver(self, stack: AsyncExitStack, crew: Crew, token: str | None) -> None:
+    def _open_archive(self, stack: AsyncExitStack) -> ThreadedArchive | None:
+        settings = self.settings
+        if settings.archive == "off":
+            return None
+        bounds = Bounds(
+            file_size=settings.archive_file_size,
+            total_size=settings.archive_size,
+            retention=settings.archive_retention,
+        )
+        sink = Stdout() if settings.archive == "stdout" else Folder(settings.data_dir / ARCHIVE, bounds)
+        archive = ThreadedArchive(sink, self.observer, parse=parse_notification)
+        archive.start()
+        stack.push_async_callback(self.runtime.in_thread, archive.close)
+        return archive
+
+    async def _open_receiver(
+        self, stack: AsyncExitStack, crew: Crew, token: str | None, archive: ThreadedArchive | None
+    ) -> None:
         settings = self.settings
         host, port = parse_listen(settings.listen_at)
         tls = None
@@ -248,7 +309,9 @@ class App:
             tls = tls_context(settings.tls_cert, settings.tls_key, settings.client_ca)
         auth = WebhookAuth(token, certificate=settings.client_ca is not None)
         hosts = host_rule(host, credentials=auth.required)
-        webhook = Webhook(crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered)
+        webhook = Webhook(
+            crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered, archive=archive
+        )
         listener = Listener(
             serve_paths(webhook), host=host, port=port, tls=tls, observe=self.metrics.answered
         )
@@ -296,6 +359,7 @@ class App:
 
     async def _stop_workers(self) -> None:
         await self.supervisor.stop()
+        await self.rulebook.stop()
         late = await self.runtime.drain(DRAIN_WITHIN)
         if late:
             _log.warning("stopped in the middle of work; another replica takes it over", tasks=late)

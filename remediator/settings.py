@@ -7,6 +7,7 @@ stand in a file instead, named by ``<NAME>_FILE``. Secrets are kept as ``SecretS
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from remediator.core.errors import Refused, SettingsError
 from remediator.core.policies import Mode, SecretRef
 from remediator.core.text import plain
-from remediator.core.times import DAY, MINUTE, Millis, parse_duration
+from remediator.core.times import DAY, HOUR, MINUTE, Millis, parse_duration
 
 PREFIX = "REMEDIATOR_"
 SECRETS = (
@@ -28,13 +29,29 @@ BESIDE_REDIS_URL = (
     "redis_username", "redis_password", "redis_password_file", "redis_ca", "redis_cert", "redis_key"
 )  # fmt: skip
 LARGEST_SECRET = 64 * 1024
+SMALLEST_ARCHIVE_FILE = 64 * 1024
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
+Archiving = Literal["files", "stdout", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+_SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_SIZES |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def _size(value: object) -> object:
+    """Bytes, or a number with a unit."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([0-9]{1,15})\s*([A-Za-z]*)", value.strip())
+    if found is None or found[2].upper() not in _SIZES:
+        raise ValueError("write a number of bytes, or one with a unit, such as 64MiB or 1GiB")
+    return int(found[1]) * _SIZES[found[2].upper()]
 
 
 def _retention(value: object) -> object:
@@ -76,6 +93,7 @@ def _short_name(value: object) -> object:
     return value
 
 
+Size = Annotated[int, BeforeValidator(_size)]
 Retention = Annotated[Millis, BeforeValidator(_retention)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 ServerAddress = Annotated[SecretStr, BeforeValidator(_server_address)]
@@ -112,7 +130,22 @@ class Settings(BaseSettings):
     retention: Retention = Field(
         Millis(30 * DAY), description="How long what is over is remembered, such as 30d."
     )
-    data_dir: Path = Field(Path(".remediator"), description="Where the daemon's own store keeps its data.")
+    data_dir: Path = Field(
+        Path(".remediator"), description="Where the daemon's own store and the archive keep their data."
+    )
+    archive: Annotated[Archiving, Lower] = Field(
+        "files", description="Where notifications that were taken in are archived: files (in the data "
+        "directory), stdout or off."
+    )  # fmt: skip
+    archive_file_size: Size = Field(
+        16 << 20, description="How large one file of the archive may become, such as 16MiB."
+    )
+    archive_size: Size = Field(
+        256 << 20, description="How large all files of the archive together may become, such as 256MiB."
+    )
+    archive_retention: Retention = Field(
+        Millis(30 * DAY), description="How old a file of the archive may become, such as 30d."
+    )
     tls_cert: Path | None = Field(None, description="Certificate chain of the receiver, PEM.")
     tls_key: Path | None = Field(None, description="Its key, PEM.")
     client_ca: Path | None = Field(None, description="Authority of client certificates, PEM: senders must "
@@ -162,6 +195,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}PROMETHEUS_URL names a user while there is a token; keep one of them")
         if self.retention < MINUTE:
             raise ValueError(f"{PREFIX}RETENTION is below a minute: incidents would vanish as they end")
+        if self.archive_file_size < SMALLEST_ARCHIVE_FILE:
+            raise ValueError(f"{PREFIX}ARCHIVE_FILE_SIZE is below 64KiB: hardly a notification would fit")
+        if self.archive_size < 2 * self.archive_file_size:
+            raise ValueError(f"{PREFIX}ARCHIVE_SIZE is below twice {PREFIX}ARCHIVE_FILE_SIZE: nothing could "
+                             "be kept but the file that is being written")  # fmt: skip
+        if self.archive_retention < HOUR:
+            raise ValueError(f"{PREFIX}ARCHIVE_RETENTION is below an hour; to archive nothing, set "
+                             f"{PREFIX}ARCHIVE=off")  # fmt: skip
         return self
 
     def secret(self, name: str) -> str | None:

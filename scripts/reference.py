@@ -1,90 +1,120 @@
-"""Writes ``docs/reference.md`` from the plugins themselves: what each does, takes and needs.
+"""Writes ``docs/reference.md`` from the plugins, and ``docs/language.md`` from the models of policy files.
 
-``--check`` writes nothing and ends with 1 when the page is not what it would write; ``make lint`` runs that.
+``--check`` writes nothing and ends with 1 when a page is not what it would write; ``make lint`` runs that.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
+from language_page import language_page
+from wording import key_table
 
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.plugins import Permission
-from remediator.core.times import Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
+from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
+from remediator.policy.json_schema import described, not_performed
 from remediator.policy.plugins import WAIT, WaitModel
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
+DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# Actions, checks, diagnoses and guards
 
-Written by `make reference` from the plugins themselves. How they are put together is told in
-[policies.md](policies.md).
+Written by `make reference` from the plugins themselves. The keys of policy files around them are in
+[language.md](language.md), how they are put together is told in [policies.md](policies.md).
 """
+MODELS = described()
+TIMES = ("for", "within")
+"""What every check takes, and which is told once."""
+LATER = (
+    "Parameters of these are checked like those of any other. What happens in their place is told in "
+    "[policies.md](policies.md#what-is-not-performed-yet)."
+)
 CHECKING = (
     "Every check also takes `for` (it must have held for that long) and `within` (how long to wait for it)."
 )
 
 
 def main(arguments: list[str]) -> int:
-    """0, or 1 when ``--check`` finds the page out of date."""
-    text = "\n".join(page())
+    """0, or 1 when ``--check`` finds a page out of date."""
+    pages = {"reference.md": "\n".join(page()), "language.md": "\n".join(language_page())}
+    stale = [name for name, text in pages.items() if not _says(DOCS / name, text)]
     if "--check" in arguments:
-        if PAGE.read_text() != text:
-            sys.stdout.write("docs/reference.md is out of date; run: make reference\n")
-            return 1
-        return 0
-    PAGE.write_text(text)
+        sys.stdout.write("".join(f"docs/{name} is out of date; run: make reference\n" for name in stale))
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(pages[name])
     return 0
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
 
 
 def page() -> Iterator[str]:
     """The page, in pieces."""
     yield HEAD
-    yield "## Actions\n\nUnder `steps` of a runbook. Every guard is asked before one changes anything.\n"
+    beside = [key for key in MODELS["step"]["properties"] if key not in PLUGINS["step"]]
+    yield "## Actions\n\nUnder `steps` of a runbook. Every guard is asked before one changes anything."
+    yield "Beside each may stand:\n"
+    own = {key: MODELS["step"]["properties"][key] for key in beside}
+    yield from key_table({**MODELS["step"], "properties": own}, lambda key: "")
     for name, action in sorted(ACTIONS.items()):
-        effect = f"Effect: {action.effect}."
-        yield from _plugin(name, action, action.params, action.permissions, action.example, effect)
-    example = "wait: {for: ready, timeout: 5m}"
-    yield from _plugin(WAIT, WaitModel, WaitModel, (), example, "Effect: none; it only looks.")
+        yield from _plugin("step", name, action, f"Effect: {action.effect}.")
+    yield from _plugin("step", WAIT, WaitModel, "Effect: none; it only looks.")
     yield f"## Checks\n\nUnder `verify` of a runbook, and what `wait` waits for. {CHECKING}\n"
     for name, check in sorted(CHECKS.items()):
-        yield from _plugin(name, check, check.params, check.permissions, check.example)
+        yield from _plugin("check", name, check)
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
     for name, diagnosis in sorted(DIAGNOSES.items()):
-        yield from _plugin(name, diagnosis, diagnosis.params, diagnosis.permissions, diagnosis.example)
+        yield from _plugin("diagnosis", name, diagnosis)
+    yield f"## Checked, not performed yet\n\n{LATER}\n"
+    for name, action in sorted(DECLARED_ACTIONS.items()):
+        yield from _plugin("step", name, action, f"Effect: {action.effect}.", heading=f"action {name}")
+    for name, check in sorted(DECLARED_CHECKS.items()):
+        yield from _plugin("check", name, check, heading=f"check {name}")
+    for name, diagnosis in sorted(DECLARED_DIAGNOSES.items()):
+        yield from _plugin("diagnosis", name, diagnosis, heading=f"diagnosis {name}")
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
-        yield f"{number}. `{guard.name}`: {guard.asks}. {_prose(guard)}{again}"
+        needs = "".join(f"\n   * {_need(permission)}" for permission in guard.permissions)
+        yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}{needs}"
     yield ""
 
 
-def _plugin(
-    name: str,
-    plugin: object,
-    params: type[BaseModel],
-    permissions: tuple[Permission, ...],
-    example: str,
-    more: str = "",
-) -> Iterator[str]:
-    yield f"### {name}\n\n{_prose(plugin)} {more}".rstrip() + "\n"
-    yield f"```yaml\n{example}\n```\n"
-    rows = list(_parameters(params.model_json_schema(by_alias=True)))
-    if rows:
-        yield "| parameter | value | default | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+def _plugin(kind: str, name: str, plugin: object, more: str = "", *, heading: str = "") -> Iterator[str]:
+    yield f"### {heading or name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
+    undone = MODELS[kind].get(UNPERFORMED, {}).get(name)
+    if undone:
+        yield f"**{not_performed(*undone)}**\n"
+    yield f"```yaml\n{getattr(plugin, 'example', '')}\n```\n"
+    keys = MODELS[kind]["properties"][name]
+    own = {key: each for key, each in keys["properties"].items() if kind != "check" or key not in TIMES}
+    yield from key_table({**keys, "properties": own}, lambda key: "")
+    permissions: tuple[Permission, ...] = getattr(plugin, "permissions", ())
     for permission in permissions:
-        verbs, resource = ", ".join(permission.verbs), _resource(permission.resource)
-        yield f"* needs `{verbs}` on {resource} ({permission.group or 'core'}): {permission.why}"
+        yield f"* {_need(permission)}"
     if permissions:
         yield ""
+
+
+def _need(permission: Permission) -> str:
+    """One line of a Role, and when it is needed."""
+    verbs, resource = ", ".join(permission.verbs), _resource(permission.resource)
+    named = ", by name" if permission.named else ""
+    when = [
+        "for rules that may act" if permission.acting else "",
+        "for steps that may take healthy pods away" if permission.disrupting else "",
+        f"for a {' or '.join(permission.kinds)}" if permission.kinds else "",
+    ]
+    told = "".join(f"; only {each}" for each in when if each)
+    return f"needs `{verbs}` on {resource} ({permission.group or 'core'}){named}: {permission.why}{told}"
 
 
 def _resource(name: str) -> str:
@@ -92,54 +122,6 @@ def _resource(name: str) -> str:
         "{kind}s": "`deployments`, `statefulsets` or `daemonsets`",
         "{revisions}": "`replicasets` or `controllerrevisions`",
     }.get(name, f"`{name}`")
-
-
-def _prose(plugin: object) -> str:
-    text = inspect.getdoc(plugin if isinstance(plugin, type) else type(plugin)) or ""
-    return " ".join(text.replace("``", "`").split())
-
-
-def _parameters(schema: Mapping[str, Any]) -> Iterator[str]:
-    for name, field in schema.get("properties", {}).items():
-        default = "needed" if name in schema.get("required", ()) else _shown(field)
-        yield f"| `{name}` | {_type(field)} | {default} | {field.get('description', '')} |"
-
-
-def _shown(field: Mapping[str, Any]) -> str:
-    default = field.get("default")
-    if default is None:
-        return ""
-    if field.get("type") == "string" and isinstance(default, int):  # durations are kept in milliseconds
-        return f"`{format_duration(Millis(default))}`"
-    return f"`{json.dumps(default)}`"
-
-
-def _type(field: Mapping[str, Any]) -> str:
-    if "enum" in field:
-        return ", ".join(f"`{word}`" for word in field["enum"])
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "anyOf" in field:
-        return " or ".join(_type(each) for each in field["anyOf"] if each.get("type") != "null")
-    if "$ref" in field:
-        return "a check"
-    if field.get("format") == "template":
-        return "text with [templates](policies.md#templates-in-runbooks)"
-    kind = {
-        "string": "text",
-        "integer": "a whole number",
-        "number": "a number",
-        "array": "a list",
-        "boolean": "`true`, `false`",
-    }.get(str(field.get("type")), str(field.get("type", "anything")))
-    if kind == "text" and isinstance(field.get("default"), int):
-        kind = "a duration"
-    least, most = field.get("minimum"), field.get("maximum")
-    if least is None and most is None:
-        return kind
-    if most is None:
-        return f"{kind}, at least {least}"
-    return f"{kind}, {least or 0} to {most}"
 
 
 if __name__ == "__main__":

@@ -19,9 +19,12 @@ from yarl import URL
 
 from remediator.adapters.bodies import read_beginning, retry_after
 from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
+from remediator.core.samples import AlertingRule
 from remediator.core.text import plain
-from remediator.core.times import MINUTE
+from remediator.core.times import MINUTE, Millis
 
+Series = tuple[Mapping[str, str], tuple[tuple[float, float], ...]]
+"""Labels, and samples as pairs of a time (seconds since the epoch) and a value."""
 Samples = tuple[tuple[Mapping[str, str], float], ...]
 
 WITHIN = 8.0
@@ -29,12 +32,19 @@ WITHIN = 8.0
 GIVES_UP_AFTER = 7.0
 """Seconds after which the server is asked to give up by itself: a query nobody waits for still costs it."""
 LARGEST_ANSWER = 1 << 20
+LARGEST_RULES = 16 << 20
+LARGEST_RANGE = 64 << 20
+"""Bytes of an answer, of all alerting rules, and of an answer to a range query."""
 MOST_SERIES = 1000
 AT_ONCE = 8
 """Queries at the same time; more of them wait for their turn, within their own deadline."""
 AGAIN_AFTER_429 = MINUTE
 REMARK = "PromQL info:"
 """How remarks on a query's style begin, which some versions tell among the warnings."""
+
+
+class TooLarge(Refused):
+    """The answer is larger than we read."""
 
 
 class Prometheus:
@@ -80,22 +90,52 @@ class Prometheus:
     async def query(self, promql: str) -> Samples:
         """``core.plugins.Metrics.query``. NaN and infinities are values."""
         form = {"query": promql, "timeout": f"{GIVES_UP_AFTER:.0f}s", "limit": str(MOST_SERIES + 1)}
-        url = self._base / "api/v1/query"
+        return _samples(await self._ask("POST", "api/v1/query", LARGEST_ANSWER, data=form))
+
+    async def query_range(self, promql: str, start: float, end: float, step: float) -> tuple[Series, ...]:
+        """The series of a range query: labels, and a sample every ``step`` where there is one.
+
+        Times are seconds since the epoch, both ends included; Prometheus allows 11,000 samples a series.
+        Raises TooLarge, and what ``query`` raises.
+        """
+        form = {
+            "query": promql,
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+            "timeout": f"{max(self._within - 1, 1):.0f}s",
+        }
+        data = await self._ask("POST", "api/v1/query_range", LARGEST_RANGE, data=form)
+        result = data.get("result")
+        if data.get("resultType") != "matrix" or not isinstance(result, list):
+            raise _stranger()
+        return tuple(_series(each) for each in result)
+
+    async def alerting_rules(self) -> tuple[AlertingRule, ...]:
+        """Every alerting rule that it knows. Raises Refused and Retryable."""
+        which = {"type": "alert", "exclude_alerts": "true"}
+        groups = (await self._ask("GET", "api/v1/rules", LARGEST_RULES, params=which)).get("groups")
+        if not isinstance(groups, list):
+            raise _stranger()
+        return tuple(_alerting_rule(rule) for group in groups for rule in _rules(group))
+
+    async def _ask(self, method: str, path: str, largest: int, **sent: Any) -> dict[str, Any]:
+        """The data of a success of at most ``largest`` bytes."""
         try:
             async with (
                 asyncio.timeout(self._within),
-                self._session.post(url, data=form, allow_redirects=False) as response,
+                self._session.request(method, self._base / path, allow_redirects=False, **sent) as response,
             ):
-                body = await read_beginning(response, LARGEST_ANSWER + 1)
+                body = await read_beginning(response, largest + 1)
         except TimeoutError:
             raise Retryable(f"Prometheus did not answer within {self._within:g}s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Retryable(plain(f"Prometheus cannot be reached: {error or type(error).__name__}")) from None
         if response.status != 200:
             raise self._refusal(response, body)
-        if len(body) > LARGEST_ANSWER:
-            raise Refused(f"the answer is larger than {LARGEST_ANSWER} bytes; aggregate the series")
-        return _samples(self._data(body))
+        if len(body) > largest:
+            raise TooLarge(f"the answer is larger than {largest} bytes; aggregate the series")
+        return self._data(body)
 
     async def describe(self) -> str:
         """Where it is and whether it answers, for people."""
@@ -171,6 +211,40 @@ def _sample(series: object) -> tuple[Mapping[str, str], float]:
             "the query gives native histograms; use histogram_quantile, histogram_count or the like"
         )
     return {str(name): str(value) for name, value in labels.items()}, _value(series.get("value"))
+
+
+def _rules(group: object) -> list[Any]:
+    rules = group.get("rules") if isinstance(group, dict) else None
+    if not isinstance(rules, list):
+        raise _stranger()
+    return [rule for rule in rules if isinstance(rule, dict) and rule.get("type") == "alerting"]
+
+
+def _alerting_rule(rule: Mapping[str, Any]) -> AlertingRule:
+    waits, keeps = rule.get("duration", 0), rule.get("keepFiringFor", 0)  # seconds
+    if not all(isinstance(span, int | float) and 0 <= span < 1e9 for span in (waits, keeps)):
+        raise _stranger()
+    return AlertingRule(
+        name=str(rule.get("name")), waits=Millis(round(waits * 1000)), keeps=Millis(round(keeps * 1000))
+    )
+
+
+def _series(series: object) -> Series:
+    if not isinstance(series, dict) or not isinstance(labels := series.get("metric"), dict):
+        raise _stranger()
+    values = series.get("values")
+    if not isinstance(values, list):
+        raise _stranger()
+    samples = tuple((_moment(pair), _value(pair)) for pair in values)
+    return {str(name): str(value) for name, value in labels.items()}, samples
+
+
+def _moment(pair: object) -> float:
+    match pair:
+        case [int() | float() as moment, _]:
+            return float(moment)
+        case _:
+            raise _stranger()
 
 
 def _value(pair: object) -> float:

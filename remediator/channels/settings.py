@@ -6,11 +6,21 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from remediator.core.policies import SecretRef
 from remediator.core.templated import PlainTemplate
+from remediator.core.values import IS
 
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HOW = "write {env: NAME} or {file: /path/to/it}"
@@ -55,13 +65,20 @@ def _url(value: object) -> str:
     return value
 
 
+def _shown(reference: SecretRef) -> dict[str, str]:
+    """As the files write it."""
+    return {"env": reference.env} if reference.env is not None else {"file": reference.file or ""}
+
+
 Secret = Annotated[
     SecretRef,
     PlainValidator(_secret),
+    PlainSerializer(_shown, return_type=dict[str, str]),
     WithJsonSchema(
         {
             "type": "object",
             "description": "Where a secret is read when it is needed: never the secret itself.",
+            IS: "A reference to a secret.",
             "properties": {
                 "env": {"type": "string", "description": "The name of an environment variable."},
                 "file": {"type": "string", "description": "The absolute path of a file."},
@@ -93,14 +110,13 @@ def _matching(pattern: str, what: str) -> PlainValidator:
 
 
 def _shaped(description: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+    own = {"description": description, IS: description, "examples": [example]}
+    return WithJsonSchema({"type": "string", **own})
 
 
 SlackChannel = Annotated[
     str,
-    _matching(
-        r"#[a-z0-9._-]{1,80}|[CG][A-Z0-9]{8,20}", "a channel such as '#incidents', in quotes, or its id"
-    ),
+    _matching(r"#[a-z0-9._-]{1,80}|[CG][A-Z0-9]{8,20}", "one such as '#incidents', in quotes, or its id"),
     _shaped("A Slack channel.", "#incidents"),
 ]
 JiraProject = Annotated[
@@ -160,15 +176,13 @@ class JiraSettings(ChannelSettings):
 
     project: JiraProject = Field(description="The key of the project.")
     type: ShortText = Field(default="Task", description="The type of the issues.")
-    url: Url | None = Field(
-        default=None, description="The address of Jira. Default: the daemon's own setting."
-    )
+    url: Url | None = Field(default=None, description="Jira's address. Default: the daemon's own setting.")
     user: ShortText | None = Field(
         default=None, description="The user that the token is of. Default: the daemon's own setting."
     )
     token: Secret | None = Field(
         default=None,
-        description="The API token, as a reference to a secret. Default: the daemon's own setting.",
+        description="The API token, as a reference to a secret. Default: the daemon's own.",
     )
 
 

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from remediator.cli.output import (
-    ExitCode,
-    console,
-    count_levels,
-    finding_data,
-    finding_line,
-    plural,
-    say_json,
-    stop,
-)
+from remediator.cli.finding_formats import as_github, as_json, as_sarif
+from remediator.cli.finding_text import say_findings
+from remediator.cli.output import ExitCode, console, count_levels, plural, say_json, stop
+from remediator.core.errors import SettingsError
 from remediator.core.policies import Policy
-from remediator.policy.load import Loaded, read_policies
+from remediator.policy.lint_view import Note, View
+from remediator.policy.load import Loaded, check_policies
+
+
+class Format(StrEnum):
+    """How findings are told."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
 
 
 def check(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of policy files, or one file.")],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="text, json, github (workflow commands) or sarif (2.1.0).")
+    ] = Format.TEXT,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask Prometheus whether queries and alerts are there.")
+    ] = False,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            "--prometheus", metavar="URL", help="The Prometheus of --live. [REMEDIATOR_PROMETHEUS_URL]"
+        ),
+    ] = None,
 ) -> None:
     """Validate and lint policy files.
 
@@ -33,29 +51,67 @@ def check(
     """
     if not directory.exists():
         stop(f"{directory} does not exist; name the directory of the policy files", ExitCode.WRONG_USE)
-    loaded = read_policies(directory)
+    if json and form not in (Format.TEXT, Format.JSON):
+        stop(f"--json and --format {form} exclude each other; leave one out", ExitCode.WRONG_USE)
+    if prometheus is not None and not live:
+        stop("--prometheus is asked with --live only; add --live", ExitCode.WRONG_USE)
+    loaded = check_policies(directory, _world(prometheus) if live else None)
+    match Format.JSON if json else form:
+        case Format.TEXT:
+            say_findings(console(), loaded.findings, loaded.texts)
+        case Format.JSON:
+            say_json(as_json(loaded))
+        case Format.GITHUB:
+            for line in as_github(loaded.findings):
+                typer.echo(line)
+        case Format.SARIF:
+            say_json(as_sarif(loaded))
+    if form is not Format.JSON and not json:
+        _sum_up(directory, loaded)
     counts = count_levels(loaded.findings)
-    bad = counts["error"] + counts["warning"] > 0
-    if json:
-        digest = None if loaded.policy is None else loaded.policy.digest
-        findings = [finding_data(finding) for finding in loaded.findings]
-        say_json({"ok": not bad, "digest": digest, "counts": counts, "findings": findings})
-    else:
-        _say(directory, loaded, counts)
-    raise typer.Exit(ExitCode.FINDINGS if bad else ExitCode.FINE)
+    raise typer.Exit(ExitCode.FINDINGS if counts["error"] + counts["warning"] else ExitCode.FINE)
 
 
-def _say(directory: Path, loaded: Loaded, counts: dict[str, int]) -> None:
-    for finding in loaded.findings:
-        console().print(finding_line(finding))
+def _world(prometheus: str | None) -> Callable[[View], Iterable[Note]]:
+    """What asks the servers, imported only when it is wanted."""
+    import asyncio
+
+    from remediator.live import ask_world
+    from remediator.settings import read_settings
+
+    try:
+        settings = read_settings({"prometheus_url": prometheus, "policies": Path()})
+        token = settings.secret("prometheus_token")
+    except SettingsError as error:
+        stop(str(error), ExitCode.WRONG_USE)
+    if settings.prometheus_url is None:
+        how = "say --prometheus URL, or set REMEDIATOR_PROMETHEUS_URL"
+        stop(f"--live asks Prometheus, and none is named; {how}", ExitCode.WRONG_USE)
+    url = settings.prometheus_url.get_secret_value()
+
+    def ask(view: View) -> Iterable[Note]:
+        try:
+            return asyncio.run(ask_world(view, prometheus_url=url, prometheus_token=token))
+        except SettingsError as error:
+            stop(str(error), ExitCode.WRONG_USE)
+
+    return ask
+
+
+def _sum_up(directory: Path, loaded: Loaded) -> None:
+    """What was found and what was read, in numbers, on standard error."""
     out = console(err=True)
+    counts = count_levels(loaded.findings)
     found = ", ".join(plural(count, level) for level, count in counts.items() if count)
+    silenced = f"{plural(len(loaded.silenced), 'finding')} silenced; " if loaded.silenced else ""
     if loaded.policy is None:
         out.print(f"{directory}: {found}; a daemon would not start with this", style="bold red")
-    elif found:
-        out.print(f"{directory}: {found}; {_contents(loaded.policy)}", style="yellow")
+        return
+    contents = f"{silenced}{_contents(loaded.policy)}"
+    if found:
+        out.print(f"{directory}: {found}; {contents}", style="yellow")
     else:
-        out.print(f"{directory}: nothing to complain about; {_contents(loaded.policy)}", style="green")
+        out.print(f"{directory}: nothing to complain about; {contents}", style="green")
 
 
 def _contents(policy: Policy) -> str:

@@ -33,10 +33,25 @@ COMMANDS = {
         function="check",
         summary="Validate and lint policy files; exit 1 on findings.",
     ),
+    "backtest": Lazy(
+        module="remediator.cli.backtest",
+        function="backtest",
+        summary="What policies would have done with recorded alerts, and what a change of them changes.",
+    ),
+    "rbac": Lazy(
+        module="remediator.cli.rbac",
+        function="rbac",
+        summary="The least Kubernetes permissions that these policies need.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",
         summary="What would happen to a notification, and why not something else.",
+    ),
+    "schema": Lazy(
+        module="remediator.cli.schema",
+        function="schema",
+        summary="The JSON schema of policy files, for editors that complete and underline.",
     ),
 }
 

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     WRONG_USE = 2
 
 
-_STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTICE: "cyan"}
+STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTICE: "cyan"}
 
 
 def console(*, err: bool = False) -> Console:
@@ -46,8 +46,8 @@ def finding_line(finding: Finding) -> Text:
     level = "" if finding.level is Level.ERROR else f"{finding.level}: "
     return Text.assemble(
         (f"{finding.at}: ", "bold"),
-        (level, _STYLES[finding.level]),
-        (finding.message, _STYLES[finding.level] if finding.level is Level.ERROR else ""),
+        (level, STYLES[finding.level]),
+        (finding.message, STYLES[finding.level] if finding.level is Level.ERROR else ""),
         (f" [{finding.code}]", "dim"),
     )
 

@@ -57,6 +57,10 @@ def serve(
     redis_durability: Annotated[str | None, _flag("redis_durability")] = None,
     retention: Annotated[str | None, _flag("retention")] = None,
     data_dir: Annotated[str | None, _flag("data_dir")] = None,
+    archive: Annotated[str | None, _flag("archive")] = None,
+    archive_file_size: Annotated[str | None, _flag("archive_file_size")] = None,
+    archive_size: Annotated[str | None, _flag("archive_size")] = None,
+    archive_retention: Annotated[str | None, _flag("archive_retention")] = None,
     tls_cert: Annotated[str | None, _flag("tls_cert")] = None,
     tls_key: Annotated[str | None, _flag("tls_key")] = None,
     client_ca: Annotated[str | None, _flag("client_ca")] = None,
@@ -120,6 +124,7 @@ async def _serve(settings: Settings) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # its policies are being read already
     async with _load().running(settings) as app:
         loop.add_signal_handler(signal.SIGHUP, lambda: app.runtime.spawn(_reload(app), "reload"))
         app.runtime.spawn(_introduce(app), "introduce")
@@ -131,7 +136,7 @@ async def _serve(settings: Settings) -> None:
 
 async def _reload(app: App) -> None:
     try:
-        await app.reload()
+        await app.reload("SIGHUP")
     except PolicyError:
         return  # logged with its findings; the policy from before stays in force
 

@@ -43,7 +43,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
-            pinned, trouble = pin(runbook, draft.incident, policy)
+            pinned, trouble = pin(runbook, draft.incident, policy, planned.rule)
             attempt = _start(draft, Attempt(
                 number=draft.incident.attempt_count + 1,
                 runbook=pinned,

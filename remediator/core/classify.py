@@ -1,8 +1,7 @@
 """From an alert's labels to a rule, a severity, a service and the incident it belongs to.
 
-The first rule that matches wins. Rules with an equality matcher are found through an index on it; order is
-kept exactly. Storms repeat themselves, so what the labels that any rule looks at made of an alert is
-remembered: trying every regular expression again would cost more than reading the alert.
+The first rule that matches wins; ``rule_index`` finds it without trying them all. Storms repeat themselves,
+so what the labels that any rule looks at made of an alert is remembered as well.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from functools import lru_cache
 
 from remediator.core.alerts import Lane
 from remediator.core.incident import GroupKey
-from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.matchers import Matcher
 from remediator.core.policies import URGENT_SEVERITIES, Policy, Rule
+from remediator.core.rule_index import RuleIndex, index_rules
+from remediator.core.steps import at_once
 from remediator.core.text import UNKNOWN, plain, safe_name
 
 SERVICE_LABELS = ("service", "app", "job")
@@ -48,20 +49,19 @@ class Miss:
 
 
 class Classifier:
-    """The rules of one policy, compiled."""
+    """The rules of one policy, compiled.
 
-    def __init__(self, policy: Policy) -> None:
+    ``index``: what ``index_rules`` made of them, for those who could not wait for all of it.
+    ``remembered``: how many combinations of labels are remembered.
+    """
+
+    def __init__(
+        self, policy: Policy, index: RuleIndex | None = None, *, remembered: int = REMEMBERED
+    ) -> None:
         self.policy = policy
-        self._indexed: dict[str, dict[str, list[tuple[int, Rule]]]] = {}
-        self._others: list[tuple[int, Rule]] = []
-        for order, rule in enumerate(policy.rules):
-            key = _index_matcher(rule.matchers)
-            if key is None:
-                self._others.append((order, rule))
-            else:
-                self._indexed.setdefault(key.name, {}).setdefault(key.value, []).append((order, rule))
-        self._looked_at = tuple(dict.fromkeys(m.name for rule in policy.rules for m in rule.matchers))
-        self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
+        self._index = index or at_once(index_rules(policy.rules))
+        self._looked_at = frozenset(m.name for rule in policy.rules for m in rule.matchers)
+        self._remembered = lru_cache(maxsize=remembered)(self._index.first)
 
     def match(self, labels: Mapping[str, str]) -> Match | None:
         """The first rule that matches, with what follows from it; None when no rule does."""
@@ -70,27 +70,11 @@ class Classifier:
 
     def rule(self, labels: Mapping[str, str]) -> Rule | None:
         """The first rule that matches."""
-        values = tuple([labels.get(name, "") for name in self._looked_at])
-        return (self._remembered if _is_short(values) else self._find)(values)
-
-    def _find(self, values: tuple[str, ...]) -> Rule | None:
-        """The first rule that matches; ``values`` are those of the labels that any rule looks at."""
-        labels = dict(zip(self._looked_at, values, strict=True))
-        best: tuple[int, Rule] | None = None
-        for name, rules in self._indexed.items():
-            for order, rule in rules.get(labels.get(name, ""), ()):
-                if best is not None and order >= best[0]:
-                    break
-                if all(matcher.matches(labels) for matcher in rule.matchers):
-                    best = (order, rule)
-                    break
-        for order, rule in self._others:
-            if best is not None and order >= best[0]:
-                break
-            if all(matcher.matches(labels) for matcher in rule.matchers):
-                best = (order, rule)
-                break
-        return None if best is None else best[1]
+        looked_at = self._looked_at
+        told = tuple([item for item in labels.items() if item[0] in looked_at and item[1]])
+        find = self._remembered if _is_short([value for _, value in told]) else self._index.first
+        order = find(told)
+        return None if order is None else self.policy.rules[order]
 
     def misses(self, labels: Mapping[str, str]) -> tuple[Miss, ...]:
         """Every rule that does not match, the nearest first."""
@@ -150,9 +134,3 @@ def group_key(grouped: Mapping[str, str]) -> GroupKey:
 
 def _shown(grouped: Mapping[str, str]) -> Mapping[str, str]:
     return {plain(name, 100): plain(value, 200) for name, value in grouped.items()}
-
-
-def _index_matcher(matchers: Sequence[Matcher]) -> Matcher | None:
-    """The equality matcher to index a rule by. ``alertname`` first: nearly every rule has one."""
-    equal = [matcher for matcher in matchers if matcher.op is MatchOp.EQUAL]
-    return next((m for m in equal if m.name == "alertname"), equal[0] if equal else None)

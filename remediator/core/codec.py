@@ -28,6 +28,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Diagnosed,
         journal.Acted,
         journal.Checked,
+        journal.Weighed,
         journal.Paged,
         journal.Acknowledged,
         journal.Closed,
@@ -35,6 +36,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Diagnose,
         journal.Act,
         journal.Verify,
+        journal.Weigh,
         journal.Page,
         journal.Notice,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import attempts, escalation, opening, paging, remedy
+from remediator.core import attempts, escalation, opening, paging, raising, remedy
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -23,6 +23,7 @@ from remediator.core.journal import (
     Paged,
     Resolved,
     TimerDue,
+    Weighed,
 )
 from remediator.core.policies import Policy
 from remediator.core.text import plain
@@ -42,6 +43,8 @@ def decide(
     opening.tell_alerts(draft)
     if draft.exists and draft.incident.status is Status.HELD and draft.firing == 0:
         draft.drop()
+    if draft.exists:
+        raising.keep_watch(draft, policy)
     return draft.finish(policy.digest)
 
 
@@ -62,7 +65,10 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             remedy.acted(draft, event, policy)
         case Checked():
             remedy.checked(draft, event, policy)
+        case Weighed():
+            raising.weighed(draft, event, policy)
         case EffectLost():
+            raising.lost(draft, event)
             remedy.lost(draft, event, policy)
         case Paged():
             escalation.paged(draft, event, policy)
@@ -92,6 +98,12 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             escalation.deadline(draft, policy)
         case "escalate":
             escalation.climb(draft, policy)
+        case "progress":
+            escalation.stalled(draft, policy)
+        case "raise":
+            raising.still_open(draft, policy)
+        case "weigh":
+            raising.ask_again(draft, policy)
         case _:
             paging.retry(draft, name)
 

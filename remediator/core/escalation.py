@@ -43,6 +43,8 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
             ask_level(draft, policy, 1, f"{incident.severity} is paged at once")
         case PageUnlessVerified() if not incident.tried:
             ask_level(draft, policy, 1, "there is no runbook to try first")
+        case PageUnlessVerified() if _nothing_left(draft):
+            ask_level(draft, policy, 1, f"there is no runbook left to try{_last_reason(draft)}")
         case PageUnlessVerified(within=within):
             fresh = incident.reopened or incident.verified_at is not None
             due = Instant((draft.at if fresh else incident.opened_at) + within)
@@ -53,6 +55,12 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
             pass
         case _:
             assert_never(asked)
+
+
+def _nothing_left(draft: Draft) -> bool:
+    """Whether every runbook has had its turn, in vain."""
+    incident = draft.incident
+    return not incident.plan and incident.active is None and incident.verified_at is None
 
 
 def widen(draft: Draft, policy: Policy) -> None:
@@ -236,10 +244,48 @@ def _first_reason(draft: Draft) -> str:
 
 
 def acknowledged(draft: Draft, event: Acknowledged) -> None:
-    """A person took it on: nothing climbs any more."""
+    """A person took it on: nothing climbs any more, unless the level also promises progress.
+
+    A second acknowledgement of one level changes nothing; that of the level asked for want of progress does.
+    """
     if draft.incident.resolved or draft.incident.acknowledged_at is not None:
         return
     by = plain(event.by, 60)
     draft.change(acknowledged_by=by, acknowledged_at=draft.at)
     draft.cancel("escalate")
-    draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=draft.at - draft.incident.opened_at)
+    if draft.incident.stalled:  # people took it on long ago: that was the time to acknowledge
+        draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by} of level {draft.incident.level}", by=by)
+    else:
+        took = draft.at - draft.incident.opened_at
+        draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=took)
+    expect_progress(draft)
+
+
+def _level(draft: Draft, number: int) -> Level | None:
+    return next((level for level in draft.incident.levels if level.level == number), None)
+
+
+def expect_progress(draft: Draft) -> None:
+    """Whoever took it on has so long to bring it to an end; the time that runs already stands."""
+    incident = draft.incident
+    level = _level(draft, incident.level)
+    if incident.acknowledged_at is None or level is None or level.progress_within is None:
+        return
+    if not draft.is_armed("progress"):
+        draft.arm("progress", draft.at + level.progress_within)
+
+
+def stalled(draft: Draft, policy: Policy) -> None:
+    """Acknowledged long ago and not over: ask the next level, which has to acknowledge for itself."""
+    incident = draft.incident
+    if incident.resolved or incident.acknowledged_at is None:
+        return
+    ago = format_duration(max(draft.at - incident.acknowledged_at, 0) // SECOND * SECOND)
+    why = f"acknowledged by {incident.acknowledged_by} {ago} ago, not over"
+    number = incident.level + 1
+    if _level(draft, number) is None:
+        draft.say(Kind.ESCALATION, f"{why}; there is no level {number} to ask", level=number)
+        return
+    draft.change(acknowledged_by=None, acknowledged_at=None, stalled=incident.stalled + 1)
+    draft.say(Kind.ESCALATION, f"{why}: level {number} is asked", level=number)
+    ask_level(draft, policy, number, f"{why}; {_first_reason(draft)}")

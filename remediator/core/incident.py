@@ -185,6 +185,20 @@ class Incident:
     """When an attempt was last verified, since it last opened."""
     acknowledged_by: str | None = None
     acknowledged_at: Instant | None = None
+    """When a person of the level that was last asked took it on."""
+    stalled: int = 0
+    """How often the next level was asked since it last opened because there was no progress."""
+    reopened_at: Instant | None = None
+    fed_by: tuple[str, ...] = ()
+    """Names of the rules whose alerts joined since it last opened: their `raise` counts."""
+    raise_at: Instant | None = None
+    """When the severity rises if it is still open then."""
+    weighing: EffectId | None = None
+    """The question about conditions of `raise` whose answer is waited for."""
+    weighed: int = 0
+    """How many such questions were asked: makes each effect's id unique."""
+    unweighed: tuple[str, ...] = ()
+    """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -192,6 +206,11 @@ class Incident:
         """The attempt in progress, if any."""
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.phase is not Phase.ENDED else None
+
+    @property
+    def open_since(self) -> Instant:
+        """When it opened, or was last reopened."""
+        return self.opened_at if self.reopened_at is None else self.reopened_at
 
     @property
     def resolved(self) -> bool:

@@ -136,6 +136,24 @@ class Closed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Weighing:
+    """What a condition of ``raise`` looks like now. ``holds`` None: could not be found out."""
+
+    to: str
+    condition: str
+    holds: bool | None
+    observed: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weighed:
+    """The conditions that hold, and those of which nothing is known; the others do not hold."""
+
+    effect: EffectId
+    found: tuple[Weighing, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EffectLost:
     """An effect could not be performed in five deliveries and is a dead letter now."""
 
@@ -143,8 +161,8 @@ class EffectLost:
     reason: str
 
 
-Outcomes = Diagnosed | Acted | Checked | Paged | EffectLost
-Event = Fired | Resolved | TimerDue | Diagnosed | Acted | Checked | Paged | Acknowledged | Closed | EffectLost
+Outcomes = Diagnosed | Acted | Checked | Weighed | Paged | EffectLost
+Event = Fired | Resolved | TimerDue | Acknowledged | Closed | Outcomes
 
 # --- effects ----------------------------------------------------------------------------------------
 
@@ -187,6 +205,14 @@ class Verify:
     attempt: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weigh:
+    """Find out whether a condition to raise the severity holds. Reads only."""
+
+    id: EffectId
+    incident: IncidentId
+
+
 class PageKind(StrEnum):
     """What a message to a paging channel asks for."""
 
@@ -216,7 +242,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Verify
+Effect = Diagnose | Act | Verify | Weigh
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------
@@ -231,6 +257,7 @@ class Kind(StrEnum):
     ALERT_FIRED = "alert_fired"
     ALERT_RESOLVED = "alert_resolved"
     SEVERITY_RAISED = "severity_raised"
+    RAISE_UNKNOWN = "raise_unknown"
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     STEP = "step"

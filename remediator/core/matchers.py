@@ -32,7 +32,15 @@ from remediator.core.matcher_syntax import (
     parse_utf8,
 )
 
-__all__ = ["MatchOp", "Matcher", "MatcherSyntaxError", "parse_matcher", "parse_matchers"]
+__all__ = [
+    "MatchOp",
+    "Matcher",
+    "MatcherSyntaxError",
+    "Regex",
+    "compile_regex",
+    "parse_matcher",
+    "parse_matchers",
+]
 
 
 class MatchOp(StrEnum):
@@ -68,7 +76,7 @@ class Matcher:
             return found == self.value
         if self.op is MatchOp.NOT_EQUAL:
             return found != self.value
-        hit = _regex(self.value).search(found.encode("utf-8", "replace")) is not None
+        hit = compile_regex(self.value).search(found.encode("utf-8", "replace")) is not None
         return hit is (self.op is MatchOp.MATCHES)
 
     def __str__(self) -> str:
@@ -98,10 +106,11 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     return _choose(parse_utf8, parse_classic_list, text)
 
 
-class _Regex(Protocol):
+class Regex(Protocol):
     """What is used of a compiled RE2 expression."""
 
-    def search(self, text: bytes) -> object: ...
+    def search(self, text: bytes) -> object:
+        """Not None when it matches."""
 
 
 class _Grammar(Protocol):
@@ -138,8 +147,8 @@ def _build(parsed: Parsed) -> Matcher:
     return Matcher(name=parsed.name, op=MatchOp(parsed.op), value=parsed.value)
 
 
-@lru_cache(maxsize=16_384)  # more than any policy directory holds; a miss only costs a compilation
-def _regex(pattern: str) -> _Regex:
+@lru_cache(maxsize=65_536)  # more than any policy directory holds; a miss only costs a compilation
+def compile_regex(pattern: str) -> Regex:
     """RE2, anchored as Alertmanager does it. Raises re2.error.
 
     Not an ``re2.Set`` of one: a set that runs out of memory while it matches answers "no match".
@@ -148,13 +157,13 @@ def _regex(pattern: str) -> _Regex:
     options.log_errors = False
     options.max_mem = 8 << 20  # bytes; beyond it RE2 matches more slowly, but still in linear time
     options.never_capture = True
-    return cast("_Regex", re2.compile(f"^(?:{pattern})$", options))
+    return cast("Regex", re2.compile(f"^(?:{pattern})$", options))
 
 
 def _compile(pattern: str, offset: int) -> None:
     """Raises MatcherSyntaxError if RE2 refuses ``pattern``, which stands at ``offset``."""
     try:
-        _regex(pattern)
+        compile_regex(pattern)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
         raise MatcherSyntaxError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, paging, remedy
+from remediator.core import attempts, escalation, paging, raising, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -145,7 +145,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     if draft.is_armed("hold"):
         return  # it waits for its hold already
     paging.resolve_pages(draft)
-    draft.cancel("deadline", "escalate", "linger")
+    draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
     draft.change(
         plan=(),
         tried=(),
@@ -154,6 +154,11 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
         verified_at=None,
         acknowledged_by=None,
         acknowledged_at=None,
+        stalled=0,
+        fed_by=(),
+        raise_at=None,
+        weighing=None,
+        unweighed=(),
         levels=policy.levels(draft.incident.severity),
     )
     if not draft.incident.resolved:
@@ -162,7 +167,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
 
 def _reopen(draft: Draft) -> None:
     again = draft.incident.reopened + 1
-    draft.change(status=Status.OPEN, resolved_at=None, reopened=again)
+    draft.change(status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at)
     draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
 
 
@@ -175,13 +180,10 @@ def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
     """What a further rule adds to the incident: its severity, if higher, and its runbooks."""
     incident, rule = draft.incident, match.rule
     if severity_rank(rule.severity) < severity_rank(incident.severity):
-        draft.change(severity=rule.severity, rule=rule.name, levels=policy.levels(rule.severity))
-        draft.say(
-            Kind.SEVERITY_RAISED,
-            f"raised from {incident.severity} to {rule.severity} by rule {rule.name}",
-            severity=rule.severity,
-        )
-        escalation.widen(draft, policy)
+        draft.change(rule=rule.name)
+        raising.rise(draft, policy, rule.severity, f" by rule {rule.name}")
+    if rule.name not in incident.fed_by and len(incident.fed_by) < raising.KEPT_RULES:
+        draft.change(fed_by=(*incident.fed_by, rule.name))
     fresh = tuple(name for name in rule.runbooks if name not in draft.incident.tried)
     if fresh:
         planned = tuple(Planned(runbook=name, rule=rule.name) for name in fresh)

@@ -186,7 +186,7 @@ class Rule:
     lacks: tuple[str, ...] = ()
     """What it asks for and this version cannot do, in words: nothing is changed for it."""
     lowered: str = ""
-    """Why the daemon trusts it with less than its file says (permissions it lacks); empty when it does not."""
+    """Why the daemon trusts it with less than its file says: permissions it lacks. Empty when it does not."""
     where: str = ""
     """``path:line:column`` of its name, for messages."""
 
@@ -379,10 +379,16 @@ class Policy:
     """What the files say beyond that, by place within their objects: checked, not performed. JSON-like."""
     digest: str = ""
     render: Renderer = field(default=as_written, compare=False, repr=False)
+    rules_by_name: Mapping[str, Rule] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """There can be thousands of rules, and every decision looks some up."""
+        by_name = {rule.name: rule for rule in reversed(self.rules)}
+        object.__setattr__(self, "rules_by_name", by_name)
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, if it is still there."""
-        return next((rule for rule in self.rules if rule.name == name), None)
+        return self.rules_by_name.get(name)
 
     def levels(self, severity: str) -> tuple[Level, ...]:
         """The escalation levels of a severity; empty when it names none."""

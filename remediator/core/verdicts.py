@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant, Millis
@@ -59,6 +60,20 @@ class ChangeRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """A number that a guard compared: ``observed`` of at most ``allowed``, counted in any span ``within``.
+
+    ``what``: what is counted, such as ``pods unavailable``; ``of``: out of how many, where there is a whole.
+    """
+
+    what: str
+    observed: int
+    allowed: int
+    of: int | None = None
+    within: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """What a guard says, with what it observed and what it allows.
 
@@ -71,6 +86,7 @@ class Verdict:
     text: str
     withholds: bool = False
     retry_after: Millis | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class Pointless(Refused):
@@ -119,11 +135,21 @@ class Guard(Protocol):
     """One reason not to act.
 
     ``asks``: what it makes sure of, for explanations. ``again``: asked once more right before each change.
+    ``permissions``: what it reads of the cluster itself, and what is taken on its word.
     """
 
     name: ClassVar[str]
     asks: ClassVar[str]
     again: ClassVar[bool]
+    permissions: ClassVar[tuple[Permission, ...]]
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Look, and say yes or no with the reason."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A guard whose bounds the policy alone tells."""
+
+    def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
+        """What it allows, in words, such as ``changes of service web 3/1h``."""

@@ -17,6 +17,7 @@ from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
 from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
+from remediator.guards.supported import Supported
 from remediator.guards.target import Target
 
 GUARDS: tuple[Guard, ...] = (
@@ -24,6 +25,7 @@ GUARDS: tuple[Guard, ...] = (
     ClockGuard(),
     ModeGuard(),
     StillFiring(),
+    Supported(),
     Target(),
     Population(),
     LeaseGuard(),

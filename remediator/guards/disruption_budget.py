@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from remediator.core.cluster import EvictPod
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
 
 class DisruptionBudget:
@@ -19,6 +20,15 @@ class DisruptionBudget:
     name: ClassVar[str] = "disruption_budget"
     asks: ClassVar[str] = "that the disruption budgets over its pods allow it"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(
+            group="policy",
+            resource="poddisruptionbudgets",
+            verbs=("list",),
+            disrupting=True,
+            why="find the budgets over its pods",
+        ),
+    )
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A budget that is spent now may have room again in a moment."""
@@ -39,6 +49,8 @@ class DisruptionBudget:
             return Verdict(guard=self.name, allowed=True, text="no budget selects its pods")
         tightest = min(budgets, key=lambda budget: budget.allowed)
         text = f"budget {tightest.name} lets {tightest.allowed} go, {taken} would be taken away"
+        measures = (Measure(what="healthy pods taken away", observed=taken, allowed=tightest.allowed),)
         if taken <= tightest.allowed:
-            return Verdict(guard=self.name, allowed=True, text=text)
-        return Verdict(guard=self.name, allowed=False, text=text, retry_after=Millis(10 * SECOND))
+            return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
+        again = Millis(10 * SECOND)
+        return Verdict(guard=self.name, allowed=False, text=text, retry_after=again, measures=measures)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.policies import Rate
 from remediator.core.store import Limit, LimitUse
 from remediator.core.times import format_duration, format_instant
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
 
 class Limits:
@@ -19,15 +20,31 @@ class Limits:
     name: ClassVar[str] = "limits"
     asks: ClassVar[str] = "that rate, attempts and cooldown leave room"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Names the limit that is exhausted and when it frees up."""
         uses = await ports.use_limits(limits_of(request), request.member)
+        measures = tuple(map(_measure, uses))
         exceeded = [use for use in uses if use.exceeded]
         if exceeded:
-            return Verdict(guard=self.name, allowed=False, text="; ".join(_describe(use) for use in exceeded))
+            text = "; ".join(_describe(use) for use in exceeded)
+            return Verdict(guard=self.name, allowed=False, text=text, measures=measures)
         tightest = max(uses, key=lambda use: (use.used + 1) / use.limit.rate.count)
-        return Verdict(guard=self.name, allowed=True, text=f"tightest is {_describe(tightest)}")
+        text = f"tightest is {_describe(tightest)}"
+        return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
+
+    def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
+        """Every limit that would count."""
+        return tuple(
+            f"{limit.text} {limit.rate.count}/{format_duration(limit.rate.per)}"
+            for limit in limits_of(request)
+        )
+
+
+def _measure(use: LimitUse) -> Measure:
+    rate = use.limit.rate
+    return Measure(what=use.limit.text, observed=use.used, allowed=rate.count, within=rate.per)
 
 
 def _describe(use: LimitUse) -> str:

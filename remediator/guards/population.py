@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
 
 class Population:
@@ -19,6 +20,8 @@ class Population:
     name: ClassVar[str] = "population"
     asks: ClassVar[str] = "that enough healthy pods are left"
     again: ClassVar[bool] = False
+    # It looks at the target and at what the plan was made from, which have been read by then.
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Plans the step and counts. While pods are being made it may be otherwise in a moment."""
@@ -33,7 +36,15 @@ class Population:
             return Verdict(guard=self.name, allowed=True, text="no healthy pod is taken away")
         down, allowed = max(seen.desired - seen.ready, 0) + taken, bound.of(seen.desired)
         text = f"{down} of {seen.desired} unavailable, at most {allowed} allowed"
+        measures = (Measure(what="pods unavailable", observed=down, allowed=allowed, of=seen.desired),)
         if down <= allowed:
-            return Verdict(guard=self.name, allowed=True, text=text)
+            return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
         again = None if seen.rolled_out else Millis(10 * SECOND)
-        return Verdict(guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again)
+        return Verdict(
+            guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again, measures=measures
+        )
+
+    def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
+        """``guards.max_unavailable``."""
+        bound = request.policy.guards.max_unavailable
+        return () if bound is None else (f"at most {bound} of its pods unavailable",)

@@ -54,6 +54,10 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "reopened": COUNT,
         "level": {**COUNT, "description": "The escalation level that was last asked; 0: nobody."},
         "page_deadline_at": _or_null(TIME),
+        "raise_at": {
+            **_or_null(TIME),
+            "description": "When its severity rises, should it still be open.",
+        },
         "verified_at": _or_null(TIME),
         "acknowledged_by": _or_null(TEXT),
         "acknowledged_at": _or_null(TIME),
@@ -101,6 +105,7 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
     "Explanation": {
         "policy": TEXT,
         "ceiling": TEXT,
+        "live": {**FLAG, "description": "Whether it was looked at how things stand; always here."},
         "alerts": _list_of({"type": "object"}),
         "rejected": _list_of(TEXT),
     },

@@ -14,13 +14,13 @@ import structlog
 from aiohttp import hdrs, web
 
 from remediator.core.errors import PolicyError, Retryable
-from remediator.core.policies import Policy
 from remediator.core.store import HealthStore
 from remediator.http.asking import ApiError, Asked, Route, answer
 from remediator.http.auth import ApiAuth, Denial, HostRule, Principal, Role, host_rule, is_loopback
 from remediator.http.openapi import describe
 from remediator.http.server import BodyError
 from remediator.http.webhook import denied, failure
+from remediator.rulebook import Reading
 from remediator.telemetry.metrics import Metrics, Scraped
 
 SCRAPE_WITHIN = 2.0
@@ -28,7 +28,7 @@ SCRAPE_WITHIN = 2.0
 _UNSAFE = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE))
 _log = structlog.get_logger(__name__)
 
-Reload = Callable[[], Awaitable[Policy]]
+Reload = Callable[[], Awaitable[Reading]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +88,9 @@ class Ops:
         store: HealthStore,
         trouble: Callable[[], str | None],
         reload: Reload,
-        digest: Callable[[], str],
     ) -> None:
         self._metrics, self._store, self._trouble = metrics, store, trouble
-        self._reload, self._digest = reload, digest
+        self._reload = reload
 
     async def healthy(self, asked: Asked) -> web.Response:
         """It runs."""
@@ -106,16 +105,16 @@ class Ops:
 
     async def reload(self, asked: Asked) -> web.Response:
         """Read the policies anew."""
-        before = self._digest()
         try:
-            policy = await self._reload()
+            reading = await self._reload()
         except PolicyError as error:
             what = "the policies have errors, those from before stay in force"
             hint = "correct the findings, try them with remediator check, and reload again"
             raise ApiError(422, what, hint, findings=list(error.findings)) from error
+        policy = reading.policy
         return answer({
             "digest": policy.digest,
-            "changed": policy.digest != before,
+            "changed": reading.changed,
             "rules": len(policy.rules),
             "runbooks": len(policy.runbooks),
             "services": len(policy.services),

@@ -59,7 +59,11 @@ class _BadAlert(Exception):
 
 def parse_notification(body: bytes) -> Notification:
     """The notification in ``body``. Raises BadPayload."""
-    root = _load(body)
+    return understand(parse_json(body), body)
+
+
+def understand(root: dict[str, Any], body: bytes) -> Notification:
+    """The notification that ``parse_json`` found in ``body``, or in a part of it. Raises BadPayload."""
     if b"\\u" in body and _UNSAFE_ESCAPE.search(body) is not None:  # the first is a fast no, the usual one
         _inspect(root, 1)
     elif not root.keys() <= _ENVELOPE:
@@ -111,8 +115,11 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _load(body: bytes) -> dict[str, Any]:
-    """The JSON object that ``body`` is, without duplicate keys and numbers beyond reason."""
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The JSON object that ``body`` is, without duplicate keys and numbers beyond reason.
+
+    Raises BadPayload.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError as error:

@@ -34,6 +34,7 @@ def show_incident(incident: Incident) -> Data:
         "reopened": incident.reopened,
         "level": incident.level,
         "page_deadline_at": _time(incident.deadline_at),
+        "raise_at": _time(incident.raise_at),
         "verified_at": _time(incident.verified_at),
         "acknowledged_by": incident.acknowledged_by,
         "acknowledged_at": _time(incident.acknowledged_at),

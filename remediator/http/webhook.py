@@ -19,6 +19,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from remediator.core.alerts import Disposition, Notification
+from remediator.core.archive import Archive
 from remediator.core.errors import Retryable
 from remediator.http.auth import Denial, HostRule, WebhookAuth
 from remediator.http.payload import BadPayload, parse_notification
@@ -62,12 +63,14 @@ class Webhook:
         hosts: HostRule,
         observe: Observe,
         limits: WebhookLimits | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self._receiver = receiver
         self._auth = auth
         self._hosts = hosts
         self._observe = observe
         self._limits = limits or WebhookLimits()
+        self._archive = archive
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Any request to the path of the webhook."""
@@ -124,6 +127,8 @@ class Webhook:
             return failure(503, f"the store did not answer within {limits.receive:g} s", _AGAIN)
         except Retryable as error:
             return failure(503, str(error), _AGAIN)
+        if self._archive is not None:
+            self._archive.keep(body, whole=not notification.rejected)
         told = ", ".join([f'"{kind}": {count}' for kind, count in counts.items()])  # names need no escapes
         return web.Response(body=f"{{{told}}}".encode(), content_type="application/json")
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from remediator.policy.digest import canonical
 from remediator.policy.draft import SECTIONS, Draft, Item
-from remediator.policy.findings import Findings, Level
+from remediator.policy.findings import Findings, Level, quoted
 from remediator.policy.model import Path, Unperformed, not_performed
+from remediator.policy.nodes import Scalar
 from remediator.policy.validate import locate
 
 
 def declared_in(draft: Draft) -> dict[str, object]:
     """Everything of it that is valid, by its place: ``severities/SEV-1/war_room``. Plain values."""
     return {
-        "/".join(map(str, (section, item.name, *path))): canonical(value)
+        "/".join(str(part) for part in (section, item.name, *path) if part != ""): canonical(value)
         for section, item, path, _, value in _declared(draft)
     }
 
@@ -22,8 +23,11 @@ def declared_in(draft: Draft) -> dict[str, object]:
 def check_declared(draft: Draft, out: Findings) -> None:
     """A notice (N7xx) for each, at the key that asks for it: what happens instead."""
     for section, item, path, unperformed, _ in _declared(draft):
-        where, _, key = locate(item.node, path, item.at)
-        what = f"'{key}'" if key else f"'{section}'" if not item.name else f"'{item.name}' under {section}"
+        where, found, key = locate(item.node, path, item.at)
+        if not path:
+            what = f"{quoted(item.name)} under {section}" if item.name else f"'{section}'"
+        else:
+            what = quoted(f"{key}: {found.text}" if isinstance(found, Scalar) and found.text else key)
         text = f"{what} is checked but not performed by this version: {unperformed.instead}"
         out.add(where if path else item.at, unperformed.code, text, Level.NOTICE)
 

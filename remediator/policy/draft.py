@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from remediator.core.policies import SEVERITIES
 from remediator.policy.findings import Findings, Level, Spot, quoted, suggestion
 from remediator.policy.model import OneOf
-from remediator.policy.nodes import Entry, Items, Node, Scalar, Table, compose, follow, to_data
+from remediator.policy.nodes import Entry, Items, Node, Scalar, Table, compose, follow
 from remediator.policy.plugins import ChannelModel
 from remediator.policy.schema import (
     DrillsModel,
@@ -59,6 +60,14 @@ class Section(Generic[M]):
     form: str
     """``named`` (a mapping by name), ``list`` (items with a ``name``) or ``single``."""
     items: dict[str, Item[M]] = field(default_factory=dict)
+    spare: list[Item[M]] = field(default_factory=list)
+    """Objects without a name, or with one that is taken: only what is wrong with them matters."""
+
+    @property
+    def all_items(self) -> Iterator[Item[M]]:
+        """The objects, then the spare ones."""
+        yield from self.items.values()
+        yield from self.spare
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,11 +201,12 @@ def _read_listed(section: Section[M], node: Node, out: Findings) -> None:
     named = next(follow(node, ("name",)), None)
     at = named.at if isinstance(named, Scalar) else node.at
     model = validate(section.model, node, at, out)
-    if isinstance(named, Scalar) and isinstance(to_data(named), str):
-        name = named.text
-        _define(
-            section, Item(name=name, at=at, node=node, model=model), f"{section.what} {quoted(name)}", out
-        )
+    name = named.text if isinstance(named, Scalar) and isinstance(named.value, str) else ""
+    item = Item(name=name, at=at, node=node, model=model)
+    if name:
+        _define(section, item, f"{section.what} {quoted(name)}", out)
+    else:
+        section.spare.append(item)
 
 
 def _check_name(section: Section[M], name: str, at: Spot, out: Findings) -> None:
@@ -212,4 +222,5 @@ def _define(section: Section[M], item: Item[M], label: str, out: Findings) -> No
     if first is None:
         section.items[item.name] = item
     else:
+        section.spare.append(item)
         out.add(item.at, "P005", f"{label} is defined twice, here and at {first.at}; keep one")

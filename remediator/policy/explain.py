@@ -1,196 +1,168 @@
 """What a policy would make of alerts, and why not something else. Changes nothing.
 
-The answer comes from the daemon's own classifier. What the guards would say is asked of whoever calls,
-because only a running daemon can look at the cluster and at the limits.
+The answer comes from the daemon's own functions: its classifier, ``decide``, the actions' plans and the
+guards. How the world looks is asked of whoever calls, because only a running daemon can look at it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
-from remediator.core.alerts import Alert, AlertStatus, Notification
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Classifier, Match, Miss
-from remediator.core.errors import Refused
+from remediator.core.incident import Incident, Status
 from remediator.core.matchers import Matcher, MatchOp
-from remediator.core.policies import (
-    Mode,
-    PageUnlessVerified,
-    Policy,
-    Rule,
-    Runbook,
-    Scope,
-    describe_page_policy,
-)
+from remediator.core.policies import Mode, Policy, Rule, Scope
 from remediator.core.text import plain
-from remediator.core.times import Instant, format_duration
-from remediator.policy.foresee import foresee
-from remediator.policy.opinions import NOBODY, GuardOpinion, Offline, Opinions, guard_opinions
-from remediator.policy.plans import RunbookPlan, plan_runbook
+from remediator.core.times import Instant, Stamp, format_instant
+from remediator.policy.explained import (
+    AlertExplanation,
+    Explanation,
+    Fate,
+    IncidentPlan,
+    NearMiss,
+    OpenIncident,
+    RuleNote,
+)
+from remediator.policy.foresee import Foreseen, Standing, foresee
+from remediator.policy.people import plan_severity, span
+from remediator.policy.present import Nowhere, Present
+from remediator.policy.remedies import NOBODY, Remedies
 
-__all__ = ["AlertExplanation", "Explainer", "Explanation", "GuardOpinion", "Opinions", "explain"]
+__all__ = ["Explainer", "Explanation", "explain", "skeleton"]
 
 SHOWN_MISSES = 3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RuleNote:
-    """A rule by name and place. ``mode`` is what the daemon's ceiling leaves of its own."""
-
-    name: str
-    where: str
-    mode: Mode
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NearMiss:
-    """A rule that nearly matched: its first matcher that failed and the value it saw."""
-
-    rule: RuleNote
-    matcher: str
-    saw: str
-    held: int
-    of: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LevelPlan:
-    """One level of an escalation. ``after``: asked that long after the page, if nobody acknowledges."""
-
-    level: int
-    after: str
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SeverityPlan:
-    """What the severity promises. ``page_at``: the latest time of the page after opening; None: never."""
-
-    name: str
-    summary: str
-    page: str
-    page_at: str | None
-    story: tuple[str, ...]
-    """How its timeline would begin: decided by the daemon's own function."""
-    respond_within: str | None
-    resolve_within: str | None
-    escalation: str | None
-    levels: tuple[LevelPlan, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IncidentPlan:
-    """The incident that the alert would open or join: the one with this group."""
-
-    service: str
-    in_catalog: bool
-    grouped_by: Mapping[str, str]
-    group: str
-    hold: str | None
-    waits_for: tuple[str, ...]
-    """Services it depends on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunbookNote:
-    """A runbook in its turn: its plan as rendered, and what each guard would say.
-
-    ``blocked``: why its templates cannot be rendered; then the plan is as written.
-    """
-
-    plan: RunbookPlan
-    guards: tuple[GuardOpinion, ...]
-    blocked: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlertExplanation:
-    """What would become of one alert. Without a ``rule`` it is counted and listed, nothing else."""
-
-    fingerprint: str
-    name: str
-    status: str
-    rule: RuleNote | None
-    too_late: tuple[RuleNote, ...]
-    near: tuple[NearMiss, ...]
-    severity: SeverityPlan | None
-    incident: IncidentPlan | None
-    runbooks: tuple[RunbookNote, ...]
-    foreign: str | None
-    """The matcher of ``guards.accept`` that the alert fails: nothing is done about it."""
-    skeleton: str | None
-    """A rule to begin with, where none matches."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
-    """The decision and its reasons, for every alert of a notification."""
-
-    policy: str
-    ceiling: Mode
-    alerts: tuple[AlertExplanation, ...]
-    rejected: tuple[str, ...]
-    """Why alerts could not be understood: these become dead letters."""
-
-    def as_data(self) -> dict[str, object]:
-        """As plain values for JSON."""
-        return asdict(self)
+MOST_MISSES = 1_000
+"""Rules that do not match, told of one alert."""
+ALL_MISSES = 20_000
+"""The same of all alerts of one notification together: five hundred of them times all rules is too much."""
+_BEGINNING = Stamp("1970-01-01T00:00:00.000000000Z")
 
 
 async def explain(
-    policy: Policy, notification: Notification, *, ceiling: Mode = Mode.AUTO, opinions: Opinions | None = None
+    policy: Policy, notification: Notification, *, ceiling: Mode = Mode.AUTO, present: Present | None = None
 ) -> Explanation:
-    """What the policy would make of a notification. ``opinions``: who asks the guards."""
-    explainer = Explainer(policy, ceiling=ceiling, opinions=opinions)
-    return Explanation(
-        policy=policy.digest,
-        ceiling=ceiling,
-        alerts=tuple([await explainer.alert(alert) for alert in notification.alerts]),
-        rejected=tuple(plain(each.reason, 300) for each in notification.rejected),
-    )
+    """What the policy would make of a notification. ``present``: how the world looks, where that is known."""
+    return await Explainer(policy, ceiling=ceiling, present=present).notification(notification)
 
 
 class Explainer:
-    """Explains alerts under one policy and one ceiling."""
+    """Explains alerts under one policy and one ceiling. Remembers which of them it was told to fire."""
 
-    def __init__(
-        self, policy: Policy, *, ceiling: Mode = Mode.AUTO, opinions: Opinions | None = None
-    ) -> None:
+    def __init__(self, policy: Policy, *, ceiling: Mode = Mode.AUTO, present: Present | None = None) -> None:
         self._policy = policy
         self._classifier = Classifier(policy)
         self._ceiling = ceiling
-        self._opinions = opinions or guard_opinions(policy, Offline(), ceiling, Instant(0))
+        self._present = present if present is not None else Nowhere()
+        self._remedies = Remedies(policy, ceiling, self._present)
+        self._firing: set[Fingerprint] = set()
 
-    async def alert(self, alert: Alert) -> AlertExplanation:
-        """What would become of one alert."""
-        return await self.labels(alert.labels, fingerprint=alert.fingerprint, status=alert.status)
+    async def notification(self, notification: Notification) -> Explanation:
+        """Alert by alert. Raises StoreUnavailable."""
+        most = min(MOST_MISSES, ALL_MISSES // max(len(notification.alerts), 1))
+        alerts = []
+        for alert in notification.alerts:
+            alerts.append(await self.alert(alert, most=most))
+            await asyncio.sleep(0)  # thousands of rules take a while: others want to be heard meanwhile
+        return Explanation(
+            policy=self._policy.digest,
+            ceiling=self._ceiling,
+            live=self._present.live,
+            alerts=tuple(alerts),
+            rejected=tuple(plain(each.reason, 300) for each in notification.rejected),
+        )
 
     async def labels(
         self, labels: Mapping[str, str], *, fingerprint: str = "", status: str = AlertStatus.FIRING
     ) -> AlertExplanation:
         """What would become of an alert with these labels."""
-        match = self._classifier.match(labels)
+        alert = Alert(
+            fingerprint=Fingerprint(fingerprint),
+            status=AlertStatus(status),
+            labels=labels,
+            annotations={},
+            starts_at=_BEGINNING,
+            ends_at=None,
+        )
+        return await self.alert(alert)
+
+    async def alert(self, alert: Alert, *, most: int = MOST_MISSES) -> AlertExplanation:
+        """What would become of one alert. ``most``: how many rules that do not match are told."""
+        labels, match = alert.labels, self._classifier.match(alert.labels)
+        misses = self._classifier.misses(labels)
+        missed = {miss.rule.name for miss in misses}
+        covered = [rule for rule in self._policy.rules if rule.name not in missed]
         foreign = next((each for each in self._policy.guards.accept if not each.matches(labels)), None)
-        return AlertExplanation(
-            fingerprint=fingerprint,
+        unmatched = AlertExplanation(
+            fingerprint=alert.fingerprint,
             name=plain(labels.get("alertname", ""), 100),
-            status=str(status),
-            rule=None if match is None else self._rule(match.rule),
-            too_late=tuple(map(self._rule, self._classifier.covered(labels)[1:])),
-            near=tuple(map(self._miss, self._near(labels))),
-            severity=None if match is None else self._severity(match, labels),
-            incident=None if match is None else self._incident(match),
-            runbooks=() if match is None else await self._runbooks(match),
+            status=str(alert.status),
+            fate=Fate.UNMATCHED,
+            because="no rule matches: it is counted and listed, nothing else",
+            rule=None,
+            too_late=tuple(map(self._rule, covered[1:])),
+            near=tuple(self._miss(miss) for miss in [miss for miss in misses if miss.held][:SHOWN_MISSES]),
+            others=tuple(map(self._miss, misses[:most])),
+            others_left_out=max(len(misses) - most, 0),
+            severity=None,
+            incident=None,
+            runbooks=(),
             foreign=None if foreign is None else str(foreign),
             skeleton=skeleton(labels) if match is None else None,
         )
+        return unmatched if match is None else await self._matched(unmatched, alert, match)
 
-    def _near(self, labels: Mapping[str, str]) -> tuple[Miss, ...]:
-        """The nearest misses: rules of which at least one matcher holds."""
-        return tuple(miss for miss in self._classifier.misses(labels) if miss.held)[:SHOWN_MISSES]
+    async def _matched(self, told: AlertExplanation, alert: Alert, match: Match) -> AlertExplanation:
+        before = await self._present.standing(alert, match)
+        foreseen = foresee(self._policy, match, alert, before)
+        fate, because = self._fate(alert, match, before, foreseen)
+        told = replace(
+            told,
+            fate=fate,
+            because=because,
+            rule=self._rule(match.rule),
+            incident=self._incident(match, before.incident, foreseen),
+        )
+        after = foreseen.incident
+        if alert.status is AlertStatus.RESOLVED or after is None:
+            return told
+        joins = before.incident is not None and before.incident.id == after.id
+        if not joins:
+            after = replace(after, id=NOBODY)
+        scope = Scope(
+            incident=after.id,
+            severity=after.severity,
+            service=after.service,
+            entry=self._policy.services.get(after.service),
+        )
+        at = before.at if self._present.live else Instant(0)
+        return replace(
+            told,
+            severity=await plan_severity(self._policy, match.rule, foreseen, before, self._present, scope),
+            runbooks=await self._remedies.notes(match, after, scope, before.incident if joins else None, at),
+        )
+
+    def _fate(self, alert: Alert, match: Match, before: Standing, foreseen: Foreseen) -> tuple[Fate, str]:
+        fires = alert.status is AlertStatus.FIRING
+        known = alert.fingerprint in self._firing
+        if alert.fingerprint:
+            (self._firing.add if fires else self._firing.discard)(alert.fingerprint)
+        if self._present.live:
+            return _live_fate(alert, match, before, foreseen)
+        if not fires:
+            return Fate.ENDS, "it ends its episode; it opens nothing"
+        if known:
+            return Fate.DUPLICATE, "it was told to fire before: nothing new follows"
+        return (
+            Fate.OPENS_OR_JOINS,
+            "it joins the incident of its group, or opens one: the running daemon knows",
+        )
 
     def _rule(self, rule: Rule) -> RuleNote:
-        return RuleNote(name=rule.name, where=rule.where, mode=rule.mode.capped(self._ceiling))
+        mode = rule.mode.capped(self._ceiling)
+        return RuleNote(name=rule.name, where=rule.where, mode=mode, lowered=rule.lowered)
 
     def _miss(self, miss: Miss) -> NearMiss:
         return NearMiss(
@@ -201,65 +173,54 @@ class Explainer:
             of=len(miss.rule.matchers),
         )
 
-    def _severity(self, match: Match, labels: Mapping[str, str]) -> SeverityPlan | None:
-        rule, name = match.rule, match.rule.severity
-        severity = self._policy.severities.get(name)
-        if severity is None:
-            return None
-        foreseen = foresee(self._policy, match, labels)
-        page = describe_page_policy(severity.page)
-        if isinstance(severity.page, PageUnlessVerified) and not rule.runbooks:
-            page += "; there is no runbook to try first, so at once"
-        return SeverityPlan(
-            name=name,
-            summary=severity.summary,
-            page=page,
-            page_at=None if foreseen.page_at is None else format_duration(foreseen.page_at),
-            story=foreseen.story,
-            respond_within=_span(severity.respond_within),
-            resolve_within=_span(severity.resolve_within),
-            escalation=severity.escalation,
-            levels=self._levels(name),
-        )
-
-    def _levels(self, severity: str) -> tuple[LevelPlan, ...]:
-        plans, after = [], 0
-        for level in self._policy.levels(severity):
-            plans.append(LevelPlan(level=level.level, after=format_duration(after), channels=level.channels))
-            if level.acknowledge_within is None:
-                break
-            after += level.acknowledge_within
-        return tuple(plans)
-
-    def _incident(self, match: Match) -> IncidentPlan:
+    def _incident(self, match: Match, before: Incident | None, foreseen: Foreseen) -> IncidentPlan:
+        after = foreseen.incident
         service = self._policy.services.get(match.service)
         return IncidentPlan(
             service=match.service,
             in_catalog=service is not None,
             grouped_by=dict(match.grouped_by),
             group=match.group,
-            hold=_span(match.rule.hold or None),
+            hold=span(match.rule.hold or None),
             waits_for=() if service is None else service.depends_on,
+            severity=match.rule.severity if after is None else after.severity,
+            now=None if before is None else _open_incident(before),
         )
 
-    async def _runbooks(self, match: Match) -> tuple[RunbookNote, ...]:
-        notes = []
-        for name in match.rule.runbooks:
-            runbook = self._policy.runbooks.get(name)
-            if runbook is not None:
-                notes.append(await self._runbook(match, runbook))
-        return tuple(notes)
 
-    async def _runbook(self, match: Match, runbook: Runbook) -> RunbookNote:
-        entry = self._policy.services.get(match.service)
-        scope = Scope(incident=NOBODY, severity=match.rule.severity, service=match.service, entry=entry)
-        blocked = None
-        try:
-            runbook = self._policy.render(runbook, scope)
-        except Refused as error:
-            blocked = plain(str(error), 300)
-        guards = tuple(await self._opinions(match, runbook))
-        return RunbookNote(plan=plan_runbook(runbook, entry), guards=guards, blocked=blocked)
+def _open_incident(incident: Incident) -> OpenIncident:
+    return OpenIncident(
+        id=incident.id,
+        status=str(incident.status),
+        severity=incident.severity,
+        opened_at=format_instant(incident.opened_at),
+        alerts=incident.alerts,
+        attempts=incident.attempt_count,
+        level=incident.level,
+        acknowledged_by=incident.acknowledged_by,
+    )
+
+
+def _live_fate(alert: Alert, match: Match, before: Standing, foreseen: Foreseen) -> tuple[Fate, str]:
+    incident, after = before.incident, foreseen.incident
+    member = alert.fingerprint in before.facts.members
+    if alert.status is AlertStatus.RESOLVED:
+        if incident is None or not member:
+            return Fate.NOTHING, "no incident has it as firing: nothing follows"
+        left = before.facts.firing - 1
+        rest = f"{left} of its alerts fire on" if left else "it was the last of its alerts"
+        return Fate.ENDS, f"it ends its episode in incident {incident.id}: {rest}"
+    waits = f"it must still fire after {span(match.rule.hold)}"
+    if incident is None or after is None or after.id != incident.id:
+        return (Fate.WAITS, waits) if match.rule.hold else (Fate.OPENS, "no incident of its group is open")
+    if member and not incident.resolved:
+        return Fate.DUPLICATE, f"incident {incident.id} has it as firing already: nothing new follows"
+    if incident.status is Status.HELD:
+        return Fate.WAITS, f"others of its group wait already; {waits}"
+    if after.reopened > incident.reopened:
+        held = f"; {waits}" if match.rule.hold and incident.resolved else ""
+        return Fate.REOPENS, f"incident {incident.id} is over, but not for long{held}"
+    return Fate.JOINS, f"incident {incident.id} is open"
 
 
 def skeleton(labels: Mapping[str, str]) -> str:
@@ -273,7 +234,3 @@ def skeleton(labels: Mapping[str, str]) -> str:
     if not wanted:
         lines[-1] = "  match: []"
     return "\n".join((*lines, "  severity: SEV-3", ""))
-
-
-def _span(span: int | None) -> str | None:
-    return None if span is None else format_duration(span)

@@ -42,7 +42,7 @@ class Spot:
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Finding:
-    """One thing that is wrong. ``code`` is stable and listed in ``docs/policies.md``."""
+    """One thing that is wrong. ``code`` is stable and listed in ``policy/codes.py``."""
 
     at: Spot
     code: str

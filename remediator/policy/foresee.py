@@ -2,58 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.classify import Match
 from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
-from remediator.core.journal import Fired, Page, TimerDue
+from remediator.core.incident import Incident, Status
+from remediator.core.journal import Fired, Page, Resolved, TimerDue
 from remediator.core.policies import Policy
-from remediator.core.times import Instant, Millis, Stamp
+from remediator.core.times import Instant, Millis
 
-_NOBODY = Fingerprint("0")
-_BEGINNING = Stamp("1970-01-01T00:00:00.000000000Z")
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How things stand before the alert. The newest incident of its group, and whether it fires in there."""
+
+    at: Instant = Instant(0)
+    incident: Incident | None = None
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreseen:
-    """What follows when such an alert fires and no incident of its group is open.
+    """What follows from such an alert.
 
-    ``page_at``: milliseconds from the opening to the page at the latest; None: there will be none.
-    ``story``: the first lines of its timeline.
+    ``incident``: as it is then; ``continues``: it is open already. ``page_at``: milliseconds from the
+    opening, or from now where it continues, to the page at the latest; None: there will be none, or it
+    has been.
+    ``story``: what its timeline would say.
     """
 
+    incident: Incident | None
+    continues: bool
     page_at: Millis | None
     story: tuple[str, ...]
 
 
-def foresee(policy: Policy, match: Match, labels: Mapping[str, str]) -> Foreseen:
-    """Decide as the daemon would, at time zero; a hold is waited out."""
-    alert = Alert(
-        fingerprint=_NOBODY,
-        status=AlertStatus.FIRING,
-        labels=labels,
-        annotations={},
-        starts_at=_BEGINNING,
-        ends_at=None,
-    )
-    decisions = [decide(None, [Fired(alert=alert, match=match)], Facts(), policy, Instant(0))]
-    held = next(((name, due) for name, due in decisions[0].arm.items() if name.startswith("hold#")), None)
-    if held is not None:
-        name, due = held
-        facts = Facts(firing=1, members=frozenset({_NOBODY}))
-        due_event = TimerDue(name=name, due=due)
-        decisions.append(decide(decisions[0].incident, [due_event], facts, policy, due))
+def foresee(policy: Policy, match: Match, alert: Alert, standing: Standing) -> Foreseen:
+    """Decide as the daemon would, now; a hold is waited out."""
+    if alert.status is AlertStatus.RESOLVED:
+        facts = replace(standing.facts, over=frozenset({alert.fingerprint}))
+        ended = Resolved(fingerprint=alert.fingerprint, rule=match.rule.name)
+        return _foreseen(standing, [decide(standing.incident, [ended], facts, policy, standing.at)])
+    facts = replace(standing.facts, over=frozenset())
+    fired = Fired(alert=alert, match=match)
+    decisions = [decide(standing.incident, [fired], facts, policy, standing.at)]
+    after = decisions[0].incident
+    if after is not None and "hold" in after.timers:
+        name = f"hold#{after.timers['hold']}"
+        due = decisions[0].arm.get(name, Instant(standing.at + match.rule.hold))
+        facts = Facts(firing=after.alerts, members=frozenset({alert.fingerprint}))
+        decisions.append(decide(after, [TimerDue(name=name, due=due)], facts, policy, due))
+        standing = replace(standing, at=due)
+    return _foreseen(standing, decisions)
+
+
+def _foreseen(standing: Standing, decisions: list[Decision]) -> Foreseen:
     story = tuple(entry.text for decision in decisions for entry in decision.timeline)
-    return Foreseen(page_at=_page_at(decisions[-1]), story=story)
+    last, before = decisions[-1], standing.incident
+    after = last.incident
+    continues = (
+        before is not None
+        and after is not None
+        and (before.id, before.reopened) == (after.id, after.reopened)
+        and before.status is not Status.HELD
+    )
+    return Foreseen(incident=after, continues=continues, page_at=_page_at(last, standing.at), story=story)
 
 
-def _page_at(decision: Decision) -> Millis | None:
+def _page_at(decision: Decision, now: Instant) -> Millis | None:
     if any(isinstance(message, Page) for message in decision.messages):
         return Millis(0)
     incident = decision.incident
-    if incident is None or incident.deadline_at is None:
+    if incident is None or incident.deadline_at is None or incident.status is Status.RESOLVED:
         return None
-    return Millis(incident.deadline_at - incident.opened_at)
+    return Millis(max(incident.deadline_at - now, 0))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
 from remediator.core.text import plain
-from remediator.policy.model import Model
+from remediator.policy.model import WHOLE, Model, Unperformed
 from remediator.policy.values import refusal, said
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -108,6 +108,8 @@ ZONES = "zones"
 NEAREST: Mapping[str, Callable[[], frozenset[str]]] = {ZONES: _zones}
 """What a refused word may have meant; see ``remediator.policy.validate``."""
 
+_NUMBER_OR_TEXT = ["string", "integer"]
+
 ClockText = Annotated[
     int, BeforeValidator(_clock), said("A time of day.", "09:00", "24:00", pattern="^[0-2][0-9]:[0-5][0-9]$")
 ]
@@ -119,17 +121,23 @@ WeekdayText = Annotated[
 DayText = Annotated[
     Range,
     PlainValidator(_ranges("day of the month", (), -31, 31, "'1', '1:7' or '-3:-1'")),
-    said("A day of the month, or a range; negative days count from its end.", "1", "1:7", "-3:-1"),
+    said(
+        "A day of the month, or a range; negative days count from its end.",
+        "1",
+        "1:7",
+        "-3:-1",
+        type=_NUMBER_OR_TEXT,
+    ),
 ]
 MonthText = Annotated[
     Range,
     PlainValidator(_ranges("month", MONTHS, 1, 12, "'march', '3' or '4:6'")),
-    said("A month by name or number, or a range of them.", "march", "3", "4:6"),
+    said("A month by name or number, or a range of them.", "march", "3", "4:6", type=_NUMBER_OR_TEXT),
 ]
 YearText = Annotated[
     Range,
     PlainValidator(_ranges("year", (), 1, 9999, "'2026' or '2026:2028'")),
-    said("A year, or a range of them.", "2026", "2026:2028"),
+    said("A year, or a range of them.", "2026", "2026:2028", type=_NUMBER_OR_TEXT),
 ]
 LocationText = Annotated[
     str, BeforeValidator(_location), said("A time zone of the IANA database.", "Europe/Berlin", "UTC")
@@ -145,7 +153,8 @@ class TimesModel(Model):
     @model_validator(mode="after")
     def _forward(self) -> Self:
         if self.end_time <= self.start_time:
-            raise _refuse("end_time must be later than start_time; write two spans for one over midnight")
+            why = "the end must be later than the start; write two spans for one over midnight"
+            raise refusal("P022", why, key="end_time")
         return self
 
 
@@ -175,3 +184,7 @@ class IntervalModel(Model):
 
 class TimeIntervalModel(RootModel[Annotated[list[IntervalModel], Field(min_length=1, max_length=MOST)]]):
     """An entry of ``time_intervals``: it is within when one of its intervals is."""
+
+    unperformed: ClassVar[Mapping[str, Unperformed]] = {
+        WHOLE: Unperformed(code="N723", instead="nothing looks at it, and what names it changes nothing"),
+    }

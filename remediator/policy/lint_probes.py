@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from remediator.core.policies import Runbook
 from remediator.core.probing import catalog_hosts, template_authority
-from remediator.policy.lint_rules import services_of
 from remediator.policy.lint_view import Note, View
 
 Probe = tuple[tuple[str, ...], Mapping[str, object]]
@@ -34,9 +33,8 @@ def nothing_to_ask(view: View) -> Iterator[Note]:
     if not view.draft.whole:
         return
     for name, runbook in view.policy.runbooks.items():
-        rules = [rule for rule in view.policy.rules if name in rule.runbooks]
-        services = [each for rule in rules for each in services_of(rule, view.policy)]
-        known = [view.policy.services[each] for each in services if each in view.policy.services]
+        selected = {each for rule in view.rules_of.get(name, ()) for each in view.selection(rule).names}
+        known = [view.policy.services[each] for each in selected]
         if not known or any(service.health is not None for service in known):
             continue
         for keys, params in _probes(runbook):

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from remediator.core.errors import PolicyError
 from remediator.core.policies import GuardPolicy, Policy
+from remediator.policy.codes import Stage
 from remediator.policy.declaring import check_declared, declared_in
 from remediator.policy.digest import digest_of
 from remediator.policy.draft import SINGLE, Draft, Item, Section, read_draft
 from remediator.policy.findings import Finding, Findings, Level, Spot
-from remediator.policy.lint import lint
-from remediator.policy.lint_view import View
+from remediator.policy.lint import lint, report
+from remediator.policy.lint_tests import untested_rules
+from remediator.policy.lint_view import Note, View
 from remediator.policy.plugins import to_channel
 from remediator.policy.raises import Where
 from remediator.policy.references import check_raises, check_references
 from remediator.policy.rendering import render_runbook
+from remediator.policy.silences import Silenced, apply_silences, read_silences
 from remediator.policy.sources import Source, read_sources
+from remediator.policy.testfiles import fired_labels
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V")
@@ -28,34 +33,82 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
-    """What came of reading. ``policy`` is None exactly when a finding is an error."""
+    """What came of reading. ``policy`` is None exactly when something in the files is an error.
+
+    ``silenced``: findings that a comment has an answer to; ``texts``: the files by path.
+    """
 
     policy: Policy | None
     findings: tuple[Finding, ...]
+    silenced: tuple[Silenced, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def read_policies(source: Source) -> Loaded:
-    """Read a directory, a file, or texts by path. Never raises for what stands in them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examined:
+    """Files that were looked at, with everything that is wrong with them so far."""
+
+    texts: Mapping[str, str]
+    view: View
+    out: Findings
+
+    def conclude(self, notes: Iterable[Note] = (), asked: Collection[Stage] = (Stage.FILES,)) -> Loaded:
+        """The findings, without what comments silence. ``notes``: what else was found, in ``asked``."""
+        policy = None if self.out.has_errors else self.view.policy
+        whole = self.view.draft.whole and policy is not None and not self.out.full
+        report(notes, self.out)
+        silences, faults = read_silences(self.texts)
+        heard = apply_silences(self.out, silences, asked, whole=whole)
+        self.out.found[:] = heard.told
+        report((*faults, *heard.notes), self.out)
+        return Loaded(policy=policy, findings=self.out.ordered(), silenced=heard.silenced, texts=self.texts)
+
+
+def examine(source: Source, *, advise: bool = True) -> Examined:
+    """Read a directory, a file, or texts by path. Never raises for what stands in them.
+
+    Without ``advise`` only errors are looked for: what keeps a daemon from starting.
+    """
     out = Findings()
     sources = read_sources(source, out)
     draft = read_draft(sources, out)
     check_references(draft, out)
     check_raises(draft, out)
     check_declared(draft, out)
-    policy = build(draft)
-    lint(View(draft=draft, policy=policy), out)
+    view = View(draft=draft, policy=build(draft), sound=not out.has_errors and draft.whole)
+    lint(view, out, advise=advise)
     if sources.texts and draft.whole and not draft.severities.items:
         message = "no severity is defined; add severities: with at least one of SEV-1 to SEV-4"
         out.add(Spot(path=next(iter(sources.texts))), "P012", message)
-    return Loaded(policy=None if out.has_errors else policy, findings=out.ordered())
+    return Examined(texts=sources.texts, view=view, out=out)
+
+
+def read_policies(source: Source) -> Loaded:
+    """What the files say, and everything that is wrong with them. Never raises for what stands in them."""
+    return examine(source).conclude()
+
+
+def check_policies(source: Source, ask: Callable[[View], Iterable[Note]] | None = None) -> Loaded:
+    """``read_policies``, with what tests beside the files leave out and what ``ask`` says of the world."""
+    examined = examine(source)
+    notes: list[Note] = []
+    asked = [Stage.FILES]
+    if isinstance(source, Mapping) or Path(source).is_dir():
+        notes += untested_rules(examined.view, fired_labels(source))
+        asked.append(Stage.TESTS)
+    if ask is not None:
+        notes += ask(examined.view)
+        asked.append(Stage.WORLD)
+    return examined.conclude(notes, asked)
 
 
 def load_policy(source: Source) -> Policy:
     """The policy of a directory. Raises PolicyError with every error in it."""
-    loaded = read_policies(source)
-    if loaded.policy is None:
-        raise PolicyError([str(each) for each in loaded.findings if each.level is Level.ERROR])
-    return loaded.policy
+    examined = examine(source, advise=False)
+    if examined.out.has_errors:
+        errors = (each for each in examined.out.ordered() if each.level is Level.ERROR)
+        raise PolicyError([str(each) for each in errors])
+    return examined.view.policy
 
 
 def build(draft: Draft) -> Policy:

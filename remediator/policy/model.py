@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from remediator.policy.values import refusal
 
@@ -26,13 +36,15 @@ def _always(model: BaseModel) -> bool:
 class Unperformed:
     """A key that is read and checked, and that this version does not perform.
 
-    ``code``: of the notice; ``instead``: what happens, as the end of its sentence. ``lacks``: in words what a
+    ``code``: of the notice; ``instead``: what happens, as the end of its sentence. ``only``: the value that
+    is meant, where others are performed. ``lacks``: in words what a
     runbook, a rule or a guard lacks by it: then changes are blocked. ``meant``: whether the object as it is
     asks for it at all.
     """
 
     code: str
     instead: str
+    only: str = ""
     lacks: str = ""
     meant: Callable[[Any], bool] = _always
 
@@ -105,11 +117,27 @@ def one_of(
         )
         for name, model in options.items()
     }
-    made: type[OneOf] = create_model(title, __base__=base, **fields)  # type: ignore[call-overload]
+    made: type[OneOf] = create_model(  # type: ignore[call-overload]
+        title, __base__=base, __doc__=base.__doc__, **fields
+    )
     made.options = frozenset(options)
     made.beside = frozenset(field.alias or name for name, field in base.model_fields.items())
     made.unperformed = {**base.unperformed, **unperformed}
     return made
+
+
+class AlsoWords:
+    """Tells the JSON schema of a ``OneOf`` that a word may stand for an option that needs nothing."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(schema)
+        options = handler.resolve_ref_schema(made)["properties"]
+        words = [
+            name for name, each in options.items() if not handler.resolve_ref_schema(each).get("required")
+        ]
+        return {"anyOf": [{"enum": words}, made]}
 
 
 def not_performed(model: BaseModel, path: Path = ()) -> Iterator[tuple[Path, Unperformed, object]]:

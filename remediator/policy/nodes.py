@@ -42,7 +42,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:x.{2}|u.{4}|U.{8}|.)|''|.", re.DOTALL)
 _STRING_TAGS = frozenset(("!", "!!str", "tag:yaml.org,2002:str"))
 
-_PARSER_FAULTS = (
+PARSER_FAULTS = (
     YAMLError,
     ValueError,
     ArithmeticError,
@@ -157,7 +157,7 @@ def compose(path: str, text: str, out: Findings) -> tuple[Node, ...] | None:
             builder.take(event)
     except _Stopped:
         return None
-    except _PARSER_FAULTS as error:
+    except PARSER_FAULTS as error:
         at, message = _explain_fault(path, text, error)
         out.add(at, "P002", message)
         return None

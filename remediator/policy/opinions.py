@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from remediator.core.classify import Match
 from remediator.core.cluster import Budget, Change, Pod, Workload
-from remediator.core.incident import Attempt, EffectId, Incident, IncidentId, Phase, Status
-from remediator.core.policies import Mode, Policy, Runbook, Step, WorkloadRef
+from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.times import Instant
-from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, NotAskedError
+from remediator.core.times import format_duration
+from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
-NOBODY = IncidentId("explained")
-"""Stands for the incident that an explained alert would open. It takes nothing, so it may be anybody's."""
+Word = Literal["allows", "blocks", "asked when acting"]
 
-Opinion = Literal["allows", "blocks", "asked when acting"]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A number that a guard compared: ``observed`` of at most ``allowed``, in any window of ``within``."""
+
+    what: str
+    observed: int
+    allowed: int
+    of: int | None
+    within: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuardOpinion:
-    """What one guard would say to a runbook now."""
+    """What one guard would say to a runbook now. ``bounds``: what it allows, as far as the policy tells."""
 
     name: str
-    verdict: Opinion
+    verdict: Word
     text: str
-
-
-Opinions = Callable[[Match, Runbook], Awaitable[Sequence[GuardOpinion]]]
+    measures: tuple[Measured, ...] = ()
+    bounds: tuple[str, ...] = ()
 
 
 class Offline:
@@ -53,15 +58,15 @@ class Offline:
         raise NotAskedError
 
     async def plan(self) -> Sequence[Change]:
-        """The changes are planned only when it is this runbook's turn."""
+        """Unknown."""
         raise NotAskedError
 
     async def pods(self) -> Sequence[Pod]:
-        """Nobody asks without a plan."""
+        """Unknown."""
         raise NotAskedError
 
     async def budgets(self) -> Sequence[Budget]:
-        """Nobody asks without a plan."""
+        """Unknown."""
         raise NotAskedError
 
     async def lease(self, target: str) -> Lease | str:
@@ -77,57 +82,28 @@ class Offline:
         raise NotAskedError
 
 
-def guard_opinions(policy: Policy, ports: GuardPorts, ceiling: Mode, at: Instant) -> Opinions:
-    """Asks every guard about a runbook's first step. Raises StoreUnavailable.
-
-    The same question is asked once, however many alerts lead to it.
-    """
-    known: dict[tuple[str, str, str], Sequence[GuardOpinion]] = {}
-
-    async def opinions(match: Match, runbook: Runbook) -> Sequence[GuardOpinion]:
-        key = (match.rule.name, match.service, runbook.name)
-        if key not in known:
-            request = _request(match, runbook, policy, ceiling, at)
-            known[key] = tuple([await _opinion(guard, request, ports) for guard in GUARDS])
-        return known[key]
-
-    return opinions
+async def ask_opinions(request: ChangeRequest, ports: GuardPorts) -> tuple[GuardOpinion, ...]:
+    """What every guard would say to the step. Raises StoreUnavailable."""
+    return tuple([await _opinion(guard, request, ports) for guard in GUARDS])
 
 
 async def _opinion(guard: Guard, request: ChangeRequest, ports: GuardPorts) -> GuardOpinion:
+    bounds = guard.bounds(request) if isinstance(guard, Bounded) else ()
     try:
         verdict = await ask_guard(guard, request, ports)
     except NotAskedError:
-        return GuardOpinion(name=guard.name, verdict="asked when acting", text=guard.asks)
-    return GuardOpinion(name=guard.name, verdict="allows" if verdict.allowed else "blocks", text=verdict.text)
+        text = f"{guard.asks}: {', '.join(bounds)}" if bounds else guard.asks
+        return GuardOpinion(name=guard.name, verdict="asked when acting", text=text, bounds=bounds)
+    word: Word = "allows" if verdict.allowed else "blocks"
+    measures = tuple(map(_measured, verdict.measures))
+    return GuardOpinion(name=guard.name, verdict=word, text=verdict.text, measures=measures, bounds=bounds)
 
 
-def _request(match: Match, runbook: Runbook, policy: Policy, ceiling: Mode, at: Instant) -> ChangeRequest:
-    incident = Incident(
-        id=NOBODY,
-        group=match.group,
-        grouped_by=match.grouped_by,
-        service=match.service,
-        severity=match.rule.severity,
-        status=Status.REMEDIATING,
-        rule=match.rule.name,
-        title="",
-        opened_at=at,
-    )
-    attempt = Attempt(
-        number=1,
-        runbook=runbook,
-        rule=match.rule.name,
-        started_at=at,
-        phase=Phase.ACTING,
-        phase_at=at,
-    )
-    return ChangeRequest(
-        incident=incident,
-        attempt=attempt,
-        step=runbook.steps[0] if runbook.steps else Step(action="none"),
-        effect=EffectId(f"{NOBODY}/1/0"),
-        at=at,
-        policy=policy,
-        ceiling=ceiling,
+def _measured(measure: Measure) -> Measured:
+    return Measured(
+        what=measure.what,
+        observed=measure.observed,
+        allowed=measure.allowed,
+        of=measure.of,
+        within=None if measure.within is None else format_duration(measure.within),
     )

@@ -26,14 +26,13 @@ class RunbookPlan:
 def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
     """What it would do, without looking at anything but the catalog."""
     target = None if service is None else service.workload
-    where = "" if target is None else f" {target} in {target.namespace}"
     limits = runbook.limits
     return RunbookPlan(
         name=runbook.name,
         summary=runbook.summary,
         target=None if target is None else target.path,
         diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
-        steps=tuple(_step(each, where) for each in runbook.steps),
+        steps=tuple(say_step(each, service) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(
             f"at most {limits.attempts} attempts in {format_duration(limits.per)}, "
@@ -42,7 +41,10 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
     )
 
 
-def _step(step: Step, where: str) -> str:
+def say_step(step: Step, service: Service | None) -> str:
+    """A step in words."""
+    target = None if service is None else service.workload
+    where = "" if target is None else f" {target} in {target.namespace}"
     return f"wait: {_check(step.wait)}" if step.wait is not None else _words(step.action, step.params) + where
 
 

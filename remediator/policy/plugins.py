@@ -21,7 +21,7 @@ from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, S
 from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
-from remediator.policy.model import Model, OneOf, Unperformed, one_of
+from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import Duration, PositiveDuration, refusal
 
 WAIT = "wait"
@@ -54,7 +54,11 @@ def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
     stable = Field(default=0, alias="for", description="It must have held for that long.")
     within = Field(default=5 * MINUTE, description="How long to wait for it.")
     made: type[BaseModel] = create_model(
-        f"{name}_check", __base__=params, time_stable=(Duration, stable), within=(PositiveDuration, within)
+        f"{name}_check",
+        __base__=params,
+        __doc__=params.__doc__,
+        time_stable=(Duration, stable),
+        within=(PositiveDuration, within),
     )
     return made
 
@@ -84,7 +88,8 @@ def _word_is_mapping(value: object) -> object:
     return {value: None} if isinstance(value, str) else value
 
 
-_AwaitedCheck = Annotated[CheckModel, BeforeValidator(_word_is_mapping)]  # type: ignore[valid-type]
+_Words = (BeforeValidator(_word_is_mapping), AlsoWords())
+_AwaitedCheck = Annotated[CheckModel, *_Words]  # type: ignore[valid-type]
 
 
 class WaitModel(Model):
@@ -93,6 +98,7 @@ class WaitModel(Model):
     It changes nothing, so no guard is asked. A check that needs no parameters can be written as a word.
     """
 
+    example: ClassVar[str] = "wait: {for: ready, timeout: 5m}"
     what: _AwaitedCheck = Field(
         alias="for", description="The check: `ready`, or `{endpoints: {at_least: 2}}`."
     )
@@ -116,7 +122,7 @@ class _ConditionBase(OneOf):
 ConditionModel = one_of(
     _ConditionBase, "Condition", _CHECK_PARAMS, docs=_CHECK_DOCS, unperformed=_DECLARED_CHECKS
 )
-_Condition = Annotated[ConditionModel, BeforeValidator(_word_is_mapping)]  # type: ignore[valid-type]
+_Condition = Annotated[ConditionModel, *_Words]  # type: ignore[valid-type]
 
 
 def own_effect(action: str) -> EffectClass | None:
@@ -137,15 +143,17 @@ class StepBase(OneOf):
     example: ClassVar[str] = "restart: {}"
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "when": Unperformed(code="N709", instead=_BLOCKED, lacks="when of a step"),
-        "effect": Unperformed(code="N710", instead=_BLOCKED, lacks="effect of a step", meant=_is_stricter),
+        "effect": Unperformed(
+            code="N710", only="a stricter one", instead=_BLOCKED, lacks="effect of a step", meant=_is_stricter
+        ),
     }
     when: _Condition | None = Field(
         default=None,
-        description="A check that is asked once before the step; the step is left out unless it holds.",
+        description="A check, asked once before the step, which is left out unless it holds.",
     )
     effect: EffectText | None = Field(
         default=None,
-        description="What repeating it after a crash does: nothing (`idempotent`), nothing because it is refused "
+        description="What repeating it after a crash does: nothing (`idempotent`), nothing as it is refused "
         "(`fenced`), or harm (`once`: it is never repeated). Default: what the action says of itself.",
     )
 
@@ -156,11 +164,12 @@ class StepBase(OneOf):
         if self.effect is None:
             return self
         if own is None:
-            raise refusal("P013", f"{action} changes nothing, so it has no effect; remove effect")
+            raise refusal("P013", f"{action} changes nothing, so it has none; remove effect", key="effect")
         if EFFECTS.index(EffectClass(self.effect)) < EFFECTS.index(own) and action not in AUTHORS:
             raise refusal(
                 "P024",
-                f"{action} is {own}; effect can only make it stricter than that: write {own} or remove it",
+                f"{action} is {own}, and effect can only be stricter; write {own} or remove it",
+                key="effect",
             )
         return self
 

@@ -53,7 +53,7 @@ def check_references(draft: Draft, out: Findings) -> None:
         source, target = draft.section(reference.source), draft.section(reference.target)
         if source is None or target is None:
             raise AssertionError(f"{reference} names a section that does not exist")
-        for item in source.items.values():
+        for item in source.all_items:
             for node in follow(item.node, reference.keys):
                 if isinstance(node, Scalar) and isinstance(node.value, str):
                     _check(draft, node.value, node.at, target, out)
@@ -61,9 +61,9 @@ def check_references(draft: Draft, out: Findings) -> None:
 
 def check_raises(draft: Draft, out: Findings) -> None:
     """P027: a ``raise`` to a severity that is not more severe than the one it begins with."""
-    for name, item in draft.severities.items.items():
-        _check_raises(name, item.node, out)
-    for rule in draft.rules.items.values():
+    for item in draft.severities.all_items:
+        _check_raises(item.name, item.node, out)
+    for rule in draft.rules.all_items:
         severity = next(follow(rule.node, ("severity",)), None)
         if isinstance(severity, Scalar):
             _check_raises(severity.text, rule.node, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, RootModel, Tag, model_validator
@@ -86,9 +87,10 @@ class MilestonesModel(Model):
         given = [(name, span) for name in _MILESTONES if (span := getattr(self, name)) is not None]
         if not given:
             raise refusal("P012", "names no milestone; write one such as diagnose: 15m")
-        for (first, early), (second, late) in zip(given, given[1:], strict=False):
+        for (first, early), (second, late) in pairwise(given):
             if late < early:
-                raise refusal("P013", f"{second} comes before {first}; a milestone follows the one before it")
+                why = f"{second} comes before {first}; a milestone follows the one before it"
+                raise refusal("P013", why, key=second)
         return self
 
 
@@ -105,6 +107,7 @@ class SeverityModel(Model):
         "war_room": Unperformed(code="N714", instead="nobody is invited; people open it by hand"),
         "customers": Unperformed(
             code="N715",
+            only="`allow`",
             instead="customers are told nothing",
             meant=lambda severity: severity.customers == "allow",
         ),
@@ -123,7 +126,7 @@ class SeverityModel(Model):
     )
     page: Page = Field(
         default="never",
-        description="When people are paged: at once, never, or when no fix is verified in time.",
+        description="When people are paged: at once, never, or unless a fix is verified in time.",
     )
     escalation: str | None = Field(
         default=None, description="The name of the escalation that is paged; needed unless `page` is `never`."

@@ -20,7 +20,7 @@ from remediator.policy.plugins import (
     to_step,
 )
 from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
-from remediator.policy.templates import LabelTemplate, compile_template
+from remediator.policy.templates import LabelTemplate, compile_template, sample_of
 from remediator.policy.values import (
     Duration,
     LabelName,
@@ -54,9 +54,9 @@ class TargetModel(Model):
         if len(kinds) != 1:
             raise refusal(
                 "P013",
-                "must name exactly one object, such as {pod: '{{ labels.namespace }}/{{ labels.pod }}'}",
+                "must name one object, such as {pod: '{{ labels.namespace }}/{{ labels.pod }}'}",
             )
-        slashes = self.selector.sample.count("/")
+        slashes = sample_of(self.selector).count("/")
         if slashes != (0 if kinds[0] in _NOWHERE else 1):
             how = "its name alone" if kinds[0] in _NOWHERE else "namespace/name"
             raise refusal(
@@ -82,6 +82,7 @@ class RuleModel(Model):
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "mode": Unperformed(
             code="N701",
+            only="`approve`",
             instead="nobody is asked: as with suggest, nothing is changed and the plan is told",
             meant=lambda rule: rule.mode == Mode.APPROVE,
         ),
@@ -135,7 +136,7 @@ class RuleModel(Model):
     @model_validator(mode="after")
     def _grouped(self) -> Self:
         if TARGET in self.group_by and self.target is None:
-            raise refusal("P012", "group_by names target, but the rule has none; add target: or leave it out")
+            raise refusal("P012", "names target, but the rule has none; add target:", key="group_by")
         return self
 
     def build(self, where: Where) -> Rule:
@@ -204,6 +205,7 @@ class RunbookModel(Model):
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "undo": Unperformed(
             code="N706",
+            only="`on_failure`",
             instead="nothing is undone; what was changed is left and told",
             meant=lambda runbook: runbook.undo == "on_failure",
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,18 @@ class Sources:
     complete: bool
 
 
-def read_sources(source: Source, out: Findings) -> Sources:
-    """Read them. What cannot be read is in ``out``; bytes that are not UTF-8 are replaced and reported."""
+TESTS = "_test.yaml"
+"""How the names of test files end."""
+
+
+def read_sources(source: Source, out: Findings, *, tests: bool = False) -> Sources:
+    """Read them, or the ``tests`` beside them.
+
+    What cannot be read is in ``out``; bytes that are not UTF-8 are replaced and reported.
+    """
     raws: dict[str, bytes] = {}
     total = 0
-    for path, raw in _raw(source, out):
+    for path, raw in _raw(source, out, tests=tests):
         at = Spot(path=path)
         total += len(raw)
         if len(raw) > LARGEST_FILE:
@@ -46,7 +53,7 @@ def read_sources(source: Source, out: Findings) -> Sources:
             raws[path] = raw
     complete = not out.has_errors
     texts = {path: _decode(path, raw, out) for path, raw in raws.items()}
-    if not texts and complete:
+    if not texts and complete and not tests:
         where = "." if isinstance(source, Mapping) else str(source)
         out.add(
             Spot(path=where), "P001", "there are no policy files here; name them *.yaml (tests: *_test.yaml)"
@@ -54,15 +61,41 @@ def read_sources(source: Source, out: Findings) -> Sources:
     return Sources(texts=texts, complete=complete)
 
 
-def _raw(source: Source, out: Findings) -> Iterator[tuple[str, bytes]]:
+def look_of(source: Path) -> Hashable:
+    """What the policy files look like from outside: another look, and they may say something else.
+
+    Symbolic links are followed, so that a ConfigMap that is swapped looks different.
+    """
+    return tuple((str(path), _stat_of(path)) for path in _paths(source, Findings()))
+
+
+def size_of(source: Path) -> int:
+    """Bytes of all policy files together, as far as they can be looked at."""
+    sizes = [_stat_of(path) for path in _paths(source, Findings())]
+    return sum(known[2] for known in sizes if known is not None)
+
+
+def _stat_of(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino, known.st_size, known.st_mtime_ns
+
+
+def _paths(root: Path, out: Findings, *, tests: bool = False) -> list[Path]:
+    return [root] if root.is_file() else sorted(_walk(root, out, tests=tests))
+
+
+def _raw(source: Source, out: Findings, *, tests: bool) -> Iterator[tuple[str, bytes]]:
     if isinstance(source, Mapping):
         for path in sorted(source, key=lambda name: name.split("/")):  # as directories are walked
-            if path.endswith(".yaml") and not path.endswith("_test.yaml"):
+            if path.endswith(".yaml") and path.endswith(TESTS) is tests:
                 text = source[path]
                 yield path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         return
     root = Path(source)
-    paths = [root] if root.is_file() else sorted(_walk(root, out))
+    paths = _paths(root, out, tests=tests)
     if len(paths) > MOST_FILES:
         out.add(Spot(path=str(root)), "P001", f"more than {MOST_FILES} policy files; is this the directory?")
     for file in paths[:MOST_FILES]:
@@ -76,8 +109,8 @@ def _raw(source: Source, out: Findings) -> Iterator[tuple[str, bytes]]:
             out.add(Spot(path=str(file)), "P001", f"cannot be read ({error.strerror}); check its permissions")
 
 
-def _walk(root: Path, out: Findings) -> Iterator[Path]:
-    """Policy files under ``root``. Hidden entries are left out: a mounted ConfigMap keeps copies there."""
+def _walk(root: Path, out: Findings, *, tests: bool) -> Iterator[Path]:
+    """Files under ``root``. Hidden entries are left out: a mounted ConfigMap keeps copies there."""
 
     def unreadable(error: OSError) -> None:
         out.add(
@@ -90,7 +123,7 @@ def _walk(root: Path, out: Findings) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = Path(folder) / name
-            if name.startswith(".") or name.endswith("_test.yaml"):
+            if name.startswith(".") or name.endswith(TESTS) is not tests:
                 continue
             if name.endswith(".yaml"):
                 yield path

@@ -216,18 +216,15 @@ class LabelTemplate:
     """A compiled ``service:`` template; a ServiceSelector. Equal when its source is."""
 
     source: str
-    _template: Template
     constant: bool
     """Whether it selects the same name whatever the labels."""
     labels: frozenset[str]
     """The labels it looks at."""
-    sample: str
-    """The text with ``x`` for every expression."""
 
     def select(self, labels: Mapping[str, str]) -> str:
         """The name the labels select; empty when it cannot be told, or is longer than any name."""
         try:
-            name = self._template.render(labels=_Labels(labels))
+            name = _compiled(self.source).render(labels=_Labels(labels))
             return name.strip() if len(name) <= LONGEST_OUTPUT else ""
         except (TemplateError, TypeError, ValueError):
             return ""
@@ -250,18 +247,24 @@ def _environment() -> Environment:
     return make_environment()
 
 
+@lru_cache(maxsize=4096)  # thousands of rules share a few templates
 def compile_template(source: str) -> LabelTemplate:
     """The template of a rule's ``service``. Raises TemplateRefused."""
     parsed = parse_template(source, _environment(), _LABELS)
     labels = frozenset(label for piece in parsed.pieces for _, label in piece.reads)
-    template = compile_tree(parsed.tree, _environment(), _LABELS)
-    return LabelTemplate(
-        source=source,
-        _template=template,
-        constant="{{" not in source,
-        labels=labels,
-        sample=parsed.sample,
-    )
+    _compiled(source)
+    return LabelTemplate(source=source, constant="{{" not in source, labels=labels)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> Template:
+    """Beside the value, so that a policy can be handed from one process to another."""
+    return compile_tree(parse_template(source, _environment(), _LABELS).tree, _environment(), _LABELS)
+
+
+def sample_of(template: LabelTemplate) -> str:
+    """Its text with ``x`` for every expression."""
+    return parse_template(template.source, _environment(), _LABELS).sample
 
 
 def compile_tree(tree: nodes.Template, environment: Environment, vocabulary: Vocabulary) -> Template:

@@ -38,7 +38,24 @@ _EXAMPLES = {
     "channels": "channels: [oncall]",
     "query": "query: 'up{service=\"web\"}'",
     "routing_key": "routing_key: {env: PAGERDUTY_ROUTING_KEY}",
+    "token": "token: {env: TOKEN}",
     "unless_verified_within": "unless_verified_within: 15m",
+    "to": "to: SEV-1",
+    "within": "within: 10m",
+    "stop_for": "stop_for: 5m",
+    "incidents": "incidents: 10",
+    "reopened": "reopened: 3",
+    "failures": "failures: 3",
+    "below": "below: 10%",
+    "then": "then: approve",
+    "objective": "objective: 99.95%",
+    "window": "window: 30d",
+    "start_time": "start_time: '09:00'",
+    "end_time": "end_time: '17:00'",
+    "schedule": "schedule: '0 10 1-7 * MON'",
+    "namespaces": "namespaces: [staging]",
+    "command": "command: [psql, -c, 'SELECT 1']",
+    "image": "image: registry.example.com/shop/web:1.4.2",
 }
 
 
@@ -73,6 +90,8 @@ def _describe(
         return key_at, "P012", f"'{wanted}' is missing; add {example}"
     if kind == "extra_forbidden":
         return key_at, "P010", _unknown(str(loc[-1]), _models_at(model, loc[:-1]))
+    if isinstance(found, Table) and (entry := found.get(str(context.get("key")))) is not None:
+        key_at, found, key = entry.key.at, entry.value, entry.key.text
     label = f"{key}: " if key else ""
     if "why" in context:
         empty = isinstance(found, Scalar) and found.value is None

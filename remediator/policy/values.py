@@ -20,6 +20,7 @@ from remediator.core.probing import authority
 from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.core.times import Millis, parse_duration
+from remediator.core.values import IS
 from remediator.policy.placing import compile_placed
 from remediator.policy.queries import QueryError, check_query
 from remediator.policy.templates import LabelTemplate, TemplateRefused, compile_template
@@ -36,9 +37,14 @@ _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
 
 
 def refusal(
-    code: str, why: str, offset: int | None = None, *, nearest: tuple[str, str] | None = None
+    code: str,
+    why: str,
+    offset: int | None = None,
+    *,
+    key: str = "",
+    nearest: tuple[str, str] | None = None,
 ) -> PydanticCustomError:
-    """An error at the value that is validated, or ``offset`` characters into its text.
+    """An error at the value that is validated, ``offset`` characters into its text, or at a ``key`` in it.
 
     ``nearest``: a word, and the name of the vocabulary in which one like it is looked for once the error is
     shown (a hostile file has many errors that never are).
@@ -46,6 +52,8 @@ def refusal(
     context: dict[str, object] = {"why": why}
     if offset is not None:
         context["offset"] = offset
+    if key:
+        context["key"] = key
     if nearest is not None:
         context["word"], context["vocabulary"] = nearest
     return PydanticCustomError(code, "{why}", context)
@@ -211,15 +219,25 @@ def _percentage(value: object) -> float:
 
 def said(description: str, *examples: object, **more: object) -> WithJsonSchema:
     """How a text of its own language looks in the JSON schema: what it is, examples, perhaps a pattern."""
-    return WithJsonSchema({"type": "string", "description": description, "examples": list(examples), **more})
+    own = {"description": description, IS: description, "examples": list(examples)}
+    return WithJsonSchema({"type": "string", **own, **more})
 
 
-_SPAN = "^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$"
-_SPAN_IS = said("A Prometheus duration.", "90s", "15m", "1h30m", "7d", pattern=_SPAN, minLength=1)
+_UNITS = "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?"
+_SOME = f"(?=.*[1-9]){_UNITS}"
+"""A duration that is longer than nothing."""
+_SPANS = ("15m", "90s", "1h30m", "7d")
+_URL = "^[Hh][Tt][Tt][Pp][Ss]?://"
 
-Duration = Annotated[int, BeforeValidator(_duration), _SPAN_IS]
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    said("A Prometheus duration.", *_SPANS, "0s", pattern=f"^(0|(?=[0-9]){_UNITS})$"),
+]
 """A Prometheus duration, in milliseconds; ``0s`` is one."""
-PositiveDuration = Annotated[int, BeforeValidator(_positive_duration), _SPAN_IS]
+PositiveDuration = Annotated[
+    int, BeforeValidator(_positive_duration), said("A Prometheus duration.", *_SPANS, pattern=f"^{_SOME}$")
+]
 """A Prometheus duration longer than nothing, in milliseconds."""
 MatcherText = Annotated[
     Matcher,
@@ -236,25 +254,34 @@ HealthText = Annotated[
     str,
     BeforeValidator(_health),
     said("A URL without a template and without a user name.", "http://web.shop:8080/health",
-         pattern="^https?://"),
+         pattern=_URL),
 ]  # fmt: skip
 WebAddress = Annotated[
     str,
     BeforeValidator(_web_address),
-    said("A web address for people.", "https://zoom.us/incident", pattern="^https?://"),
+    said("A web address for people.", "https://zoom.us/incident", pattern=_URL),
 ]
 RateText = Annotated[
     Rate,
     PlainValidator(_rate),
-    said("A count in any window of that length.", "10/1h", "1/10m", pattern="^[0-9]{1,6}/[0-9a-z]{1,40}$"),
+    said(
+        "A count in any window of that length.",
+        "10/1h",
+        "1/10m",
+        pattern=f"^(?=0*[1-9])[0-9]{{1,6}}/{_SOME}$",
+    ),
 ]
 ShareText = Annotated[
     Share,
     PlainValidator(_share),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "pattern": "^[0-9]{1,3}%$"}, {"type": "integer", "minimum": 0}],
+            "anyOf": [
+                {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"},
+                {"type": "integer", "minimum": 0},
+            ],
             "description": "A percentage of pods, or their number.",
+            IS: "A percentage of pods, or their number.",
             "examples": ["40%", 2],
         }
     ),
@@ -262,7 +289,7 @@ ShareText = Annotated[
 PercentText = Annotated[
     float,
     BeforeValidator(_percentage),
-    said("A percentage between 0% and 100%.", "99.95%", pattern="^[0-9]{1,2}([.][0-9]{1,6})?%$"),
+    said("A percentage between 0% and 100%.", "99.95%", pattern="^[0-9]{1,3}([.][0-9]{1,6})?%$"),
 ]
 _WORKLOAD_IS = said(
     "A workload: its kind, a slash and its name.",

@@ -1,4 +1,4 @@
-"""Policies rehearsed: the daemon's own journey and workers on a virtual clock, in a world that is written down.
+"""Policies rehearsed: the daemon's own journey and workers on a virtual clock, in a scripted world.
 
 ``remediator test`` plays the tests beside the policies, ``remediator backtest`` what was recorded.
 """

@@ -72,16 +72,44 @@ class Metrics:
         self.sla_breaches = self._counter(
             "sla_breaches", "Phases that took longer than the severity promises.", "severity", "phase"
         )
-        self.policy_reloads = self._counter("policy_reloads", "Policies loaded, or refused.", "outcome")
+        self.severity_raised = self._counter(
+            "severity_raised", "Open incidents that became more severe.", "from", "to"
+        )
+        self.policy_reloads = self._counter(
+            "policy_reloads", "Policies read: loaded, unchanged, or refused.", "outcome"
+        )
+        self.reload_successful = Gauge(
+            "remediator_policy_last_reload_successful",
+            "Whether the files could be read the last time that they were.",
+            registry=self.registry,
+        )
+        self.reload_success_time = Gauge(
+            "remediator_policy_last_reload_success_timestamp_seconds",
+            "When they could last be read.",
+            registry=self.registry,
+        )
         self.policy_info = Gauge(
             "remediator_policy_info", "The policy in force.", ["digest"], registry=self.registry
         )
+        self.archived = self._counter(
+            "archive_notifications",
+            "Notifications for the intake archive, by what became of them.",
+            "outcome",
+        )
+        self.archive_failing = Gauge(
+            "remediator_archive_failing", "Whether the archive could not be written to last time.",
+            registry=self.registry,
+        )  # fmt: skip
+        for outcome in ("written", "lost"):
+            self.archived.labels(outcome)
+        lowered = "Rules that only observe, because the daemon lacks permissions."
+        self.rules_lowered = Gauge("remediator_rules_lowered", lowered, registry=self.registry)
         for disposition in Disposition:
             self.alerts.labels(disposition)
         for severity in SEVERITIES:
             self.incidents.labels(severity)
             self.pages_avoided.labels(severity)
-        for outcome in ("loaded", "refused"):
+        for outcome in ("loaded", "unchanged", "refused"):
             self.policy_reloads.labels(outcome)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -100,13 +128,23 @@ class Metrics:
 
     def loaded(self, digest: str) -> None:
         """A policy is in force."""
-        self.policy_reloads.labels("loaded").inc()
+        self._read("loaded")
         self.policy_info.clear()
         self.policy_info.labels(digest).set(1)
+
+    def unchanged(self) -> None:
+        """The files say what is in force already."""
+        self._read("unchanged")
 
     def refused(self) -> None:
         """A policy has errors and the one before stays in force."""
         self.policy_reloads.labels("refused").inc()
+        self.reload_successful.set(0)
+
+    def _read(self, outcome: str) -> None:
+        self.policy_reloads.labels(outcome).inc()
+        self.reload_successful.set(1)
+        self.reload_success_time.set_to_current_time()
 
     def judged(self, verdicts: Sequence[Verdict]) -> None:
         """Guards were asked."""
@@ -142,7 +180,9 @@ class Metrics:
                 self.steps.labels(str(data["action"]), str(data["result"])).inc()
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
                 self.pages.labels(str(data["channel"]), str(data["outcome"])).inc()
-            case Kind.ACKNOWLEDGED:
+            case Kind.SEVERITY_RAISED:
+                self.severity_raised.labels(str(data["from"]), str(data["severity"])).inc()
+            case Kind.ACKNOWLEDGED if "took" in data:
                 self._phase(severity, "acknowledge", data["took"])
             case Kind.RESOLVED:
                 self._phase(severity, "resolve", data["took"])

@@ -32,6 +32,7 @@ class Telemetry:
     def __init__(self, metrics: Metrics, policy: Callable[[], Policy]) -> None:
         self._metrics = metrics
         self._policy = policy
+        self._archive_trouble = ""
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Alerts were taken in."""
@@ -72,6 +73,22 @@ class Telemetry:
     def buried(self, queue: str, reason: str) -> None:
         """Something became a dead letter."""
         _log.warning("dead letter", queue=queue, reason=reason)
+
+    def archived(self, count: int) -> None:
+        """Notifications were written to the archive. Called from its thread."""
+        self._metrics.archived.labels("written").inc(count)
+        if count and self._archive_trouble:
+            self._archive_trouble = ""
+            self._metrics.archive_failing.set(0)
+            _log.info("the archive is written again")
+
+    def not_archived(self, count: int, reason: str) -> None:
+        """Notifications are lost to the archive. Said once for each reason, until it is written again."""
+        self._metrics.archived.labels("lost").inc(count)
+        self._metrics.archive_failing.set(1)
+        if reason != self._archive_trouble:
+            self._archive_trouble = reason
+            _log.warning("the archive cannot be written; alerts are taken in all the same", why=reason)
 
     def trouble(self, where: str, error: BaseException) -> None:
         """A task met something it could not handle and goes on."""

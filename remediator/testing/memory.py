@@ -6,6 +6,7 @@ rehearsals; nothing survives the process.
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -58,6 +59,8 @@ class MemoryStore(MemoryQueues):
         self._firing: dict[IncidentId, set[Fingerprint]] = {}
         self._timelines: dict[IncidentId, list[Entry]] = {}
         self._timers: dict[tuple[IncidentId, str], Instant] = {}
+        self._due: list[tuple[Instant, tuple[IncidentId, str]]] = []
+        """A heap of every arming; those that ``_timers`` does not confirm are stale."""
         self._last_look = 0
         self._unmatched: OrderedDict[Fingerprint, Alert] = OrderedDict()
 
@@ -170,7 +173,7 @@ class MemoryStore(MemoryQueues):
                 episode.matched = False
         if decision.incident is None:
             if before is not None:
-                self._forget(before)
+                self._forget(before, decision.cancel)
             return CommitResult.COMMITTED
         same = before is not None and before.id == decision.incident.id
         after = replace(decision.incident, version=before.version + 1 if same and before is not None else 1)
@@ -217,19 +220,19 @@ class MemoryStore(MemoryQueues):
         for name in decision.cancel:
             self._timers.pop((after.id, name), None)
         for name, due in decision.arm.items():
-            self._timers[after.id, name] = due
+            self._arm(after.id, name, due)
 
     def _add_effect(self, queue: Queue, incident: IncidentId, effect: Effect | Message) -> None:
         self._add(queue, incident, *codec.pack(effect))
 
-    def _forget(self, incident: Incident) -> None:
+    def _forget(self, incident: Incident, cancelled: frozenset[str]) -> None:
         del self._incidents[incident.id]
         if self._groups.get(incident.group) == incident.id:
             del self._groups[incident.group]
         self._firing.pop(incident.id, None)
         self._timelines.pop(incident.id, None)
-        for key in [key for key in self._timers if key[0] == incident.id]:
-            del self._timers[key]
+        for name in cancelled:
+            self._timers.pop((incident.id, name), None)
 
     async def append(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
         """As the Protocol says."""
@@ -253,26 +256,45 @@ class MemoryStore(MemoryQueues):
             items=tuple(incident for _, incident in page), next=page[-1][0] if len(found) > limit else None
         )
 
+    async def open_services(self, most: int) -> frozenset[str]:
+        """As the Protocol says: all of them."""
+        over = (Status.HELD, Status.RESOLVED)
+        return frozenset(each.service for each in self._incidents.values() if each.status not in over)
+
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """As the Protocol says."""
         return tuple(self._timelines.get(incident, ()))
 
     # --- timers ---
 
+    def _arm(self, incident: IncidentId, name: str, due: Instant) -> None:
+        self._timers[incident, name] = due
+        heapq.heappush(self._due, (due, (incident, name)))
+
+    def next_timer(self) -> tuple[Instant, IncidentId, str] | None:
+        """The timer that falls due next: when, whose and its name."""
+        while self._due and self._timers.get(self._due[0][1]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        return (self._due[0][0], *self._due[0][1]) if self._due else None
+
     async def fire_due(self, count: int) -> tuple[int, Millis | None]:
         """As the Protocol says."""
         now = self.clock()
         if now < self._last_look - BACKWARDS:
-            self._timers = {key: Instant(due + now - self._last_look) for key, due in self._timers.items()}
-        self._last_look = now
-        due = sorted((at, key) for key, at in self._timers.items() if at <= now)[:count]
-        for at, (incident, name) in due:
+            moved = {key: Instant(due + now - self._last_look) for key, due in self._timers.items()}
+            self._timers, self._due = moved, [(due, key) for key, due in moved.items()]
+            heapq.heapify(self._due)
+        self._last_look, fired = now, 0
+        while fired < count and (head := self.next_timer()) is not None and head[0] <= now:
+            at, incident, name = head
+            heapq.heappop(self._due)
             del self._timers[incident, name]
+            fired += 1
             known = self._incidents.get(incident)
             lane = Lane.URGENT if known is None or known.urgent else Lane.NORMAL
             self._add_event(incident, TimerDue(name=name, due=at), lane)
-        rest = min(self._timers.values(), default=None)
-        return len(due), None if rest is None else Millis(max(rest - now, 0))
+        rest = self.next_timer()
+        return fired, None if rest is None else Millis(max(rest[0] - now, 0))
 
     # --- health ---
 

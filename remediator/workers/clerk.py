@@ -50,5 +50,8 @@ class Clerk:
         by_incident: dict[str | int, list[Batch]] = {}
         for batch in batches:
             by_incident.setdefault(batch.incident or id(batch), []).append(batch)
-        await asyncio.gather(*map(in_turn, by_incident.values()))
+        if len(by_incident) == 1:
+            await in_turn(batches)
+        else:
+            await asyncio.gather(*map(in_turn, by_incident.values()))
         return failures

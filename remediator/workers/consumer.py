@@ -110,12 +110,13 @@ class Consumer:
 
     async def _work(self, deliveries: Sequence[Delivered]) -> None:
         try:
-            await self._until_handled(deliveries)
+            await self.work_off(deliveries)
         finally:
             for delivery in deliveries:
                 self._held.pop((delivery.queue, delivery.id), None)
 
-    async def _until_handled(self, deliveries: Sequence[Delivered]) -> None:
+    async def work_off(self, deliveries: Sequence[Delivered]) -> None:
+        """Hand them in until each is settled or buried."""
         rest, rounds = list(deliveries), 0
         while rest:
             again: list[Delivered] = []
@@ -146,7 +147,7 @@ class Consumer:
             return list(deliveries)
         if len(deliveries) > 1:
             for delivery in deliveries:
-                await self._until_handled([delivery])
+                await self.work_off([delivery])
             return []
         if isinstance(error, Contended):
             return list(deliveries)

@@ -5,15 +5,17 @@ The daemon and the simulation assemble their replicas here, so that what is simu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from remediator.checks import CHECKS
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
-from remediator.core.plugins import Channel, HttpProber, Metrics
+from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
+from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey, Perform
 from remediator.workers.clerk import Clerk
 from remediator.workers.consumer import Consumer, Failure, Handle
@@ -46,6 +48,8 @@ class Ports:
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
+    diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
 
 class Crew:
@@ -68,7 +72,7 @@ class Crew:
         self.courier = Courier(
             incidents=ports.store, policy=self._policy, channel=ports.channel, runtime=ports.runtime
         )
-        self._consumers = {
+        self.consumers = {
             "clerk": self._consumer(
                 [Queue.URGENT, Queue.NORMAL],
                 Clerk(self.journey, ports.runtime).handle,
@@ -88,7 +92,7 @@ class Crew:
     def duties(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What is to be run, by name. None of them ever returns."""
         duties: dict[str, Callable[[], Awaitable[None]]] = {"timekeeper": self._timekeeper.run}
-        for name, consumer in self._consumers.items():
+        for name, consumer in self.consumers.items():
             duties[name] = consumer.run
             duties[f"{name}/heartbeat"] = consumer.keep_alive
             duties[f"{name}/heir"] = consumer.inherit
@@ -112,6 +116,8 @@ class Crew:
             lease=self._pace.lease,
             metrics=ports.metrics,
             http=ports.http,
+            checks=ports.checks,
+            diagnoses=ports.diagnoses,
         )
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from remediator.checks import CHECKS
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Attempt, EffectId, Incident
-from remediator.core.plugins import HttpProber, Metrics
+from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
+from remediator.diagnoses import DIAGNOSES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,8 @@ class Means:
     lease: Millis
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
+    diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
 
 def awaiting(incident: Incident | None, effect: EffectId) -> Attempt | None:

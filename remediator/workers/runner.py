@@ -9,17 +9,26 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
-from remediator.checks import CHECKS
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act, Checked, CheckResult, Diagnose, Diagnosed, Effect, Outcomes, Verify
-from remediator.core.plugins import Sight
+from remediator.core.journal import (
+    Act,
+    Checked,
+    CheckResult,
+    Diagnose,
+    Diagnosed,
+    Effect,
+    Outcomes,
+    Verify,
+    Weigh,
+)
+from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
-from remediator.diagnoses import DIAGNOSES
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
+from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
 """Seconds one check or diagnosis may take."""
@@ -31,10 +40,13 @@ class Runner:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._steps = StepPerformer(means)
+        self._weigher = Weigher(means)
 
     async def perform(self, effect: Effect) -> Outcomes | None:
         """The outcome, or None when nobody waits for it any more."""
         loaded = await self._means.incidents.load(effect.incident, ())
+        if isinstance(effect, Weigh):
+            return await self._weigher.weigh(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
@@ -65,8 +77,8 @@ class Runner:
         )
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:
-        looks = (_look(wanted, sight) for wanted in attempt.runbook.diagnose)
-        found = await asyncio.gather(*looks)
+        known, wanted = self._means.diagnoses, attempt.runbook.diagnose
+        found = await asyncio.gather(*(_look(known.get(one.diagnosis), one, sight) for one in wanted))
         return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
 
     async def _verify(self, effect: Verify, attempt: Attempt, sight: Sight) -> Checked:
@@ -74,14 +86,16 @@ class Runner:
         if elsewhere:  # how another workload fares proves nothing of the one that was changed
             unknown = CheckResult(holds=None, observed=elsewhere)
             return Checked(effect=effect.id, results=(unknown,) * len(attempt.awaited))
-        answers = await asyncio.gather(*(_ask(check, sight) for check in attempt.awaited))
+        known = self._means.checks
+        answers = await asyncio.gather(
+            *(_ask(known.get(check.check), check, sight) for check in attempt.awaited)
+        )
         return Checked(effect=effect.id, results=tuple(answers))
 
 
-async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
-    plugin = DIAGNOSES.get(wanted.diagnosis)
+async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     if plugin is None:
-        return (f"{wanted.diagnosis}: this version does not know it",)
+        return (f"{wanted.diagnosis}: this version does not perform it",)
     try:
         async with asyncio.timeout(LOOK_WITHIN):
             return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)
@@ -93,8 +107,7 @@ async def _look(wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
         return (f"{wanted.diagnosis}: could not be found out: {error}",)
 
 
-async def _ask(check: Check, sight: Sight) -> CheckResult:
-    plugin = CHECKS.get(check.check)
+async def _ask(plugin: CheckPlugin | None, check: Check, sight: Sight) -> CheckResult:
     if plugin is None:
         return CheckResult(holds=None, observed=f"this version does not know check {check.check}")
     try:

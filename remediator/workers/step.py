@@ -4,13 +4,14 @@ looked for before   an intent without an outcome: somebody crashed, or an answer
 guards              in their order; the lease and the limits are taken on the way
 intend              journalled under the lease's epoch, durably, before anything is touched
 claim               the epoch goes onto the target: from here on no older owner can change it
-last look           kill switch, resolution and lease once more
+last look           kill switch, resolution and lease once more; every guard, if the policy is another
 apply               tests the target's identity and our epoch
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from remediator.core.cluster import EFFECT_ANNOTATION, Change, Fence
 from remediator.core.disruption import pod_changes
@@ -21,7 +22,7 @@ from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
-from remediator.guards import LAST_LOOK, ask_guard, ask_guards
+from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
@@ -172,8 +173,11 @@ class _Work(Reach):
         return None
 
     async def _last_look(self) -> Verdict | None:
-        last = (await ask_guards(self._request, self, LAST_LOOK))[-1]
-        return None if last.allowed else last
+        newest, guards = self._means.policy(), LAST_LOOK
+        if newest is not self._request.policy:  # what they agreed to was another policy
+            self._request, guards = replace(self._request, policy=newest), GUARDS
+        verdicts = await ask_guards(self._request, self, guards)
+        return next((verdict for verdict in verdicts if not verdict.allowed), None)
 
     def _stopped(self, objection: Verdict, verdicts: Sequence[Verdict], done: Sequence[str]) -> Acted:
         self._means.observer.judged(self._request.incident.id, [objection])

@@ -315,3 +315,16 @@ async def test_P12_timers_of_what_is_dropped_are_gone(store: Store) -> None:
     dropped = Decision(incident=None, cancel=frozenset({"hold#1"}))
     assert await store.commit(commit(held, dropped)) is COMMITTED
     assert await store.fire_due(10) == (0, None)
+
+
+async def test_services_with_an_open_incident_are_known(store: Store) -> None:
+    """Each once, neither held nor resolved ones; as many as are asked for are enough."""
+    assert await store.open_services(3) == frozenset()
+    for number in range(130):
+        status = Status.RESOLVED if number >= 5 else Status.OPEN
+        made = incident(f"i{number}", group=f"g{number}", service=f"s{number % 3}", status=status)
+        await opened(store, replace(made, opened_at=Instant(1_000 + number)))
+    held = incident("h", group="h", service="held", status=Status.HELD)
+    await opened(store, held)
+    assert await store.open_services(10) == {"s0", "s1", "s2"}
+    assert len(await store.open_services(2)) >= 2

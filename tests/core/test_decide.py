@@ -706,7 +706,7 @@ def test_a_runbook_that_cannot_be_rendered_is_a_blocked_attempt() -> None:
     assert (first.number, first.phase, first.outcome) == (1, Phase.ENDED, Outcome.BLOCKED)
     assert first.reason == "promql: the template reads target.name , which is not known here"
     assert (second.number, second.runbook.name, second.phase) == (2, "again", Phase.ACTING)
-    assert [effect.attempt for effect in decision.effects] == [2]
+    assert [effect.attempt for effect in decision.effects if isinstance(effect, Act)] == [2]
     assert life.pages == []
 
     alone = replace(policy(), render=render)

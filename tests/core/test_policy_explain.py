@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification, Rejected
-from remediator.core.classify import Match
-from remediator.core.policies import Mode, Policy, Runbook
-from remediator.core.times import parse_stamp
+from remediator.core.classify import Classifier, Match
+from remediator.core.decision import Facts
+from remediator.core.incident import Incident, Status
+from remediator.core.policies import Mode, Policy, QueryBound, Raise, ServicesAffected, StillOpen
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis, parse_stamp
 from remediator.guards import GUARDS
-from remediator.policy.explain import Explainer, GuardOpinion, explain
+from remediator.policy.explain import Explainer, explain
+from remediator.policy.explained import AlertExplanation
+from remediator.policy.foresee import Standing, foresee
 from remediator.policy.load import load_policy, read_policies
+from remediator.policy.present import Nowhere
+from tests.core.builders import NOW
 
 FILES = """\
 severities:
@@ -139,18 +147,6 @@ async def test_the_policy_alone_blocks_what_it_can() -> None:
     assert "namespace elsewhere is not allowed" in said["far"].text
 
 
-async def test_guards_are_asked_of_the_caller() -> None:
-    asked: list[tuple[str, str]] = []
-
-    async def opinions(match: Match, runbook: Runbook) -> Sequence[GuardOpinion]:
-        asked.append((match.service, runbook.name))
-        return (GuardOpinion(name="lease", verdict="allows", text="free"),)
-
-    told = await Explainer(policy(), opinions=opinions).labels(DOWN)
-    assert asked == [("auth", "fix")]
-    assert [guard.name for guard in told.runbooks[0].guards] == ["lease"]
-
-
 async def test_an_alert_of_another_cluster_is_told_as_foreign() -> None:
     told = await Explainer(policy()).labels({**DOWN, "cluster": "us"})
     assert told.foreign == 'cluster="eu"'
@@ -211,3 +207,289 @@ async def test_a_plan_that_cannot_be_rendered_says_why() -> None:
     (note,) = explained.runbooks
     assert note.blocked == "promql: the template reads target.name, which is not known here"
     assert note.plan.diagnose == ('promql (query: up{a="{{ target.name }}"})',)
+
+
+async def test_every_other_rule_says_which_matcher_failed_first_and_what_it_saw() -> None:
+    told = await Explainer(policy()).labels(DOWN)
+    assert [(miss.rule.name, miss.matcher, miss.saw) for miss in told.others] == [
+        ("near", 'env="test"', "prod"),
+        ("loud", 'alertname="Loud"', "Down"),
+    ]
+    assert told.others_left_out == 0
+
+
+async def test_what_is_told_of_other_rules_is_bounded() -> None:
+    """All of one alert's up to a thousand; of five hundred alerts together not a thousand each."""
+    rules = "".join(
+        f"  - {{name: r{number}, match: ['n=\"{number}\"'], severity: SEV-4}}\n" for number in range(1500)
+    )
+    many = load_policy({"p.yaml": f"severities: {{SEV-4: {{}}}}\nrules:\n{rules}"})
+    told = await Explainer(many).labels({"n": "x"})
+    assert (len(told.others), told.others_left_out) == (1000, 500)
+    storm = Notification(
+        receiver="r",
+        group_key="g",
+        external_url="",
+        truncated=0,
+        alerts=tuple(alert({"n": str(number)}) for number in range(200)),
+        rejected=(),
+    )
+    explained = await explain(many, storm)
+    assert {len(each.others) for each in explained.alerts} == {100}
+
+
+async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
+    steps = (
+        "[scale: {to: 5, only: up}, wait: {for: ready}, restart: {}, rollback: {}, "
+        "delete_pod: {which: crash_looping, at_most: 2}, evict_pod: {}]"
+    )
+    told = await Explainer(load_policy({"p.yaml": FILES.replace("[restart: {}]", steps)})).labels(DOWN)
+    (book,) = told.runbooks
+    assert [step.diff for step in book.steps] == [
+        ("spec.replicas: (known when it acts) -> 5 (only up: a target that is there already is left alone)",),
+        (),
+        ("spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt: + (the time of the step)",),
+        ("spec.template: revision (known when it acts) -> the one before",),
+        ("- pods that are crash looping, at most 2 (deleted)",),
+        ("- pods that are not ready, at most 1 (evicted)",),
+    ]
+    assert {step.known for step in book.steps} == {"policy"}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("unless_verified_within: 15m", "unless_verified_within: 7m", "T+7m"),
+        ("acknowledge_within: 15m", "acknowledge_within: 16m", "T+31m"),
+        ("hold: 30s", "hold: 45s", "45s"),
+        ("ready: {for: 30s}", "ready: {for: 31s}", "for 31s"),
+        ("guards: {", "guards: {max_unavailable: 37%, ", "at most 37% of its pods unavailable"),
+        ("guards: {", "guards: {rate: {service: 4/2h}, ", "changes of service auth 4/2h"),
+        ("guards: {", "guards: {rate: {cluster: 9/3h}, ", "changes in the cluster 9/3h"),
+        (
+            "    summary: Restart",
+            "    limits: {attempts: 7, per: 5h}",
+            "attempts of fix on prod/deployment/auth 7/5h",
+        ),
+    ],
+)
+async def test_a_threshold_that_changes_shows_in_the_words(was: str, becomes: str, said: str) -> None:
+    """Whoever tunes a number sees it, without a daemon."""
+    before = str(await Explainer(policy()).labels(DOWN))
+    after = str(await Explainer(load_policy({"p.yaml": FILES.replace(was, becomes, 1)})).labels(DOWN))
+    assert said not in before
+    assert said in after
+
+
+def raising() -> Policy:
+    """As the files, with conditions to raise the severity and a level that promises progress."""
+    of = policy()
+    still = Raise(to="SEV-1", when=StillOpen(after=Millis(HOUR)), where="p.yaml:3:1")
+    users = Raise(to="SEV-1", when=QueryBound(promql='users{s="{{ service.name }}"}', above=0.25))
+    rules = tuple(
+        replace(rule, raises=(Raise(to="SEV-1", when=ServicesAffected(at_least=3)),))
+        if rule.name == "down"
+        else rule
+        for rule in of.rules
+    )
+    levels = tuple(
+        replace(level, progress_within=Millis(30 * MINUTE)) if level.level in (1, 3) else level
+        for level in of.escalations["e"].levels
+    )
+    fourth = replace(levels[0], level=4, acknowledge_within=None, progress_within=None)
+    return replace(
+        of,
+        severities={**of.severities, "SEV-2": replace(of.severities["SEV-2"], raises=(still, users))},
+        rules=rules,
+        escalations={"e": replace(of.escalations["e"], levels=(*levels, fourth))},
+    )
+
+
+async def test_what_would_raise_the_severity_is_told_with_who_says_so() -> None:
+    told = await Explainer(raising()).labels(DOWN)
+    assert told.severity is not None
+    assert [(each.to, each.by, each.condition, each.at, each.observed) for each in told.severity.raises] == [
+        ("SEV-1", "SEV-2", "still open after 1h", "T+1h", None),
+        ("SEV-1", "SEV-2", 'users{s="{{ service.name }}"} above 0.25', None, None),
+        ("SEV-1", "rule down", "at least 3 services have an open incident", None, None),
+    ]
+
+
+async def test_who_is_asked_when_and_how_far_it_climbs() -> None:
+    told = await Explainer(raising()).labels(DOWN)
+    assert told.severity is not None
+    assert [
+        (level.level, level.at, level.acknowledge_within, level.progress_within, level.kinds)
+        for level in told.severity.levels
+    ] == [
+        (1, "T+15m", "15m", "30m", ("pagerduty", "pagerduty")),
+        (2, "T+30m", "5m", None, ("pagerduty",)),
+        (3, "T+35m", None, "30m", ("pagerduty",)),
+        (4, None, None, None, ("pagerduty", "pagerduty")),
+    ]
+
+
+async def test_where_a_severity_names_nobody_the_operator_is_asked() -> None:
+    of = policy()
+    lonely = replace(
+        of,
+        operator=("c",),
+        severities={**of.severities, "SEV-1": replace(of.severities["SEV-1"], escalation=None)},
+    )
+    told = await Explainer(lonely).labels({"alertname": "Loud"})
+    assert told.severity is not None
+    assert [(level.at, level.channels) for level in told.severity.levels] == [("T+0s", ("c",))]
+
+
+async def test_what_this_version_cannot_perform_and_whom_it_does_not_trust_says_why() -> None:
+    of = policy()
+    lowered = tuple(replace(rule, lowered="it may not patch deployments in prod") for rule in of.rules)
+    books = {"fix": replace(of.runbooks["fix"], lacks=("undo: on_failure", "action drain"))}
+    told = await Explainer(replace(of, rules=lowered, runbooks=books)).labels(DOWN)
+    assert told.rule is not None
+    assert told.rule.lowered == "it may not patch deployments in prod"
+    why = "runbook fix asks for undo: on_failure, action drain, which this version cannot perform"
+    assert told.runbooks[0].blocked == f"{why}: nothing is changed"
+    assert told.runbooks[0].lacks == ("undo: on_failure", "action drain")
+
+
+async def test_the_fates_of_alerts_without_a_daemon() -> None:
+    """Twice the same alert is a duplicate, until it has resolved in between."""
+    explainer = Explainer(policy())
+    fates = [
+        (await explainer.alert(each)).fate
+        for each in (
+            alert(DOWN),
+            alert(DOWN),
+            alert(DOWN, AlertStatus.RESOLVED),
+            alert(DOWN),
+            alert({"alertname": "Strange"}),
+        )
+    ]
+    assert [str(fate) for fate in fates] == [
+        "opens or joins",
+        "duplicate",
+        "ends",
+        "opens or joins",
+        "unmatched",
+    ]
+
+
+async def test_a_resolved_alert_pages_nobody_and_changes_nothing() -> None:
+    told = await Explainer(policy()).alert(alert(DOWN, AlertStatus.RESOLVED))
+    assert told.rule is not None
+    assert (told.severity, told.runbooks) == (None, ())
+
+
+# --- with a daemon that knows how things stand ---
+
+
+@dataclass
+class Here(Nowhere):
+    """A present in which a test says what stands."""
+
+    live = True
+    stands: Standing
+
+    async def standing(self, alert: Alert, match: Match) -> Standing:
+        """As told."""
+        return self.stands
+
+
+def life(of: Policy | None = None) -> tuple[Policy, Incident]:
+    """The incident that a first alert opened, a minute ago."""
+    rules = of or policy()
+    match = Classifier(rules).match(DOWN)
+    assert match is not None
+    foreseen = foresee(rules, match, alert(DOWN), Standing(at=NOW))
+    assert foreseen.incident is not None
+    return rules, foreseen.incident
+
+
+async def told_in(
+    rules: Policy,
+    incident: Incident | None,
+    *,
+    members: tuple[str, ...] = (),
+    one: Alert | None = None,
+    after: int = MINUTE,
+) -> AlertExplanation:
+    facts = Facts(firing=incident.alerts if incident else 0, members=frozenset(map(Fingerprint, members)))
+    present = Here(Standing(at=Instant(NOW + after), incident=incident, facts=facts))
+    return await Explainer(rules, present=present).alert(
+        one or replace(alert(DOWN), fingerprint=Fingerprint("cd"))
+    )
+
+
+async def test_the_incident_that_it_joins_is_named_with_its_state() -> None:
+    rules, incident = life()
+    told = await told_in(rules, incident)
+    assert (told.fate, told.because) == ("joins", f"incident {incident.id} is open")
+    assert told.incident is not None
+    assert told.incident.now is not None
+    now = told.incident.now
+    assert (now.id, now.status, now.severity, now.alerts, now.attempts) == (
+        incident.id,
+        "remediating",
+        "SEV-2",
+        1,
+        1,
+    )
+    assert told.severity is not None
+    assert told.severity.page_at == "14m30s", "30 s of hold and 30 s of it have passed"
+    assert told.runbooks[0].had_turn
+
+
+async def test_a_duplicate_follows_to_nothing_new() -> None:
+    rules, incident = life()
+    told = await told_in(rules, incident, members=("cd",))
+    assert told.fate == "duplicate"
+    assert told.severity is not None
+    assert told.severity.story == ()
+
+
+async def test_the_end_of_an_alert_and_of_its_incident() -> None:
+    rules, incident = life()
+    ended = alert(DOWN, AlertStatus.RESOLVED)
+    told = await told_in(rules, incident, members=("ab",), one=ended)
+    assert (told.fate, "it was the last of its alerts" in told.because) == ("ends", True)
+    assert (await told_in(rules, incident, one=ended)).fate == "nothing"
+    two = replace(incident, alerts=2)
+    assert "1 of its alerts fire on" in (await told_in(rules, two, members=("ab",), one=ended)).because
+
+
+async def test_what_opens_waits_and_reopens() -> None:
+    rules, incident = life()
+    assert (await told_in(rules, None)).fate == "waits"
+    assert (await told_in(rules, None)).because == "it must still fire after 30s"
+    over = replace(
+        incident, status=Status.RESOLVED, resolved_at=NOW, timers={}, alerts=0, attempts=(), level=1
+    )
+    again = await told_in(rules, over)
+    assert (again.fate, "is over, but not for long" in again.because) == ("reopens", True)
+    assert again.severity is not None
+    assert (again.severity.page_at, [level.asked for level in again.severity.levels]) == ("15m", [False] * 3)
+    assert (await told_in(rules, over, after=2 * HOUR)).fate == "waits"
+    quick = load_policy({"p.yaml": FILES.replace("    hold: 30s\n", "")})
+    assert (await told_in(quick, None)).fate == "opens"
+    held = replace(incident, status=Status.HELD, timers={"hold": 1}, attempts=())
+    assert (await told_in(rules, held)).fate == "waits"
+
+
+async def test_an_incident_that_is_worse_already_keeps_its_severity_and_who_was_asked() -> None:
+    rules, incident = life()
+    worse = replace(incident, severity="SEV-1", level=1, deadline_at=None, timers={})
+    told = await told_in(rules, worse)
+    assert told.severity is not None
+    assert told.incident is not None
+    assert (told.severity.name, told.incident.severity) == ("SEV-1", "SEV-1")
+    assert told.severity.page_at is None
+    assert "level 1 was asked already" in told.severity.page
+    assert [level.asked for level in told.severity.levels] == [True, False, False]
+
+
+async def test_a_raise_that_time_decides_counts_from_the_opening_of_the_real_incident() -> None:
+    rules, incident = life(raising())
+    told = await told_in(rules, incident, after=21 * MINUTE + 30 * SECOND)
+    assert told.severity is not None
+    assert told.severity.raises[0].at == "T+39m"

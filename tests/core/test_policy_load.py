@@ -142,7 +142,7 @@ def test_channels_keep_settings_apart_from_references_to_secrets() -> None:
 def test_a_missing_secret_is_no_mistake_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the variable is set is found out when the channel is used."""
     monkeypatch.delenv("ONCALL", raising=False)
-    assert read_policies({"p.yaml": GOOD}).findings == ()
+    assert [each for each in read_policies({"p.yaml": GOOD}).findings if each.code.startswith("P")] == []
 
 
 def test_files_merge_in_path_order(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_load_policy_raises_with_every_error() -> None:
 
 def test_warnings_do_not_keep_a_policy_from_loading() -> None:
     loaded = read_policies({"p.yaml": GOOD.replace(", alert: {state: resolved, within: 10m}", "")})
-    assert [each.level for each in loaded.findings] == [Level.WARNING]
+    assert "B203" in [each.code for each in loaded.findings if each.level is Level.WARNING]
     assert loaded.policy is not None
 
 
@@ -229,8 +229,8 @@ def spot(text: str, needle: str) -> str:
             "    hold: 30s",
             "    target: {}",
             "target: {}",
-            "P011",
-            "'target' is not supported in this version",
+            "P013",
+            "must name one object, such as {pod: ",
         ),
         ("    severity: SEV-2\n", "", "down\n", "P012", "'severity' is missing; add severity: SEV-2"),
         ("severity: SEV-2", "severity: SEV-4", "SEV-4", "P017", "severity 'SEV-4' is not defined"),
@@ -249,10 +249,10 @@ def spot(text: str, needle: str) -> str:
         ("steps: [restart: {}]", "steps: [restart: {now: true}]", "now: true", "P010", "unknown key 'now'"),
         (
             "steps: [restart: {}]",
-            "steps: [drain: {}]",
-            "drain",
-            "P011",
-            "'drain' is not supported in this",
+            "steps: [drain: {timeout: 10}]",
+            "10}]",
+            "P014",
+            "10 has no unit; write a duration",
         ),
         ("steps: [restart: {}]", "steps: [restrt: {}]", "restrt", "P010", "did you mean 'restart'?"),
         ("steps: [restart: {}]", "steps: [restart]", "restart]\n    verify", "P013", "such as {restart: {}}"),
@@ -274,7 +274,7 @@ def spot(text: str, needle: str) -> str:
         ("SEV-3: {}", "SEV-5: {}", "SEV-5: {}", "P018", "'SEV-5' is not a severity"),
         ("  db: {", "  'd b': {", "'d b'", "P018", "is not a name here"),
         ("operator:", "oprator:", "oprator:", "P010", "unknown section 'oprator'; did you mean 'operator'?"),
-        ("operator:", "heartbeat:", "heartbeat:", "P011", "'heartbeat' is not supported in this version"),
+        ("operator:", "heartbeat:", "{channels: [oncall]}", "P013", "expected a list, such as [a, b]"),
         (
             "{env: ONCALL}",
             "hunter2hunter2",
@@ -287,9 +287,9 @@ def spot(text: str, needle: str) -> str:
         (
             "{pagerduty: {routing_key: {file",
             "{slack: {routing_key: {file",
-            "slack",
-            "P011",
-            "is not supported",
+            "routing_key: {file",
+            "P010",
+            "unknown key 'routing_key'; write one of: channel, token",
         ),
         (
             "routing_key: {file: /run",
@@ -370,7 +370,8 @@ def test_an_empty_directory_says_what_to_put_there(tmp_path: Path) -> None:
 def test_a_yml_file_is_not_silently_left_out(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(GOOD)
     (tmp_path / "q.yml").write_text(GOOD)
-    assert [(each.level, each.line) for each in read_policies(tmp_path).findings] == [(Level.WARNING, 1)]
+    told = [each for each in read_policies(tmp_path).findings if each.code == "P001"]
+    assert [(each.level, each.line) for each in told] == [(Level.WARNING, 1)]
 
 
 def test_at_least_one_severity_must_be_defined() -> None:
@@ -404,7 +405,7 @@ def test_everything_wrong_is_told_in_one_run() -> None:
     seen = [(each.path, each.line, each.column, each.code) for each in read_policies(texts).findings]
     assert seen == [
         ("a.yaml", 2, 34, "P017"),
-        ("a.yaml", 3, 11, "P011"),
+        ("a.yaml", 3, 11, "P012"),
         ("a.yaml", 3, 41, "P014"),
         ("a.yaml", 5, 3, "P012"),
         ("b.yaml", 3, 15, "P015"),

@@ -244,3 +244,21 @@ def test_an_expected_trouble_is_a_line_and_an_unexpected_one_brings_its_tracebac
     assert "exception" not in expected
     assert "ZeroDivisionError" in unexpected["exception"]
     assert buried["event"] == "dead letter"
+
+
+def test_a_raise_is_counted_and_a_second_level_acknowledges_nothing_twice() -> None:
+    metrics = Metrics()
+    Telemetry(metrics, policy).told(
+        incident(),
+        [
+            Entry(at=NOW, kind=Kind.SEVERITY_RAISED, text="", data={"severity": "SEV-1", "from": "SEV-2"}),
+            entry(Kind.RAISE_UNKNOWN),
+            entry(Kind.ACKNOWLEDGED, by="ada", took=60_000),
+            entry(Kind.ACKNOWLEDGED, by="lee"),
+        ],
+    )
+    raised = metrics.registry.get_sample_value(
+        "remediator_severity_raised_total", {"from": "SEV-2", "to": "SEV-1"}
+    )
+    assert raised == 1
+    assert value(metrics, "response_seconds_count", severity="SEV-2", phase="acknowledge") == 1

@@ -71,6 +71,7 @@ class Daemon(Process):
         ports = {
             "REMEDIATOR_LISTEN": f"127.0.0.1:{self.receiver}",
             "REMEDIATOR_OPS_LISTEN": f"127.0.0.1:{self.operations}",
+            "REMEDIATOR_DATA_DIR": str(folder / f"data-{number}"),
         }
         super().__init__(f"daemon-{number}", python("tests.e2e.killable"), folder, {**env, **ports})
 

@@ -82,6 +82,7 @@ class Serve(Process):
         ports = {
             "REMEDIATOR_LISTEN": f"127.0.0.1:{self.receiver}",
             "REMEDIATOR_OPS_LISTEN": f"127.0.0.1:{self.operations}",
+            "REMEDIATOR_DATA_DIR": str(folder / f"{name}-data"),
         }
         command = [sys.executable, "-c", "from remediator.cli.main import main; main()", "serve"]
         super().__init__(name, command, folder, {**ports, **env})

@@ -36,6 +36,7 @@ def policies(tmp_path: Path) -> Path:
 
 async def start(*flags: str, **settings: str) -> Process:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REMEDIATOR_")}
+    environment["REMEDIATOR_ARCHIVE"] = "off"  # nothing is to be left in our own data directory
     environment |= {f"REMEDIATOR_{name}": value for name, value in settings.items()}
     program = "from remediator.cli.main import main; main()"
     return await asyncio.create_subprocess_exec(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from remediator.core.errors import PolicyError
 from remediator.core.templated import Escape
+from remediator.policy.draft import SECTIONS
 from remediator.policy.findings import MOST_FINDINGS
 from remediator.policy.load import Loaded, load_policy, read_policies
 from remediator.policy.placing import LONGEST, compile_placed
@@ -42,16 +43,6 @@ TOKENS = (
     ),
     *(b">", b"#", b"%", b"? ", b",", b"\t", b"\xff", b"\x00", b"\xef\xbb\xbf", b"---", b"...", b"<<", b"{{"),
     *(b'"\\U99999999"', b'"\\ud800"', b"~", b"1e999", b"9" * 30, b"%YAML 9" + b"9" * 5000, b"\xe2\x80\xa8"),
-)
-SECTION_KEYS = (
-    "severities",
-    "services",
-    "rules",
-    "runbooks",
-    "guards",
-    "escalations",
-    "channels",
-    "operator",
 )
 OTHER_KEYS = (
     *(
@@ -93,8 +84,10 @@ OTHER_KEYS = (
         "x",
     ),
     *("health", "promql", "http", "query", "below", "absent", "url", "path", "expect", "contains"),
+    *("raise", "to", "when", "after", "target", "pod", "slo", "errors", "undo", "approval", "during"),
+    *("effect", "exec", "command", "times", "months", "location", "schedule", "slack", "token", "storm"),
 )
-KEYS = st.sampled_from((*SECTION_KEYS, *OTHER_KEYS))
+KEYS = st.sampled_from((*SECTIONS, *OTHER_KEYS))
 VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -10,7 +10,7 @@ from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.codec import entry_from, incident_from
 from remediator.core.decision import Facts
-from remediator.core.incident import GroupKey, Incident, IncidentId
+from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Entry
 from remediator.core.store import IncidentFilter, IncidentPage, Loaded
 from remediator.core.times import Instant
@@ -97,6 +97,23 @@ class IncidentPart(Part):
             items=tuple(incident for _, incident in shown),
             next=f"{shown[-1][0]}.{shown[-1][1].id}" if more else None,
         )
+
+    async def open_services(self, most: int) -> frozenset[str]:
+        """As the Protocol says. Newest first, and no further than the last open one."""
+        left = sum(await self._ask(*(("SCARD", key) for key in self._keys.open.values())))
+        found: set[str] = set()
+        offset = 0
+        while left > 0 and len(found) < most:
+            (ids,) = await self._ask(("ZREVRANGE", self._keys.index, offset, offset + READ_AT_ONCE - 1))
+            if not ids:
+                break
+            docs = [self._keys.incident(IncidentId(each.decode()))[0] for each in ids]
+            for status, service in await self._ask(*(("HMGET", doc, "status", "service") for doc in docs)):
+                if status is not None and status.decode() not in (Status.HELD, Status.RESOLVED):
+                    left -= 1
+                    found.add(service.decode())
+            offset += READ_AT_ONCE
+        return frozenset(found)
 
     async def _read_matching(
         self, ranked: Sequence[tuple[int, str]], wanted: IncidentFilter

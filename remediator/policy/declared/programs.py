@@ -20,7 +20,7 @@ class JobParams(Params):
     """Parameters of ``job``."""
 
     source: ObjectName = Field(
-        alias="from", min_length=1, description="The CronJob whose template is run, by name."
+        alias="from", min_length=1, description="The name of the CronJob whose template is run."
     )
     timeout: Span = Field(default=10 * MINUTE, description="How long it may run before it has failed.")
 

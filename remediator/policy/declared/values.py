@@ -18,7 +18,7 @@ _HOST = (
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
 _IMAGE = re.compile(
-    rf"(?:{_HOST}(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*(?::(?P<tag>[\w][\w.-]{{0,127}}))?(?:@sha256:[0-9a-f]{{64}})?",
+    rf"(?:{_HOST}(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?",
     re.ASCII,
 )
 """Source: distribution/reference ``regexp.go``."""
@@ -72,7 +72,9 @@ ImageText = Annotated[
     said("The reference of an image, with a tag or a digest.", "registry.example.com/shop/web:1.4.2"),
 ]
 QuantityText = Annotated[
-    str, BeforeValidator(_quantity), said("A quantity of Kubernetes.", "500m", "2", "512Mi", "1.5Gi")
+    str,
+    BeforeValidator(_quantity),
+    said("A quantity of Kubernetes.", "500m", "2", "512Mi", "1.5Gi", type=["string", "integer"]),
 ]
 Argument = Annotated[PlainTemplate, Field(max_length=2_000)]
 Command = Annotated[list[Argument], Field(min_length=1, max_length=64)]

@@ -58,9 +58,7 @@ class SetResourcesParams(Params):
         for name in ("cpu", "memory"):
             least, most = getattr(self.requests, name, None), getattr(self.limits, name, None)
             if least is not None and most is not None and amount(least) > amount(most):
-                raise objection(
-                    "P013", f"requests {least} of {name} but limits it to {most}; raise the limit"
-                )
+                raise objection("P013", f"requests {least} of {name} but limits it to {most}; swap them")
         return self
 
 
@@ -78,7 +76,7 @@ class IsolateParams(Params):
 
     ttl: Span = Field(
         alias="for",
-        description="How long it stays isolated at most; then it is brought back, or people are paged.",
+        description="How long it stays so at most; then it is brought back, or people are paged.",
     )
 
 

@@ -12,6 +12,7 @@ from remediator.core.errors import RemediatorError
 from remediator.core.incident import EffectId
 from remediator.core.journal import Page, TimerDue
 from remediator.core.plugins import Channel, ChannelMessage
+from remediator.core.policies import Policy
 from remediator.core.store import Intent, Limit, LimitUse
 from remediator.core.times import Millis
 from remediator.journey import Journey
@@ -26,7 +27,15 @@ BUGS = (
     "limit-outside-the-script",
     "timer-popped-before-its-event",
     "pods-meant-anew",
+    "raises-forgotten",
+    "policy-of-birth",
 )
+
+
+def forget_raises(policy: Policy) -> Policy:
+    """What a daemon goes by that never raises a severity by itself."""
+    severities = {name: replace(severity, raises=()) for name, severity in policy.severities.items()}
+    return replace(policy, severities=severities)
 
 
 class AcknowledgesFirst(Journey):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from remediator.core.incident import Incident, Outcome, Status
 from remediator.core.journal import PageKind
+from remediator.core.policies import StillOpen, severity_rank
 from remediator.core.store import DELIVERIES, Buried, Gauges
 from remediator.testing.simulation.history import (
     Answered,
@@ -21,6 +23,7 @@ from remediator.testing.simulation.history import (
     LimitsTaken,
     PagerGot,
     Paused,
+    Reloaded,
     Verified,
 )
 from remediator.testing.simulation.scenario import DEADLINE, Scenario
@@ -50,7 +53,9 @@ def violations(
         _p10_limits(history),
         _p11_order(history),
         _p13_stops(history),
+        _p13_newest_policy(history),
         _p14_verified(history),
+        _only_rises(history),
     ]
     given_up = [b for b in dead_letters if b.letter.tries >= DELIVERIES]
     checks.append(_p6_people_are_told(history, given_up))
@@ -58,6 +63,7 @@ def violations(
         _p6_nobody_waits(incidents),
         _p11_delivered(history),
         _p18_deadlines(history, scenario),
+        _p18_raised(history, scenario),
         _ends_well(incidents),
     )
     # what died with its process five times waits for a person, and so may the incident it belongs to
@@ -207,6 +213,18 @@ def _p13_stops(history: History) -> Iterator[str]:
                 yield f"P13: {record.target} was changed {late:.1f} s after the kill switch was thrown"
 
 
+def _p13_newest_policy(history: History) -> Iterator[str]:
+    """What the newest policy forbids is not done, whatever was begun under the one before."""
+    since: dict[str, float] = {}
+    for record in history.records:
+        if isinstance(record, Reloaded):
+            since = {target: since.get(target, record.at) for target in record.forbidden}
+        elif isinstance(record, Changed) and record.target in since:
+            late = record.asked_at - since[record.target]
+            if late > LOOKING + record.frozen_for:
+                yield f"P13: {record.target} was changed {late:.1f} s after it was forbidden by a new policy"
+
+
 def _p14_verified(history: History) -> Iterator[str]:
     for verified in history.of(Verified):
         if not verified.healthy:
@@ -232,6 +250,56 @@ def _p18_deadlines(history: History, scenario: Scenario) -> Iterator[str]:
         if over.get(incident, 1e9) > latest and first_page.get(incident, 1e9) > latest:
             when = f"at {first_page[incident]:.1f}" if incident in first_page else "never"
             yield f"P18: {incident} ({commit.severity}) was to be paged by {due:.1f} and was {when}"
+
+
+def _only_rises(history: History) -> Iterator[str]:
+    """A severity never falls, whatever comes late, twice or in another order."""
+    worst: dict[str, str] = {}
+    for commit in history.of(Committed):
+        before = worst.setdefault(commit.incident, commit.severity)
+        if severity_rank(commit.severity) > severity_rank(before):
+            yield f"P5: {commit.incident} fell from {before} to {commit.severity}"
+        worst[commit.incident] = commit.severity
+
+
+def _p18_raised(history: History, scenario: Scenario) -> Iterator[str]:
+    """What is still open after its time is more severe; and what pages at once has been paged."""
+    first_page = _first_pages(history)
+    for opening in _openings(history):
+        start = opening[0]
+        for each in scenario.policy.severities[start.severity].raises:
+            if isinstance(each.when, StillOpen):
+                due = start.at + each.when.after / 1000
+                latest = due + SLACK + _hindered(history, start.at, due + SLACK)
+                if _over_at(opening) > latest and _at_least(opening, each.to) > latest:
+                    yield f"P12: {start.incident} was to be {each.to} by {due:.1f} and was not"
+        raised_at = _at_least(opening, "SEV-1")
+        latest = raised_at + SLACK + _hindered(history, raised_at, raised_at + SLACK)
+        if _over_at(opening) > latest and first_page.get(start.incident, 1e9) > latest:
+            yield f"P18: {start.incident} was raised to SEV-1 at {raised_at:.1f} and nobody was paged"
+
+
+def _openings(history: History) -> Iterator[list[Committed]]:
+    """The commits of each opening of each incident, from the first that is no longer held."""
+    openings: dict[tuple[str, int], list[Committed]] = {}
+    for commit in history.of(Committed):
+        key = (commit.incident, commit.reopened)
+        if key in openings or commit.status not in (Status.HELD, Status.RESOLVED):
+            openings.setdefault(key, []).append(commit)
+            earlier = openings.get((commit.incident, commit.reopened - 1), [])
+            if earlier and earlier[-1].status is not Status.RESOLVED:
+                earlier.append(replace(commit, status=Status.RESOLVED))  # that opening is over in any case
+    return iter(openings.values())
+
+
+def _over_at(opening: Sequence[Committed]) -> float:
+    return next((commit.at for commit in opening if commit.status is Status.RESOLVED), 1e9)
+
+
+def _at_least(opening: Sequence[Committed], severity: str) -> float:
+    """When it first was that severe."""
+    wanted = severity_rank(severity)
+    return next((commit.at for commit in opening if severity_rank(commit.severity) <= wanted), 1e9)
 
 
 def _hindered(history: History, start: float, end: float) -> float:

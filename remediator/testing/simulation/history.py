@@ -28,6 +28,7 @@ class Committed:
     incident: str
     severity: str
     status: Status
+    reopened: int
     joined: tuple[str, ...]
     queued_pages: tuple[tuple[str, PageKind], ...]
     """Deduplication key and kind of each."""
@@ -103,6 +104,14 @@ class Paused:
     """The kill switch was thrown: on, or off."""
 
     on: bool
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reloaded:
+    """A policy is the newest from now on; ``forbidden``: the targets that nobody may touch under it."""
+
+    forbidden: frozenset[str]
     at: float
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from remediator.core.cluster import (
@@ -233,6 +233,19 @@ class SimPorts:
             self._cluster.apply(change, fence, asked_at, frozen)
         except Fenced:
             return  # that is what the epoch is for
+
+
+class SimMetrics:
+    """A Prometheus that knows one metric: ``broken{service="x"}`` is 1 while x is."""
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+
+    async def query(self, promql: str) -> tuple[tuple[Mapping[str, str], float], ...]:
+        """As ``core.plugins.Metrics`` says."""
+        name = promql.partition('"')[2].rstrip('"}')
+        machine = self._cluster.machines.get(f"sim/deployment/{name}")
+        return () if machine is None else (({"service": name}, float(machine.broken)),)
 
 
 class SimPager:

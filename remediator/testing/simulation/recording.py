@@ -44,6 +44,7 @@ class RecordingStore(MemoryStore):
                     incident=after.id,
                     severity=after.severity,
                     status=after.status,
+                    reopened=after.reopened,
                     joined=tuple(alert.fingerprint for alert in commit.decision.join),
                     queued_pages=tuple(
                         (m.dedup_key, m.kind) for m in commit.decision.messages if isinstance(m, Page)

@@ -20,7 +20,7 @@ TELLING = frozenset(
     (
         *("admit", "commit", "settle", "bury", "append", "load"),
         *("acquire", "holds", "use_limits", "intend"),
-        *("claim", "apply", "dry_run", "send"),
+        *("claim", "apply", "dry_run", "send", "query"),
     )
 )
 """Calls at which faults are most instructive; the others are mostly idle polling."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from remediator.core.store import IncidentFilter
 from remediator.testing.simulation.checker import violations
 from remediator.testing.simulation.history import Changed, Committed, Died, PagerGot
-from remediator.testing.simulation.virtual import VirtualLoop
 from remediator.testing.simulation.world import World
+from remediator.testing.virtual import VirtualLoop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

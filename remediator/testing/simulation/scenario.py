@@ -20,20 +20,28 @@ from remediator.core.policies import (
     PageNow,
     PageUnlessVerified,
     Policy,
+    QueryBound,
+    Raise,
+    RaiseCondition,
     Rate,
     RateLimits,
     Rule,
     Runbook,
     Service,
+    ServicesAffected,
     Severity,
     Step,
+    StillOpen,
     WorkloadRef,
 )
 from remediator.core.times import MINUTE, SECOND, Millis, Stamp
+from remediator.policy.rendering import render_runbook
+from remediator.testing.simulation.reloads import draw_swaps, draw_variant
 
 BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
 DEADLINE = 2 * MINUTE
+STORMY_UNTIL = 330.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +64,9 @@ class Scenario:
     """Everything about one run that is not chance on the way."""
 
     policy: Policy
+    variant: Policy
+    swaps: tuple[float, ...]
+    """When the other of the two policies is loaded."""
     outages: tuple[Outage, ...]
     replicas: int
     pauses: tuple[tuple[float, float], ...]
@@ -90,13 +101,16 @@ def draw_scenario(rng: Random) -> Scenario:
     pauses = tuple(
         (start := rng.uniform(5, 200), start + rng.uniform(20, 60)) for _ in range(rng.choice([0, 0, 1]))
     )
+    policy = _policy(services, severities, rng)
     return Scenario(
-        policy=_policy(services, severities, rng),
+        policy=policy,
+        variant=draw_variant(policy, rng),
+        swaps=draw_swaps(rng, STORMY_UNTIL),
         outages=tuple(outages),
         replicas=rng.randint(1, 3),
         pauses=pauses,
-        stormy_until=330.0,
-        ends_at=330.0 + 420.0,
+        stormy_until=STORMY_UNTIL,
+        ends_at=STORMY_UNTIL + 420.0,
     )
 
 
@@ -136,8 +150,13 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
     )
     named = [
         Severity(name="SEV-1", page=PageNow(), escalation="all"),
-        Severity(name="SEV-2", page=PageUnlessVerified(within=Millis(DEADLINE)), escalation="all"),
-        Severity(name="SEV-3", page=PageNever()),
+        Severity(
+            name="SEV-2",
+            page=PageUnlessVerified(within=Millis(DEADLINE)),
+            escalation="all",
+            raises=_raises("SEV-1", rng),
+        ),
+        Severity(name="SEV-3", page=PageNever(), raises=_raises("SEV-2", rng)),
     ]
     return Policy(
         severities={severity.name: severity for severity in named},
@@ -163,7 +182,16 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         channels={n: ChannelSpec(name=n, kind="pagerduty") for n in ("oncall", "manager", "operator")},
         operator=("operator",),
         digest="simulated",
+        render=render_runbook,
     )
+
+
+def _raises(to: str, rng: Random) -> tuple[Raise, ...]:
+    """None, by time alone, or by what is seen as well."""
+    still = Raise(to=to, when=StillOpen(after=Millis(rng.choice([20, 60, 100]) * SECOND)))
+    query = QueryBound(promql='broken{service="{{ service.name }}"}', above=0.5)
+    seen: tuple[RaiseCondition, ...] = (query, ServicesAffected(at_least=2))
+    return rng.choice([(), (still,), (still, Raise(to=to, when=rng.choice(seen)))])
 
 
 def stamp(at: float) -> Stamp:

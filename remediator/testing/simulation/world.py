@@ -12,7 +12,7 @@ from remediator.core.classify import Classifier, Match
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
-from remediator.core.plugins import Channel
+from remediator.core.plugins import Channel, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Service, WorkloadRef
 from remediator.core.store import Store
 from remediator.core.verdicts import Verdict
@@ -23,11 +23,13 @@ from remediator.testing.simulation.bugs import (
     LooksThenTakes,
     PagesFirst,
     PopsThenTells,
+    forget_raises,
 )
-from remediator.testing.simulation.history import Answered, History
+from remediator.testing.simulation.history import Answered, History, Reloaded
 from remediator.testing.simulation.machines import Machine
-from remediator.testing.simulation.peers import SimCluster, SimPager, SimPorts
+from remediator.testing.simulation.peers import SimCluster, SimMetrics, SimPager, SimPorts
 from remediator.testing.simulation.recording import RecordingStore
+from remediator.testing.simulation.reloads import forbidden_targets
 from remediator.testing.simulation.replica import Chaos, Gate, Replica
 from remediator.testing.simulation.scenario import BASE, Outage, Scenario, draw_scenario, make_alert
 from remediator.workers.crew import Crew, Ports
@@ -81,7 +83,10 @@ class World:
         self.store = RecordingStore(lambda: int((BASE + loop.time()) * 1000), self.history, self._health_of)
         self.cluster = SimCluster(self.history, self._healed, fences=bug != "lease-without-epoch")
         self.pager = SimPager(self.history, Random(seed + 1), lambda: self.chaos.error)
-        self.rules = Classifier(self.scenario.policy)
+        policies = [self.scenario.policy, self.scenario.variant]
+        if bug == "raises-forgotten":
+            policies = list(map(forget_raises, policies))
+        self.rules, self._other_rules = map(Classifier, policies)
         self.replicas: list[Replica] = []
         self.journeys: dict[str, Journey] = {}
         self._births = 0
@@ -119,12 +124,13 @@ class World:
                 intake=store,
                 runtime=replica,
                 observer=self.observer,
-                rules=lambda: self.rules,
+                rules=self._rules(),
                 channel=channel,
                 reader=cast(ClusterReader, Gate(replica, "cluster", sim)),
                 executor=cast(Executor, Gate(replica, "cluster", sim)),
                 ceiling=Mode.AUTO,
                 replica=replica.name,
+                metrics=cast(Metrics, Gate(replica, "prometheus", SimMetrics(self.cluster))),
             ),
             journey=self._journey_class(),
         )
@@ -133,6 +139,10 @@ class World:
         self.journeys[replica.name] = crew.journey
         for name, duty in crew.duties().items():
             replica.spawn(_forever(duty), name)
+
+    def _rules(self) -> Callable[[], Classifier]:
+        born_with = self.rules
+        return (lambda: born_with) if self.bug == "policy-of-birth" else (lambda: self.rules)
 
     def _store_of(self, replica: Replica) -> object:
         if self.bug == "limit-outside-the-script":
@@ -229,6 +239,13 @@ class World:
         await asyncio.sleep(end - start)
         await self.store.resume()
 
+    async def _swap_policies(self, at: float) -> None:
+        """Every replica finds the new files, and goes by them."""
+        await asyncio.sleep(at)
+        self.rules, self._other_rules = self._other_rules, self.rules
+        forbidden = forbidden_targets(self.rules.policy)
+        self.history.add(Reloaded(forbidden=forbidden, at=self.history.now()))
+
     # --- the run ---
 
     async def run(self) -> History:
@@ -243,6 +260,8 @@ class World:
         self._background_task(self._resurrect())
         for outage in self.scenario.outages:
             self._background_task(self._outage(outage))
+        for at in self.scenario.swaps:
+            self._background_task(self._swap_policies(at))
         for start, end in self.scenario.pauses:
             self._background_task(self._throw_switch(start, end))
         await asyncio.sleep(self.scenario.stormy_until)

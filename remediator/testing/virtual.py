@@ -48,3 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds."""
         return self._virtual.now
+
+    def jump(self, to: float) -> None:
+        """Move the clock there at once. Only for who knows that nothing is due before."""
+        self._virtual.now = max(to, self._virtual.now)

@@ -1,0 +1,54 @@
+"""Findings for a person at a terminal: the line that is meant, and a mark under the place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from remediator.cli.output import STYLES, finding_line
+from remediator.policy.codes import CODES
+from remediator.policy.findings import Finding
+
+WIDEST = 100
+"""Characters of a line that are shown; of a longer one those around the place."""
+BEFORE = 60
+
+_TELLING = re.compile(r"pass|token|secret|key|auth|cookie|credential|://[^/\s]*@", re.IGNORECASE)
+"""Lines that may hold a secret are not repeated, whatever is wrong with them."""
+_UNPRINTABLE = re.compile("[^\\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def say_findings(out: Console, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
+    """A line for each; on a terminal with the source below it, and the code leading to its page."""
+    lines: dict[str, Sequence[str]] = {}
+    for finding in findings:
+        line = finding_line(finding)
+        if out.is_terminal and (code := CODES.get(finding.code)) is not None:
+            line.stylize(f"link {code.link}", len(line) - len(finding.code) - 1, len(line) - 1)
+        out.print(line)
+        if out.is_terminal and finding.path in texts:
+            if finding.path not in lines:
+                lines[finding.path] = texts[finding.path].split("\n")
+            for shown in _source(finding, lines[finding.path]):
+                out.print(shown)
+
+
+def _source(finding: Finding, lines: Sequence[str]) -> Iterator[Text]:
+    """The line that is meant and a caret; nothing when it may hold a secret, or there is none."""
+    if finding.line > len(lines):
+        return
+    line = lines[finding.line - 1].rstrip("\r")
+    if not line.strip() or finding.code in ("P019", "B211") or _TELLING.search(line):
+        return
+    start = 0 if len(line) <= WIDEST else max(0, min(finding.column - BEFORE, len(line) - WIDEST))
+    shown = _UNPRINTABLE.sub(" ", line[start : start + WIDEST])
+    before = shown[: finding.column - 1 - start]
+    number = f"{finding.line:>6} "
+    yield Text.assemble((f"{number}| ", "dim"), shown)
+    yield Text.assemble(
+        (f"{' ' * len(number)}| ", "dim"), " " * cell_len(before), ("^", STYLES[finding.level])
+    )

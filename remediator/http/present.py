@@ -1,0 +1,186 @@
+"""How the world looks to an explanation that the running daemon gives: it takes and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from remediator.actions import ACTIONS
+from remediator.core.alerts import Alert, AlertStatus
+from remediator.core.classify import Match
+from remediator.core.cluster import (
+    Budget,
+    Change,
+    ClusterReader,
+    Need,
+    Pod,
+    Snapshot,
+    Workload,
+    read_snapshot,
+)
+from remediator.core.errors import Refused
+from remediator.core.journal import CheckResult
+from remediator.core.plugins import Metrics
+from remediator.core.policies import Policy, Scope, WorkloadRef
+from remediator.core.raising import Watched
+from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, Pause
+from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
+from remediator.core.weighing import Scales, weigh
+from remediator.guards.target import static_objection
+from remediator.policy.foresee import Standing
+from remediator.policy.remedies import NOBODY
+
+MOST_TARGETS = 50
+"""Workloads that are looked at for one notification; of the others is told what the policy says."""
+MOST_WEIGHED = 20
+"""Incidents whose conditions are looked at for one notification."""
+WEIGH_WITHIN = 10.0
+"""Seconds for the conditions of one of them."""
+
+
+class PresentStore(IncidentStore, GuardStore, Protocol):
+    """What is asked of the store."""
+
+
+class Now:
+    """``policy.present.Present`` for one request: everything is read once."""
+
+    live = True
+
+    def __init__(
+        self,
+        *,
+        store: PresentStore,
+        reader: ClusterReader | None,
+        metrics: Metrics | None,
+        policy: Policy,
+        clock_trouble: Callable[[], str | None],
+    ) -> None:
+        self.store, self.clock_trouble = store, clock_trouble
+        self._reader, self._metrics, self._policy = reader, metrics, policy
+        self._seen: dict[str, Workload] = {}
+        self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot] = {}
+        self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
+
+    async def standing(self, alert: Alert, match: Match) -> Standing:
+        """As the Protocol says."""
+        if alert.status is AlertStatus.RESOLVED:
+            _, homes = await self.store.route((), [alert.fingerprint])
+            incident = homes.get(alert.fingerprint)
+        else:
+            pointers, _ = await self.store.route([match.group], ())
+            incident = pointers.get(match.group)
+        loaded = await self.store.load(incident, [alert.fingerprint])
+        return Standing(at=loaded.at, incident=loaded.incident, facts=loaded.facts)
+
+    def ports(self, request: ChangeRequest) -> ReadOnly:
+        """As the Protocol says."""
+        return ReadOnly(self, request)
+
+    async def planned(self, request: ChangeRequest) -> tuple[Sequence[Change], Snapshot]:
+        """As the Protocol says. What must not be touched is not looked at."""
+        action, target = ACTIONS.get(request.step.action), request.target
+        if objection := static_objection(request.incident.service, target, self._policy.guards):
+            raise Refused(objection)
+        if action is None or target is None:
+            raise Refused(f"this version does not know action {request.step.action}")
+        params = action.params.model_validate(dict(request.step.params))
+        seen = await self._snapshot(target, action.needs)
+        try:
+            return action.plan(params, seen, at=request.at), seen
+        except Refused as error:
+            raise Pointless(str(error)) from error
+
+    async def weigh(self, conditions: Sequence[Watched], scope: Scope) -> Sequence[CheckResult]:
+        """As the Protocol says."""
+        key = (scope.incident, scope.severity, scope.service, *conditions)
+        if key not in self._weighed:
+            if len(self._weighed) >= MOST_WEIGHED:
+                raise NotAskedError
+            scales = Scales(metrics=self._metrics, services=self.store.open_services)
+            try:
+                async with asyncio.timeout(WEIGH_WITHIN):
+                    self._weighed[key] = await weigh(conditions, scope, self._policy, scales)
+            except TimeoutError:
+                late = CheckResult(holds=None, observed=f"no answer within {WEIGH_WITHIN:.0f}s")
+                self._weighed[key] = (late,) * len(conditions)
+        return self._weighed[key]
+
+    @property
+    def reader(self) -> ClusterReader:
+        """The cluster. Raises Refused where there is none."""
+        if self._reader is None:
+            raise Refused("no cluster is configured; set REMEDIATOR_KUBECONFIG or run inside a cluster")
+        return self._reader
+
+    async def workload(self, target: WorkloadRef) -> Workload:
+        """The target as it is now; the same for everybody who asks in this request."""
+        if target.path not in self._seen:
+            reader = self.reader
+            if len(self._seen) >= MOST_TARGETS:
+                raise NotAskedError
+            self._seen[target.path] = await reader.workload(target)
+        return self._seen[target.path]
+
+    async def _snapshot(self, target: WorkloadRef, needs: frozenset[Need]) -> Snapshot:
+        key = (target.path, needs)
+        if key not in self._snapshots:
+            self._snapshots[key] = await read_snapshot(self.reader, await self.workload(target), needs)
+        return self._snapshots[key]
+
+    async def pods(self, target: WorkloadRef) -> Sequence[Pod]:
+        """The target's pods."""
+        return (await self._snapshot(target, frozenset({Need.PODS}))).pods
+
+
+class ReadOnly:
+    """``core.verdicts.GuardPorts`` for questions. What can only be known when acting raises NotAskedError."""
+
+    def __init__(self, now: Now, request: ChangeRequest) -> None:
+        self._now, self._request = now, request
+
+    async def paused(self) -> Pause | None:
+        """The kill switch."""
+        return await self._now.store.paused()
+
+    def clock_trouble(self) -> str | None:
+        """Why the store's clock is not to be trusted now."""
+        return self._now.clock_trouble()
+
+    async def firing(self) -> int:
+        """With the alert that is explained. Without an incident there are none that could be counted."""
+        incident = self._request.incident
+        if incident.id == NOBODY:
+            raise NotAskedError
+        return incident.firing_by_rule.get(self._request.attempt.rule, 0)
+
+    async def workload(self, target: WorkloadRef) -> Workload:
+        """The target as it is now."""
+        return await self._now.workload(target)
+
+    async def plan(self) -> Sequence[Change]:
+        """The changes that the first step asks for, as the target is now."""
+        return (await self._now.planned(self._request))[0]
+
+    async def pods(self) -> Sequence[Pod]:
+        """The target's pods as they are now."""
+        target = self._request.target
+        return () if target is None else await self._now.pods(target)
+
+    async def budgets(self) -> Sequence[Budget]:
+        """The disruption budgets over them."""
+        target = self._request.target
+        return () if target is None else await self._now.reader.budgets(await self._now.workload(target))
+
+    async def lease(self, target: str) -> Lease | str:
+        """Asking takes it, and whoever works on the target now would lose time."""
+        raise NotAskedError
+
+    async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """How the limits stand; none is taken."""
+        return await self._now.store.use_limits(limits, member, take=False)
+
+    async def dry_run(self) -> Sequence[str]:
+        """The server is asked when it is this runbook's turn."""
+        raise NotAskedError

@@ -1,0 +1,219 @@
+"""Lints that ask Prometheus: whether what the policies rely on is there. ``check --live`` runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from remediator.core.errors import RemediatorError, Retryable
+from remediator.core.policies import Check, QueryBound, Rule, Runbook, Scope
+from remediator.core.samples import AlertingRule
+from remediator.core.templated import Escape
+from remediator.core.text import plain
+from remediator.core.times import format_duration
+from remediator.policy.findings import Spot, suggestion
+from remediator.policy.lint_view import Note, View
+from remediator.policy.nodes import Scalar
+from remediator.policy.placing import compile_placed
+from remediator.policy.rendering import values_of
+from remediator.policy.shapes import possible_values
+from remediator.policy.templates import TemplateRefused
+
+MOST_SERVICES = 10
+"""Of the catalog, for which one template is tried."""
+MOST_QUERIES = 500
+"""In one run."""
+SHOWN = 3
+
+
+class PrometheusApi(Protocol):
+    """What is asked of Prometheus. Raises Refused and Retryable."""
+
+    async def query(self, promql: str) -> tuple[tuple[Mapping[str, str], float], ...]:
+        """The samples of an instant query."""
+
+    async def alerting_rules(self) -> tuple[AlertingRule, ...]:
+        """Every alerting rule that it knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A query as written, and as rendered for each service. ``may_be_empty``: no series is an answer, too."""
+
+    at: Spot
+    rendered: Mapping[str, str]
+    may_be_empty: bool = False
+
+
+async def ask_prometheus(view: View, api: PrometheusApi) -> tuple[Note, ...]:
+    """L900 to L905. When Prometheus cannot be asked at all, that is the only finding."""
+    try:
+        await api.query("vector(1)")
+        known = await api.alerting_rules()
+    except RemediatorError as error:
+        return (Note(at=_beginning(view), code="L900", message=plain(f"nothing was asked: {error}", 400)),)
+    asked = _bounded(queries(view))
+    answers = await asyncio.gather(*(_try(each, api) for each in asked))
+    return (*(note for notes in answers for note in notes), *alert_names(view, known), *timings(view, known))
+
+
+def _beginning(view: View) -> Spot:
+    return Spot(path=view.draft.documents[0].at.path if view.draft.documents else ".")
+
+
+def _bounded(asked: Iterable[Asked]) -> list[Asked]:
+    taken: list[Asked] = []
+    left = MOST_QUERIES
+    for each in asked:
+        left -= len(each.rendered)
+        if left < 0:
+            break
+        taken.append(each)
+    return taken
+
+
+async def _try(asked: Asked, api: PrometheusApi) -> list[Note]:
+    empty: list[str] = []
+    for service, query in asked.rendered.items():
+        try:
+            if not await api.query(query) and not asked.may_be_empty:
+                empty.append(service)
+        except RemediatorError as error:
+            code = "L900" if isinstance(error, Retryable) else "L902"
+            return [Note(at=asked.at, code=code, message=plain(f"{error}{_for([service])}", 400))]
+    if not empty:
+        return []
+    text = (
+        f"the query gives no series now{_for(empty)}; look at names and labels in it, or at what is scraped"
+    )
+    return [Note(at=asked.at, code="L901", message=text)]
+
+
+def _for(services: list[str]) -> str:
+    named = [service for service in services if service]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    return f" for {', '.join(named[:SHOWN])}{more}" if named else ""
+
+
+def queries(view: View) -> Iterator[Asked]:
+    """Every query that the policies hold, each rendered for the services that it can be asked for."""
+    for name, runbook in view.policy.runbooks.items():
+        rules = view.rules_of.get(name, ())
+        for keys, query, may_be_empty in _in_runbook(runbook):
+            at = view.spot("runbooks", name, *keys)
+            yield Asked(at=at, rendered=_rendered(view, query, rules), may_be_empty=may_be_empty)
+    for rule in view.policy.rules:
+        for number, each in enumerate(rule.raises):
+            if isinstance(each.when, QueryBound):
+                at = _condition(view, ("rules", rule.name), number)
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, (rule,)))
+    for name, severity in view.policy.severities.items():
+        rules = tuple(rule for rule in view.policy.rules if rule.severity == name)
+        for number, each in enumerate(severity.raises):
+            if isinstance(each.when, QueryBound):
+                at = _condition(view, ("severities", name), number)
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, rules))
+    for name in view.policy.services:
+        errors = view.node("services", name, "slo", "errors")
+        if isinstance(errors, Scalar):
+            yield Asked(at=errors.at, rendered={"": errors.text})
+
+
+def _in_runbook(runbook: Runbook) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+    checks: list[tuple[tuple[str, ...], Check]] = [
+        (("verify", str(number), "promql"), check) for number, check in enumerate(runbook.verify)
+    ]
+    checks += [
+        (("steps", str(number), "wait", "for", "promql"), step.wait)
+        for number, step in enumerate(runbook.steps)
+        if step.wait is not None
+    ]
+    for keys, check in checks:
+        if check.check == "promql":
+            yield (*keys, "query"), str(check.params["query"]), "absent" in check.params
+    for number, look in enumerate(runbook.diagnose):
+        if look.diagnosis == "promql":
+            yield ("diagnose", str(number), "promql", "query"), str(look.params["query"]), False
+
+
+def _condition(view: View, holder: tuple[str, str], number: int) -> Spot:
+    """Where the query of a raise stands: ``raise`` may be a list or a single one."""
+    keys = ("raise", str(number)) if view.node(*holder, "raise", str(number)) else ("raise",)
+    return view.spot(*holder, *keys, "when", "promql")
+
+
+def _rendered(view: View, source: str, rules: Iterable[Rule]) -> Mapping[str, str]:
+    """The query by the service that it is asked for; nothing when no service of the catalog can use it."""
+    try:
+        template = compile_placed(source, Escape.PROMQL)
+    except TemplateRefused:
+        return {}
+    if not template.reads:
+        return {"": source}
+    found: dict[str, str] = {}
+    for rule in rules:
+        for name in view.selection(rule).names:
+            if len(found) >= MOST_SERVICES:
+                return found
+            entry = view.policy.services[name]
+            scope = Scope(incident="2026-01-01-0000-live", severity=rule.severity, service=name, entry=entry)
+            try:
+                found.setdefault(name, template.render(values_of(scope)))
+            except TemplateRefused:
+                continue  # an attempt would be blocked and say why
+    return found
+
+
+def alert_names(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
+    """L903: a rule whose alerts no alerting rule of this Prometheus makes."""
+    names = {each.name for each in known}
+    for rule in view.policy.rules:
+        wanted = possible_values(rule.matchers, "alertname")
+        if wanted and names.isdisjoint(wanted):
+            shown = " or ".join(f"'{plain(name, 60)}'" for name in sorted(wanted)[:SHOWN])
+            hint = suggestion(min(wanted), names, otherwise="it has, for instance: ")
+            text = (
+                f"no alerting rule of Prometheus is named {shown}: rule '{rule.name}' may never match; {hint}"
+            )
+            yield Note(at=view.spot("rules", rule.name, "match"), code="L903", message=text)
+
+
+def timings(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
+    """L904 and L905: what a runbook waits for, against what the alerts of its rules wait for themselves."""
+    by_name: dict[str, list[AlertingRule]] = defaultdict(list)
+    for each in known:
+        by_name[each.name].append(each)
+    for name, runbook in view.policy.runbooks.items():
+        alerts = [
+            alert
+            for rule in view.rules_of.get(name, ())
+            for wanted in sorted(possible_values(rule.matchers, "alertname") or ())
+            for alert in by_name.get(wanted, ())
+        ]
+        if not alerts:
+            continue
+        yield from _kept_firing(view, runbook, max(alerts, key=lambda each: each.keeps))
+        slowest = max(alerts, key=lambda each: each.waits)
+        if slowest.waits > runbook.limits.cooldown:
+            text = (
+                f"the cooldown of {format_duration(runbook.limits.cooldown)} is over before {slowest.name} "
+                f"can fire again: Prometheus waits {format_duration(slowest.waits)} first (for:); make it "
+                "longer"
+            )
+            written = ["limits", "cooldown"] if view.node("runbooks", name, "limits", "cooldown") else []
+            yield Note(at=view.spot("runbooks", name, *written), code="L905", message=text)
+
+
+def _kept_firing(view: View, runbook: Runbook, alert: AlertingRule) -> Iterator[Note]:
+    for number, check in enumerate(runbook.verify):
+        if check.check == "alert" and alert.keeps >= check.within:
+            text = (
+                f"{alert.name} fires on for {format_duration(alert.keeps)} after its condition has gone "
+                f"(keep_firing_for), but is waited for only {format_duration(check.within)}: that is never "
+                "proven; wait longer"
+            )
+            at = view.spot("runbooks", runbook.name, "verify", str(number), "alert")
+            yield Note(at=at, code="L904", message=text)

@@ -1,0 +1,170 @@
+"""Lints of runbooks: whether what they prove is proven, and whether their limits limit anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from remediator.core.policies import Check, Runbook
+from remediator.core.probing import authority, template_authority
+from remediator.core.times import MINUTE, format_duration
+from remediator.policy.findings import Spot
+from remediator.policy.lint_view import Note, View
+from remediator.policy.nodes import Items, Scalar, Table
+
+OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
+"""Checks that say how the change itself went, not whether the trouble is over."""
+ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
+"""Actions that replace pods one by one: those of before stay ready until the new ones are."""
+NO_INVERSE = frozenset(("restart", "delete_pod", "evict_pod", "exec", "job", "http"))
+CHANGES_NOTHING = frozenset(("wait", "pause"))
+GROUP_INTERVAL = 5 * MINUTE
+"""After which Alertmanager tells of changes in a group, unless it is configured otherwise. How often it
+repeats what it told (4h) does not count here: a repetition is the same episode and starts nothing."""
+
+
+def unproven_runbooks(view: View) -> Iterator[Note]:
+    """B202 and B203: runbooks whose success is not verified, or only by what the step itself controls."""
+    for name, runbook in view.policy.runbooks.items():
+        foreign = _foreign_probes(runbook, view)
+        proofs = [
+            check for check in runbook.verify if check.check not in OWN_SIGNALS and check not in foreign
+        ]
+        if not runbook.verify:
+            text = (
+                f"runbook '{name}' has no verify: success must be proven; add "
+                "verify: [{alert: {state: resolved, within: 10m}}]"
+            )
+            yield Note(at=view.spot("runbooks", name), code="B202", message=text)
+        elif not proofs:
+            own = sorted({check.check for check in runbook.verify if check not in foreign})
+            what = [f"{' and '.join(own)}, which its own steps control"] if own else []
+            what += ["http of another service"] if foreign else []
+            text = (
+                f"runbook '{name}' is verified by {', and by '.join(what)}; add alert: {{state: resolved, "
+                "within: 10m}"
+            )
+            text = text.replace(", which", " alone, which") if own else text
+            yield Note(at=view.spot("runbooks", name, "verify"), code="B203", message=text)
+
+
+def _foreign_probes(runbook: Runbook, view: View) -> list[Check]:
+    """The checks ``http`` that ask none of the services which the runbook is for."""
+    rules = view.rules_of.get(runbook.name, ())
+    names = {name for rule in rules for name in view.selection(rule).names}
+    own = {authority(health) for name in names if (health := view.policy.services[name].health) is not None}
+    return [
+        check
+        for check in runbook.verify
+        if check.check == "http"
+        and own
+        and isinstance(url := check.params.get("url"), str)
+        and template_authority(url) not in own
+    ]
+
+
+def impossible_checks(view: View) -> Iterator[Note]:
+    """B204: a check that must hold for longer than it is waited for."""
+    for name, runbook in view.policy.runbooks.items():
+        asked = [
+            (("verify", str(number), check.check), check, "within")
+            for number, check in enumerate(runbook.verify)
+        ]
+        asked += [
+            (("steps", str(number), "wait"), step.wait, "timeout")
+            for number, step in enumerate(runbook.steps)
+            if step.wait is not None
+        ]
+        for where, check, bound in asked:
+            if check.stable >= check.within:
+                text = (
+                    f"{check.check} must hold for {format_duration(check.stable)} but is waited for only "
+                    f"{format_duration(check.within)}; make {bound} longer than for"
+                )
+                at = view.spot("runbooks", name, *where)
+                yield Note(at=at, code="B204", message=text)
+
+
+def checks_that_hold_at_once(view: View) -> Iterator[Note]:
+    """B207: pods that a rollout has not replaced yet are ready, and prove nothing of the new ones."""
+    for name, runbook in view.policy.runbooks.items():
+        rolling = ""
+        for number, step in enumerate(runbook.steps):
+            if step.action in ROLLING:
+                rolling = step.action
+            elif step.wait is not None and rolling:
+                if step.wait.check == "rollout" or step.wait.stable:
+                    rolling = ""
+                elif step.wait.check in OWN_SIGNALS:
+                    yield _at_once(view, name, ("steps", str(number), "wait"), step.wait, rolling)
+        kinds = {check.check for check in runbook.verify}
+        if rolling and "rollout" not in kinds and not kinds <= OWN_SIGNALS:  # which B203 tells
+            for number, check in enumerate(runbook.verify):
+                if check.check in OWN_SIGNALS and not check.stable:
+                    yield _at_once(view, name, ("verify", str(number), check.check), check, rolling)
+
+
+def _at_once(view: View, name: str, where: tuple[str, ...], check: Check, action: str) -> Note:
+    text = (
+        f"{check.check} may hold at once after {action}, while the pods of before are still there; wait for "
+        "rollout as well, or say for how long it must hold: for: 1m"
+    )
+    return Note(at=view.spot("runbooks", name, *where), code="B207", message=text)
+
+
+def short_cooldowns(view: View) -> Iterator[Note]:
+    """B208: cooldowns that are over before the outage can be told again."""
+    for name, runbook in view.policy.runbooks.items():
+        cooldown = runbook.limits.cooldown
+        rule = max(view.rules_of.get(name, ()), key=lambda each: each.hold, default=None)
+        if rule is not None and rule.hold > cooldown:
+            why = f"rule '{rule.name}' holds for {format_duration(rule.hold)} before it acts again"
+        elif cooldown < GROUP_INTERVAL:
+            usual = format_duration(GROUP_INTERVAL)
+            why = f"Alertmanager tells of changes every {usual} unless its group_interval says otherwise"
+        else:
+            continue
+        text = (
+            f"the cooldown of {format_duration(cooldown)} is over before the same outage can come back: "
+            f"{why}; make it longer"
+        )
+        yield Note(at=_limit(view, name, "cooldown"), code="B208", message=text)
+
+
+def idle_attempts(view: View) -> Iterator[Note]:
+    """B209: with that cooldown, so many attempts never begin within the window."""
+    for name, runbook in view.policy.runbooks.items():
+        limits = runbook.limits
+        if limits.attempts > 1 and (limits.attempts - 1) * limits.cooldown >= limits.per:
+            text = (
+                f"{limits.attempts} attempts never begin within {format_duration(limits.per)} when "
+                f"{format_duration(limits.cooldown)} lie between two; allow fewer, or count over longer"
+            )
+            yield Note(at=_limit(view, name, "attempts"), code="B209", message=text)
+
+
+def _limit(view: View, name: str, key: str) -> Spot:
+    """Where a limit stands; else where the limits do, or the runbook's name."""
+    written = view.node("runbooks", name, "limits", key) is not None
+    return view.spot("runbooks", name, "limits", *([key] if written else []))
+
+
+def undo_of_nothing(view: View) -> Iterator[Note]:
+    """B210: something is to be undone on failure, and nothing can be."""
+    for name in view.draft.runbooks.items:
+        undo, steps = view.node("runbooks", name, "undo"), view.node("runbooks", name, "steps")
+        if not (isinstance(undo, Scalar) and undo.text == "on_failure" and isinstance(steps, Items)):
+            continue
+        actions = [
+            each.entries[0].key.text for each in steps.items if isinstance(each, Table) and each.entries
+        ]
+        changing = [action for action in actions if action not in CHANGES_NOTHING]
+        if changing and NO_INVERSE.issuperset(changing):
+            shown = " and ".join(dict.fromkeys(changing))
+            text = f"nothing can be undone: {shown} cannot be taken back; write undo: never"
+            yield Note(at=undo.at, code="B210", message=text)
+
+
+def verification_window(runbook: Runbook) -> int:
+    """The longest it can take to know, in milliseconds: waits follow each other, checks go side by side."""
+    waits = sum(step.wait.within for step in runbook.steps if step.wait is not None)
+    return waits + max((check.within for check in runbook.verify), default=0)

@@ -1,0 +1,193 @@
+"""What a backtest found, as values: the same for the terminal, for Markdown and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from remediator.core.times import Instant, format_instant
+from remediator.rehearsal.backtest.tally import Example
+
+SCHEMA = 1
+"""Grows when a program that reads the JSON could misunderstand it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadLines:
+    """What was read. ``unreadable``: where the first of such lines stand, and what is wrong with them."""
+
+    record: str
+    begins: Instant | None
+    ends: Instant | None
+    notifications: int
+    alerts: int
+    untimed: int
+    """Notifications of which nobody noted when they came: their alerts' own times were taken."""
+    backwards: int
+    """Those that stand behind later ones; they were taken to come at once."""
+    unreadable_count: int
+    unreadable: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleRow:
+    """What came of one rule. ``attempts``: how many ended with which outcome."""
+
+    rule: str
+    severity: str
+    alerts: int
+    incidents: int
+    pages: int
+    attempts: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GuardRow:
+    """A guard that would have blocked: how many attempts, and how it put it the first time."""
+
+    guard: str
+    attempts: int
+    text: str
+    incident: str
+    at: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hour:
+    """The worst hour of something: how many, when it ended, and what it was."""
+
+    most: int
+    ended_at: Instant | None
+    names: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnmatchedRow:
+    """Alerts that no rule matches, with a rule to begin with."""
+
+    count: int
+    skeleton: str
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """What one policy made of the record."""
+
+    policy: str
+    digest: str
+    rules: tuple[RuleRow, ...]
+    dispositions: Mapping[str, int]
+    incidents: Mapping[str, int]
+    """That opened, by the severity they came to."""
+    reopened: int
+    late: Mapping[str, int]
+    """Resolved later than their severity promises, by severity."""
+    pages: Mapping[str, int]
+    """By channel."""
+    outcomes: Mapping[str, int]
+    """Of attempts."""
+    guards: tuple[GuardRow, ...]
+    worst_pages: Hour
+    worst_targets: Hour
+    unmatched: tuple[UnmatchedRow, ...]
+    unmatched_more: int
+    """Alerts of further kinds."""
+    troubles: tuple[tuple[str, int], ...]
+    """What should not happen in a replay."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoveRow:
+    """Alerts that go from one rule, and its severity, to another; None where no rule matches."""
+
+    count: int
+    rule: str | None
+    severity: str | None
+    to_rule: str | None
+    to_severity: str | None
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentRow:
+    """One incident in an example, beside its counterparts with the other policy."""
+
+    id: str
+    service: str
+    rule: str
+    severity: str
+    opened_at: Instant
+    first: Example
+    pages: tuple[str, ...]
+    attempts: tuple[str, ...]
+    other_pages: tuple[str, ...]
+    other_attempts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """How many incidents, and the first of them."""
+
+    count: int
+    first: tuple[IncidentRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What only one of the policies has; see ``comparison.Difference``."""
+
+    incidents: Rows
+    paged: Rows
+    sooner: Rows
+    attempted: Rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What would change from the current policy to the candidate."""
+
+    severity: tuple[MoveRow, ...]
+    severity_count: int
+    rule: tuple[MoveRow, ...]
+    """The rule alone."""
+    rule_count: int
+    unlisted: int
+    """Alerts of further kinds of moves."""
+    gained: Part
+    lost: Part
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changes."""
+        parts = (self.gained, self.lost)
+        counts = [rows.count for p in parts for rows in (p.incidents, p.paged, p.sooner, p.attempted)]
+        return bool(self.severity_count or self.rule_count or self.unlisted or any(counts))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Everything. ``candidate`` and ``changes`` are None where one policy was replayed alone."""
+
+    read: ReadLines
+    current: Side
+    candidate: Side | None
+    changes: Changes | None
+
+    def as_data(self) -> dict[str, object]:
+        """Plain values; times as RFC 3339."""
+        return {"version": SCHEMA, **{name: _plain(value) for name, value in asdict(self).items()}}
+
+
+_INSTANTS = frozenset(("at", "begins", "ends", "ended_at", "opened_at"))
+
+
+def _plain(value: object, name: str = "") -> object:
+    if name in _INSTANTS and isinstance(value, int):
+        return format_instant(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

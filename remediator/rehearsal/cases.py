@@ -1,0 +1,146 @@
+"""Tests of policies as values: what happens, and what is expected. ``reading`` makes them from files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from remediator.core.policies import Mode
+from remediator.core.times import Instant, Millis
+from remediator.policy.findings import Spot
+from remediator.rehearsal.script import Outcome, WorkloadFacts
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fire:
+    """Alerts fire."""
+
+    alerts: tuple[Labels, ...]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolve:
+    """Alerts fire no longer."""
+
+    alerts: tuple[Labels, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acknowledge:
+    """A person takes an incident on. ``service`` None: there is but one that is open."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Close:
+    """A person declares an incident over."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PauseAll:
+    """A person throws the kill switch."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resume:
+    """The kill switch is off again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tell:
+    """The world is another one from now on."""
+
+    said: tuple[Outcome | WorkloadFacts, ...] = ()
+    queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+Deed = Fire | Resolve | Acknowledge | Close | PauseAll | Resume | Tell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """Something happens ``at`` so many milliseconds after the test began."""
+
+    at: Millis
+    deed: Deed
+    where: Spot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedAttempt:
+    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet."""
+
+    runbook: str
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """What must be so at a moment. None: it does not matter. ``places``: where each key stands."""
+
+    at: Millis
+    where: Spot
+    places: Mapping[str, Spot] = field(default_factory=dict)
+    service: str | None = None
+    incidents: int | None = None
+    rule: str | None = None
+    severity: str | None = None
+    status: str | None = None
+    raised_to: str | None = None
+    reopened: int | None = None
+    attempts: tuple[ExpectedAttempt, ...] | None = None
+    changes: tuple[str, ...] | None = None
+    blocked_by: tuple[str, ...] | None = None
+    pages: Mapping[str, int] | None = None
+    level: int | None = None
+    timeline: tuple[str, ...] | None = None
+
+    @property
+    def about_incident(self) -> bool:
+        """Whether it says anything of one incident, rather than of how many there are and who is paged."""
+        asked = (self.rule, self.severity, self.status, self.raised_to, self.reopened, self.attempts)
+        return any(
+            each is not None for each in (*asked, self.changes, self.blocked_by, self.level, self.timeline)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One test. ``start``: None where it does not matter when it begins."""
+
+    name: str
+    where: Spot
+    moments: tuple[Moment, ...]
+    expectations: tuple[Expectation, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    workloads: tuple[WorkloadFacts, ...] = ()
+    queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    start: Instant | None = None
+    ceiling: Mode = Mode.AUTO
+
+    @property
+    def id(self) -> str:
+        """``path::name``, which ``-k`` looks at."""
+        return f"{self.where.path}::{self.name}"
+
+    @property
+    def fired(self) -> tuple[tuple[Millis, tuple[Labels, ...]], ...]:
+        """What fires in it, and when."""
+        return tuple(
+            (moment.at, moment.deed.alerts) for moment in self.moments if isinstance(moment.deed, Fire)
+        )
+
+    @property
+    def alerts(self) -> tuple[Labels, ...]:
+        """The labels of everything that fires in it."""
+        return tuple(labels for _, alerts in self.fired for labels in alerts)

@@ -1,0 +1,162 @@
+"""The cluster of a rehearsal: ``ClusterReader`` and ``Executor`` over workloads that live in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from remediator.core.cluster import (
+    Budget,
+    Change,
+    ClusterEvent,
+    Endpoints,
+    Fence,
+    Pod,
+    Revision,
+    Workload,
+)
+from remediator.core.errors import NotFound, Refused, Unknown
+from remediator.core.policies import WorkloadRef
+from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
+from remediator.rehearsal.script import Result, WorkloadFacts
+
+if TYPE_CHECKING:
+    from remediator.rehearsal.world import World
+
+
+class StagedCluster:
+    """What the daemon sees of Kubernetes, and what it does to it.
+
+    A workload that nothing is said of is, for every attempt anew, as the attempt's runbook expects it.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._machines: dict[str, Machine] = {}
+        self._expected: dict[str, str] = {}
+        """For which attempt a workload was made ready."""
+        self._facts: dict[str, WorkloadFacts] = {}
+        self._in_doubt: set[str] = set()
+        self._begun: set[str] = set()
+        self._touched: Counter[str] = Counter()
+
+    def tell(self, facts: WorkloadFacts) -> None:
+        """From now on the workload is like this."""
+        self._facts[facts.path] = facts
+        self._machines.pop(facts.path, None)
+
+    def is_told(self, ref: WorkloadRef | None) -> bool:
+        """Whether anything was said of the workload."""
+        return ref is not None and ref.path in self._facts
+
+    def touched(self, path: str) -> int:
+        """How often the workload was changed; all of them where any was told: they may be asked about."""
+        return self._touched.total() if self._facts else self._touched[path]
+
+    def machine(self, ref: WorkloadRef) -> Machine:
+        """The workload of that name. Raises NotFound."""
+        facts = self._facts.get(ref.path)
+        if facts is not None:
+            if facts.missing:
+                raise NotFound(f"{ref} does not exist")
+            return self._machines.setdefault(ref.path, told_by(facts, ref))
+        attempt = self._world.attempt()
+        name = f"{attempt[0].id}/{attempt[1].number}" if attempt is not None else ""
+        known = self._machines.get(ref.path)
+        if known is None or (name and self._expected.get(ref.path) != name):
+            if attempt is not None:
+                fresh = expected_by(attempt[1].runbook, ref)
+            else:
+                fresh = Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
+            if known is not None:
+                fresh.annotations, fresh.generation = known.annotations, known.generation
+            self._machines[ref.path], self._expected[ref.path] = fresh, name
+            return fresh
+        return known
+
+    # --- ClusterReader ---
+
+    async def workload(self, ref: WorkloadRef) -> Workload:
+        """As the Protocol says."""
+        if ref.path in self._in_doubt:
+            self._in_doubt.discard(ref.path)
+            raise Refused(f"the rehearsal lets nobody see what became of {ref}")
+        return self.machine(ref).snapshot()
+
+    async def pods(self, workload: Workload) -> tuple[Pod, ...]:
+        """As the Protocol says."""
+        return self.machine(workload.ref).list_pods(self._world.now())
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """As the Protocol says."""
+        return self.machine(workload.ref).revisions(self._world.now())
+
+    async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        """As the Protocol says."""
+        facts = self._facts.get(workload.ref.path)
+        if facts is None or facts.budget is None:
+            return ()
+        return (
+            Budget(
+                name=workload.ref.name, allowed=facts.budget, healthy=workload.ready, wanted=workload.desired
+            ),
+        )
+
+    async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
+        """Nobody tells any."""
+        return ()
+
+    async def logs(
+        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+    ) -> tuple[str, ...]:
+        """Nothing was written."""
+        return ()
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        """As many as there are ready pods of the workload of that name."""
+        for machine in self._machines.values():
+            if (machine.ref.namespace, machine.ref.name) == (namespace, service):
+                return Endpoints(ready=max(machine.pods - machine.sick, 0), not_ready=machine.sick)
+        return Endpoints(ready=HEALTHY, not_ready=0)
+
+    # --- Executor ---
+
+    async def dry_run(self, change: Change) -> None:
+        """As the Protocol says."""
+        self.machine(change.target)
+
+    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
+        """As the Protocol says."""
+        return self.machine(target).claim(fence)
+
+    async def apply(self, change: Change, fence: Fence) -> None:
+        """As the Protocol says; how it goes was said before, or it is done at once."""
+        said = self._world.step_said()
+        if said is not None:
+            if said.takes and fence.effect not in self._begun:
+                self._begun.add(fence.effect)
+                await self._world.sleep(said.takes)
+            if said.result is Result.FAILED:
+                raise Refused("the rehearsal lets it fail")
+            if said.result is Result.UNKNOWN:
+                self._in_doubt.add(change.target.path)
+                raise Unknown("the rehearsal gives no answer")
+        self.machine(change.target).apply(change, fence)
+        self._touched[change.target.path] += 1
+
+
+class WellCluster(StagedCluster):
+    """The same cluster, as it is seen by a check that holds."""
+
+    def __init__(self, staged: StagedCluster) -> None:
+        self._staged = staged
+
+    async def workload(self, ref: WorkloadRef) -> Workload:
+        """As the Protocol says."""
+        machine = self._staged.machine(ref)
+        return machine.snapshot() if machine.is_well else machine.healed()
+
+    async def endpoints(self, namespace: str, service: str) -> Endpoints:
+        """More than any check asks for."""
+        return Endpoints(ready=1000, not_ready=0)

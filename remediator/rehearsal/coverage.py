@@ -1,0 +1,250 @@
+"""What of a policy the tests put to the test: rules, steps, guards, raises, page policies and levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from remediator.core.classify import Match
+from remediator.core.decision import Decision
+from remediator.core.incident import Incident, IncidentId, Outcome
+from remediator.core.journal import Act, Acted, ActResult, Effect, Kind, Outcomes
+from remediator.core.policies import PageUnlessVerified, Policy, Raise, describe_page_policy
+from remediator.core.raising import describe_condition
+from remediator.core.times import Instant
+from remediator.guards import GUARDS
+from remediator.rehearsal.places import Places
+from remediator.rehearsal.watching import Judged, PageSent
+
+NO_CHANGE = "guards that no test can make block: a rehearsal's clock never jumps"
+UNREACHABLE = frozenset(("clock",))
+"""Guards that block for reasons which no test can bring about."""
+
+
+class Part(StrEnum):
+    """What is counted, each by itself."""
+
+    RULES = "rules"
+    STEPS = "steps"
+    VERIFICATIONS = "verifications"
+    GUARDS = "guards"
+    RAISES = "raises"
+    PAGES = "page policies"
+    LEVELS = "escalation levels"
+
+
+WHAT_COUNTS = {
+    Part.RULES: "won",
+    Part.STEPS: "performed",
+    Part.VERIFICATIONS: "verified",
+    Part.GUARDS: "blocked",
+    Part.RAISES: "raised an incident",
+    Part.PAGES: "came to pass",
+    Part.LEVELS: "reached",
+}
+
+Point = tuple[Part, str]
+"""One thing that a test can cover, by its name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncovered:
+    """Something that no test covers, and where it stands."""
+
+    name: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartCovered:
+    """How much of a part is covered."""
+
+    part: Part
+    covered: int
+    total: int
+    missing: tuple[Uncovered, ...]
+
+    @property
+    def percent(self) -> int:
+        """Whole percents, rounded down; 100 where there is nothing."""
+        return 100 * self.covered // self.total if self.total else 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """Of all parts."""
+
+    parts: tuple[PartCovered, ...]
+
+    def part(self, wanted: Part) -> PartCovered:
+        """One of them."""
+        return next(each for each in self.parts if each.part is wanted)
+
+
+@dataclass(kw_only=True)
+class Collector:
+    """``rehearsal.watching.Watcher``: what one test covers, and which objects it touches at all."""
+
+    policy: Policy
+    points: set[Point] = field(default_factory=set)
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    """Section and name of every object that had a say."""
+    _known: dict[IncidentId, Incident] = field(default_factory=dict)
+
+    def committed(self, at: Instant, decision: Decision, matches: Sequence[Match]) -> None:
+        """Rules that won, raises, and verifications that came true."""
+        for match in matches:
+            self.points.add((Part.RULES, match.rule.name))
+            self.touched.add(("rules", match.rule.name))
+        incident = decision.incident
+        if incident is None:
+            return
+        self._known[incident.id] = incident
+        self._touch(incident)
+        for entry in decision.timeline:
+            if entry.kind is Kind.ATTEMPT_ENDED and entry.data.get("outcome") == Outcome.VERIFIED:
+                self.points.add((Part.VERIFICATIONS, str(entry.data.get("runbook"))))
+            elif entry.kind is Kind.STEP and entry.data.get("action") == "wait":
+                self._waited(incident)
+            elif entry.kind is Kind.SEVERITY_RAISED and "condition" in entry.data:
+                self._raised(str(entry.data["condition"]), str(entry.data.get("severity")))
+            elif entry.kind is Kind.PAGE and entry.data.get("outcome") == "withheld":
+                self.points.add((Part.PAGES, incident.severity))
+        self._page_policy(incident)
+
+    def _touch(self, incident: Incident) -> None:
+        self.touched.add(("severities", incident.severity))
+        self.touched.add(("services", incident.service))
+        severity = self.policy.severities.get(incident.severity)
+        if severity is not None and severity.escalation is not None:
+            self.touched.add(("escalations", severity.escalation))
+        for attempt in incident.attempts:
+            self.touched.add(("runbooks", attempt.runbook.name))
+            self.touched.add(("guards", ""))
+
+    def _waited(self, incident: Incident) -> None:
+        attempt = incident.attempts[-1]
+        for number in range(attempt.step + (attempt.step < len(attempt.runbook.steps))):
+            if number < len(attempt.runbook.steps) and attempt.runbook.steps[number].wait is not None:
+                self.points.add((Part.STEPS, step_name(attempt.runbook.name, number)))
+
+    def _raised(self, condition: str, to: str) -> None:
+        for name, each in raises_of(self.policy):
+            if each.to == to and condition in (
+                describe_condition(each.when),
+                describe_condition(each.when)[:300],
+            ):
+                self.points.add((Part.RAISES, name))
+
+    def _page_policy(self, incident: Incident) -> None:
+        severity = self.policy.severities.get(incident.severity)
+        if severity is None:
+            return
+        if (
+            incident.level
+            or (isinstance(severity.page, PageUnlessVerified) and incident.verified_at is not None)
+            or (incident.resolved and not incident.level)
+        ):
+            self.points.add((Part.PAGES, severity.name))
+
+    def judged(self, judged: Judged) -> None:
+        """Guards that blocked."""
+        if not judged.verdict.allowed:
+            self.points.add((Part.GUARDS, judged.verdict.guard))
+
+    def performed(self, at: Instant, effect: Effect, outcome: Outcomes | None) -> None:
+        """Steps that were done."""
+        if isinstance(effect, Act) and isinstance(outcome, Acted) and outcome.result is ActResult.DONE:
+            incident = self._known.get(effect.incident)
+            attempt = incident.active if incident is not None else None
+            if attempt is not None:
+                self.points.add((Part.STEPS, step_name(attempt.runbook.name, effect.step)))
+
+    def paged(self, page: PageSent) -> None:
+        """Levels that were asked."""
+        incident = self._known.get(page.incident)
+        severity = self.policy.severities.get(incident.severity) if incident is not None else None
+        self.touched.add(("channels", page.channel))
+        if severity is not None and severity.escalation is not None and page.level:
+            self.points.add((Part.LEVELS, level_name(severity.escalation, page.level)))
+
+
+def step_name(runbook: str, number: int) -> str:
+    """How a step is named: ``restore-database, step 1``."""
+    return f"{runbook}, step {number + 1}"
+
+
+def level_name(escalation: str, level: int) -> str:
+    """How a level is named."""
+    return f"{escalation}, level {level}"
+
+
+def raises_of(policy: Policy) -> list[tuple[str, Raise]]:
+    """Every condition that raises an incident, by its name."""
+    owners = [(name, severity.raises) for name, severity in policy.severities.items()]
+    owners += [(f"rule {rule.name}", rule.raises) for rule in policy.rules]
+    return [
+        (f"{owner} to {each.to}: {describe_condition(each.when)}", each)
+        for owner, raises in owners
+        for each in raises
+    ]
+
+
+def measure(policy: Policy, places: Places, points: Iterable[Point]) -> Coverage:
+    """How much of the policy is among the points."""
+    found = set(points)
+    everything = _everything(policy, places)
+    return Coverage(
+        parts=tuple(
+            PartCovered(
+                part=part,
+                covered=sum((part, name) in found for name in names),
+                total=len(names),
+                missing=tuple(
+                    Uncovered(name=name, where=where)
+                    for name, where in names.items()
+                    if (part, name) not in found
+                ),
+            )
+            for part, names in everything.items()
+        )
+    )
+
+
+def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, str]]:
+    def at(section: str, name: str, *keys: str) -> str:
+        return str(places.find(section, name, *keys) or places.find(section, name) or "")
+
+    used = {name for rule in policy.rules for name in rule.runbooks}
+    books = {name: book for name, book in policy.runbooks.items() if name in used}
+    severities = {rule.severity for rule in policy.rules} | {each.to for _, each in raises_of(policy)}
+    known = {name: severity for name, severity in policy.severities.items() if name in severities}
+    asked = {severity.escalation for severity in known.values() if severity.escalation is not None}
+    return {
+        Part.RULES: {rule.name: rule.where for rule in policy.rules},
+        Part.STEPS: {
+            step_name(name, number): at("runbooks", name, "steps", str(number))
+            for name, book in books.items()
+            for number in range(len(book.steps))
+        },
+        Part.VERIFICATIONS: {
+            name: at("runbooks", name, "verify") for name, book in books.items() if book.verify
+        },
+        Part.GUARDS: {
+            guard.name: at("guards", "") for guard in GUARDS if guard.name not in UNREACHABLE and books
+        },
+        Part.RAISES: {name: each.where for name, each in raises_of(policy)},
+        Part.PAGES: {name: at("severities", name, "page") for name in known},
+        Part.LEVELS: {
+            level_name(name, level.level): at("escalations", name, str(level.level - 1))
+            for name in sorted(asked)
+            for level in policy.escalations[name].levels
+        },
+    }
+
+
+def describe_pages(policy: Policy, severity: str) -> str:
+    """``SEV-2, paged unless …``, for who reads what is not covered."""
+    known = policy.severities.get(severity)
+    return f"{severity}, {describe_page_policy(known.page)}" if known is not None else severity

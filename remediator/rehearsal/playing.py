@@ -1,0 +1,175 @@
+"""Plays one test: lets happen what it says, and looks at each moment whether all is as expected."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.classify import Classifier
+from remediator.core.incident import Incident
+from remediator.core.journal import Acknowledged, Closed
+from remediator.core.times import Instant, format_instant, parse_stamp
+from remediator.policy.findings import Spot
+from remediator.rehearsal.cases import (
+    Acknowledge,
+    Case,
+    Close,
+    Deed,
+    Expectation,
+    Fire,
+    PauseAll,
+    Resolve,
+    Resume,
+    Tell,
+)
+from remediator.rehearsal.comparing import Difference, compare
+from remediator.rehearsal.stage import START, Stage, notify
+from remediator.rehearsal.stage import Deed as StageDeed
+from remediator.rehearsal.telling import Line, tell_story
+from remediator.rehearsal.watching import Watcher
+from remediator.rehearsal.world import World
+
+PERSON = "the test"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """An expectation that did not come true. ``story``: what happened until then."""
+
+    where: Spot
+    at: int
+    differences: tuple[Difference, ...]
+    story: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Played:
+    """How a test went."""
+
+    case: Case
+    failures: tuple[Failure, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was as expected."""
+        return not self.failures
+
+
+def play(
+    case: Case, rules: Classifier, watchers: Sequence[Watcher] = (), *, first_only: bool = False
+) -> Played:
+    """One test. ``first_only``: whether it goes wrong is all that is asked."""
+    world = World(case.outcomes, workloads=case.workloads, queries=case.queries)
+    start = case.start if case.start is not None else START
+    failures: list[Failure] = []
+    with Stage(rules, world, start_at=start, ceiling=case.ceiling, watchers=watchers) as stage:
+        script = _Script(stage, start)
+        for moment in case.moments:
+            stage.call(Instant(start + moment.at), script.deed(moment.deed, moment.where))
+        for each in case.expectations:
+            stage.run_until(Instant(start + each.at))
+            if differences := (*script.stumbles(), *compare(each, case, stage, start)):
+                failures.append(_failure(each, differences, stage, start))
+                if first_only:
+                    break
+    return Played(case=case, failures=tuple(failures))
+
+
+def _failure(each: Expectation, differences: tuple[Difference, ...], stage: Stage, start: Instant) -> Failure:
+    where = next((each.places[d.key] for d in differences if d.key in each.places), each.where)
+    return Failure(
+        where=where, at=each.at, differences=differences, story=tell_story(stage, start, each.service)
+    )
+
+
+class _Script:
+    """What a test lets happen, on a stage."""
+
+    def __init__(self, stage: Stage, start: Instant) -> None:
+        self._stage, self._start = stage, start
+        self._fired: dict[Fingerprint, Instant] = {}
+        self._stumbled: list[Difference] = []
+        self._troubles = 0
+
+    def stumbles(self) -> tuple[Difference, ...]:
+        """What could not be let happen, and what the daemon stumbled over; each told once."""
+        new = self._stage.watch.troubles[self._troubles :]
+        self._troubles += len(new)
+        stumbled = (*self._stumbled, *(_stumble("a daemon that goes on", text) for text in new))
+        self._stumbled.clear()
+        return stumbled
+
+    def deed(self, deed: Deed, where: Spot) -> StageDeed:
+        """What the stage is to do."""
+        match deed:
+            case Fire() | Resolve():
+                return lambda stage: stage.receive(
+                    notify([self._alert(labels, deed) for labels in deed.alerts])
+                )
+            case Acknowledge() | Close():
+                return lambda stage: self._person(deed, where)
+            case PauseAll():
+                return lambda stage: stage.store.pause(deed.reason, PERSON, None)
+            case Resume():
+                return lambda stage: stage.store.resume()
+            case Tell():
+                return lambda stage: self._tell(deed)
+            case _:
+                assert_never(deed)
+
+    def _tell(self, deed: Tell) -> None:
+        for said in deed.said:
+            self._stage.world.tell(said)
+        for query, values in deed.queries.items():
+            self._stage.world.tell_query(query, values)
+
+    def _alert(self, labels: Mapping[str, str], deed: Fire | Resolve) -> Alert:
+        print_, now = fingerprint(labels), self._stage.now()
+        fires = isinstance(deed, Fire)
+        if fires:
+            self._fired[print_] = now
+        stamp = parse_stamp(format_instant(now))
+        return Alert(
+            fingerprint=print_,
+            status=AlertStatus.FIRING if fires else AlertStatus.RESOLVED,
+            labels=labels,
+            annotations=deed.annotations if isinstance(deed, Fire) else {},
+            starts_at=parse_stamp(format_instant(self._fired.get(print_, now))),
+            ends_at=None if fires else stamp,
+        )
+
+    def _person(self, deed: Acknowledge | Close, where: Spot) -> Awaitable[None] | None:
+        incident = self._meant(deed.service)
+        what = "acknowledged" if isinstance(deed, Acknowledge) else "closed"
+        if isinstance(incident, str):
+            self._stumbled.append(_stumble(f"an incident that is {what} at {where}", incident))
+            return None
+        event = Acknowledged(by=deed.by) if isinstance(deed, Acknowledge) else Closed(by=deed.by)
+        return self._stage.tell_incident(incident.id, event)
+
+    def _meant(self, service: str | None) -> Incident | str:
+        found = [one for one in self._stage.incidents if not one.resolved]
+        if service is not None:
+            found = [one for one in found if one.service == service]
+        if len(found) == 1:
+            return found[0]
+        whose = f" of {service}" if service is not None else ""
+        names = ", ".join(sorted(one.service for one in found))
+        return (
+            f"{len(found)} are open ({names}); name its service"
+            if found
+            else f"no incident{whose} is open then"
+        )
+
+
+def _stumble(expected: str, seen: str) -> Difference:
+    return Difference(key="at", expected=expected, seen=seen)
+
+
+def fingerprint(labels: Mapping[str, str]) -> Fingerprint:
+    """The identity of an alert: its labels."""
+    text = repr(sorted(labels.items()))
+    return Fingerprint(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16])

@@ -1,0 +1,85 @@
+"""What is said of the world of a rehearsal. Whatever is not said works at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remediator.core.times import Millis
+
+
+class Result(StrEnum):
+    """How a step goes, and what a check answers."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Hearing(StrEnum):
+    """What a channel makes of a message."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepOutcome:
+    """How a step goes: ``takes`` so long, then ``result``. ``runbook`` None: in every runbook."""
+
+    step: str
+    runbook: str | None = None
+    result: Result = Result.OK
+    takes: Millis = Millis(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOutcome:
+    """What a check answers from ``after`` on, counted from when an attempt first asks it.
+
+    Before that it answers the opposite: ``ok`` after 2m has failed until then, ``failed`` after 2m has held.
+    """
+
+    check: str
+    runbook: str | None = None
+    result: Result = Result.OK
+    after: Millis = Millis(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiagnosisOutcome:
+    """What a diagnosis finds, a line each."""
+
+    diagnosis: str
+    runbook: str | None = None
+    finds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelOutcome:
+    """What a channel makes of every message."""
+
+    channel: str
+    result: Hearing = Hearing.OK
+
+
+Outcome = StepOutcome | CheckOutcome | DiagnosisOutcome | ChannelOutcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadFacts:
+    """A workload as it is until a step changes it. Counts are pods; None: as the runbook expects it.
+
+    ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
+    so many of its pods a PodDisruptionBudget lets go.
+    """
+
+    path: str
+    """``namespace/kind/name``."""
+    replicas: int | None = None
+    ready: int | None = None
+    missing: bool = False
+    ignored: bool = False
+    paused: bool = False
+    budget: int | None = None

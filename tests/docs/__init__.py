@@ -1,0 +1,1 @@
+"""The documentation is executed: what a page shows is what happens."""
