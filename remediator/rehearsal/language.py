@@ -68,17 +68,6 @@ Queries = dict[str, Values]
 class WorkloadWords(Words):
     """A workload as it is until a step changes it."""
 
-<<<<<<< HEAD
-    workload: WorkloadText
-    namespace: Namespace | None = None
-    replicas: Count | None = None
-    ready: Count | None = None
-    missing: bool = False
-    ignored: bool = False
-    paused: bool = False
-    forbidden: bool = False
-    budget: Count | None = None
-=======
     workload: WorkloadText = Field(description="Which: its kind, a slash and its name.")
     namespace: Namespace | None = Field(
         default=None, description="Its namespace, where the catalog does not tell it."
@@ -88,10 +77,10 @@ class WorkloadWords(Words):
     missing: bool = Field(default=False, description="It is not there.")
     ignored: bool = Field(default=False, description="It has opted out, by annotation.")
     paused: bool = Field(default=False, description="Its rollouts are paused.")
+    forbidden: bool = Field(default=False, description="The daemon may not change it: the API server says no.")
     budget: Count | None = Field(
         default=None, description="How many of its pods a PodDisruptionBudget lets go."
     )
->>>>>>> schema
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
