@@ -77,7 +77,7 @@ class WorkloadWords(Words):
     missing: bool = Field(default=False, description="It is not there.")
     ignored: bool = Field(default=False, description="It has opted out, by annotation.")
     paused: bool = Field(default=False, description="Its rollouts are paused.")
-    forbidden: bool = Field(default=False, description="The daemon may not change it: the API server says no.")
+    forbidden: bool = Field(default=False, description="The API server does not let us change it.")
     budget: Count | None = Field(
         default=None, description="How many of its pods a PodDisruptionBudget lets go."
     )
