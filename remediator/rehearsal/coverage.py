@@ -17,7 +17,6 @@ from remediator.guards import GUARDS
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
-
 WAIT = "wait"
 
 
