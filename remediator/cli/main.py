@@ -48,6 +48,11 @@ COMMANDS = {
         function="explain",
         summary="What would happen to a notification, and why not something else.",
     ),
+    "test": Lazy(
+        module="remediator.cli.test",
+        function="run_tests",
+        summary="Run the policies' own tests on a virtual clock.",
+    ),
     "schema": Lazy(
         module="remediator.cli.schema",
         function="schema",

@@ -124,7 +124,9 @@ class StagedCluster:
 
     async def dry_run(self, change: Change) -> None:
         """As the Protocol says."""
-        self.machine(change.target)
+        facts = self.machine(change.target).facts
+        if facts is not None and facts.forbidden:
+            raise Refused(f"the server forbids us to {change}")
 
     async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
         """As the Protocol says."""

@@ -8,18 +8,16 @@ from enum import StrEnum
 
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
-from remediator.core.incident import Incident, IncidentId, Outcome
-from remediator.core.journal import Act, Acted, ActResult, Effect, Kind, Outcomes
-from remediator.core.policies import PageUnlessVerified, Policy, Raise, describe_page_policy
+from remediator.core.incident import Incident, IncidentId, Outcome, Phase
+from remediator.core.journal import Act, Acted, ActResult, Effect, Kind, Outcomes, Verify
+from remediator.core.policies import PageUnlessVerified, Policy, Raise
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
-NO_CHANGE = "guards that no test can make block: a rehearsal's clock never jumps"
-UNREACHABLE = frozenset(("clock",))
-"""Guards that block for reasons which no test can bring about."""
+WAIT = "wait"
 
 
 class Part(StrEnum):
@@ -91,6 +89,7 @@ class Collector:
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Section and name of every object that had a say."""
     _known: dict[IncidentId, Incident] = field(default_factory=dict)
+    _waiting: dict[IncidentId, int] = field(default_factory=dict)
 
     def committed(self, at: Instant, decision: Decision, matches: Sequence[Match]) -> None:
         """Rules that won, raises, and verifications that came true."""
@@ -105,7 +104,7 @@ class Collector:
         for entry in decision.timeline:
             if entry.kind is Kind.ATTEMPT_ENDED and entry.data.get("outcome") == Outcome.VERIFIED:
                 self.points.add((Part.VERIFICATIONS, str(entry.data.get("runbook"))))
-            elif entry.kind is Kind.STEP and entry.data.get("action") == "wait":
+            elif entry.kind is Kind.STEP and entry.data.get("action") == WAIT:
                 self._waited(incident)
             elif entry.kind is Kind.SEVERITY_RAISED and "condition" in entry.data:
                 self._raised(str(entry.data["condition"]), str(entry.data.get("severity")))
@@ -124,10 +123,9 @@ class Collector:
             self.touched.add(("guards", ""))
 
     def _waited(self, incident: Incident) -> None:
-        attempt = incident.attempts[-1]
-        for number in range(attempt.step + (attempt.step < len(attempt.runbook.steps))):
-            if number < len(attempt.runbook.steps) and attempt.runbook.steps[number].wait is not None:
-                self.points.add((Part.STEPS, step_name(attempt.runbook.name, number)))
+        number = self._waiting.get(incident.id)
+        if number is not None:
+            self.points.add((Part.STEPS, step_name(incident.attempts[-1].runbook.name, number)))
 
     def _raised(self, condition: str, to: str) -> None:
         for name, each in raises_of(self.policy):
@@ -154,7 +152,12 @@ class Collector:
             self.points.add((Part.GUARDS, judged.verdict.guard))
 
     def performed(self, at: Instant, effect: Effect, outcome: Outcomes | None) -> None:
-        """Steps that were done."""
+        """Steps that were done, and which one waits."""
+        if isinstance(effect, Verify):
+            incident = self._known.get(effect.incident)
+            attempt = incident.active if incident is not None else None
+            if attempt is not None and attempt.phase is Phase.WAITING:
+                self._waiting[effect.incident] = attempt.step
         if isinstance(effect, Act) and isinstance(outcome, Acted) and outcome.result is ActResult.DONE:
             incident = self._known.get(effect.incident)
             attempt = incident.active if incident is not None else None
@@ -191,6 +194,19 @@ def raises_of(policy: Policy) -> list[tuple[str, Raise]]:
     ]
 
 
+def can_block(guard: str, policy: Policy) -> bool:
+    """Whether a test can bring it about that the guard blocks: a clock never jumps on a stage."""
+    match guard:
+        case "clock":
+            return False
+        case "population":
+            return policy.guards.max_unavailable is not None
+        case "supported":
+            return bool(policy.guards.lacks or any(rule.lacks for rule in policy.rules))
+        case _:
+            return True
+
+
 def measure(policy: Policy, places: Places, points: Iterable[Point]) -> Coverage:
     """How much of the policy is among the points."""
     found = set(points)
@@ -217,7 +233,7 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
         return str(places.find(section, name, *keys) or places.find(section, name) or "")
 
     used = {name for rule in policy.rules for name in rule.runbooks}
-    books = {name: book for name, book in policy.runbooks.items() if name in used}
+    books = {name: book for name, book in policy.runbooks.items() if name in used and not book.lacks}
     severities = {rule.severity for rule in policy.rules} | {each.to for _, each in raises_of(policy)}
     known = {name: severity for name, severity in policy.severities.items() if name in severities}
     asked = {severity.escalation for severity in known.values() if severity.escalation is not None}
@@ -232,7 +248,7 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
             name: at("runbooks", name, "verify") for name, book in books.items() if book.verify
         },
         Part.GUARDS: {
-            guard.name: at("guards", "") for guard in GUARDS if guard.name not in UNREACHABLE and books
+            guard.name: at("guards", "") for guard in GUARDS if books and can_block(guard.name, policy)
         },
         Part.RAISES: {name: each.where for name, each in raises_of(policy)},
         Part.PAGES: {name: at("severities", name, "page") for name in known},
@@ -242,9 +258,3 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
             for level in policy.escalations[name].levels
         },
     }
-
-
-def describe_pages(policy: Policy, severity: str) -> str:
-    """``SEV-2, paged unless …``, for who reads what is not covered."""
-    known = policy.severities.get(severity)
-    return f"{severity}, {describe_page_policy(known.page)}" if known is not None else severity

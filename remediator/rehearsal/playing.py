@@ -37,10 +37,11 @@ PERSON = "the test"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """An expectation that did not come true. ``story``: what happened until then."""
+    """An expectation that did not come true. ``places``: of its keys; ``story``: what happened until then."""
 
     where: Spot
     at: int
+    places: Mapping[str, Spot]
     differences: tuple[Difference, ...]
     story: tuple[Line, ...]
 
@@ -79,9 +80,12 @@ def play(
 
 
 def _failure(each: Expectation, differences: tuple[Difference, ...], stage: Stage, start: Instant) -> Failure:
-    where = next((each.places[d.key] for d in differences if d.key in each.places), each.where)
     return Failure(
-        where=where, at=each.at, differences=differences, story=tell_story(stage, start, each.service)
+        where=next((each.places[d.key] for d in differences if d.key in each.places), each.where),
+        at=each.at,
+        places=each.places,
+        differences=differences,
+        story=tell_story(stage, start, each.service),
     )
 
 

@@ -205,9 +205,11 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         path=f"{namespace}/{kind}/{name}",
         replicas=words.replicas,
         ready=words.ready,
+        restarted=words.restarted,
         missing=words.missing,
         ignored=words.ignored,
         paused=words.paused,
+        forbidden=words.forbidden,
         budget=words.budget,
     )
 

@@ -126,7 +126,8 @@ class Reasons:
         if len(mine) > wanted:
             parts.append(self._page_reason(mine[-1]))
         else:
-            parts += [self._refusals(one, channel) or self.paging(one) for one in own[-1:]]
+            for one in own[-1:]:
+                parts += [self._refusals(one, channel) or self.paging(one), _not_asked(one, channel)]
         return "; ".join(filter(None, parts))
 
     def _page_reason(self, page: PageSent) -> str:
@@ -209,6 +210,14 @@ class Reasons:
         ]
         said = known or [f"nothing raises {incident.severity} to {to}"]
         return "; ".join([*said, *what_comes_next(self._stage, incident, self._start, *names)])
+
+
+def _not_asked(incident: Incident, channel: str) -> str:
+    """Where people are asked, and that channel is not among them."""
+    asked = next((level for level in incident.levels if level.level == incident.level), None)
+    if asked is None or channel in asked.channels:
+        return ""
+    return f"level {asked.level} asks {', '.join(asked.channels)}"
 
 
 def _failed(miss: Miss) -> str:

@@ -52,8 +52,8 @@ def tell_story(stage: Stage, start: Instant, service: str | None = None) -> tupl
 _NEXT = {
     "hold": "it opens if it still fires at {}",
     "deadline": "people are paged at {} unless a fix is verified by then",
-    "escalate": "the next level is asked at {} unless somebody acknowledges",
-    "progress": "the next level is asked at {} unless it is over by then",
+    "escalate": "level {level} is asked at {} unless somebody acknowledges",
+    "progress": "level {level} is asked at {} unless it is over by then",
     "raise": "its severity is raised at {} if it is still open",
     "linger": "people hear of it at {} if its alerts still fire then",
     "poll": "its checks are asked again at {}",
@@ -65,5 +65,7 @@ def what_comes_next(stage: Stage, incident: Incident, start: Instant, *names: st
     """What is armed for an incident, in words; only timers of these names."""
     timers = stage.store.timers(incident.id)
     return [
-        _NEXT[name].format(moment(timers[name] - start)) for name in names if name in timers and name in _NEXT
+        _NEXT[name].format(moment(timers[name] - start), level=incident.level + 1)
+        for name in names
+        if name in timers and name in _NEXT
     ]

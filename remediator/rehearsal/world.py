@@ -112,6 +112,7 @@ class World:
         """When an answer changes next by itself."""
         while self._changes and self._changes[0] <= self.now():
             heapq.heappop(self._changes)
+            self.version += 1  # whoever asked before it is to ask again
         return self._changes[0] if self._changes else None
 
     # --- what it answers ---

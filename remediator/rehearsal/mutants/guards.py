@@ -1,0 +1,71 @@
+"""Guards broken: what may be touched, how much of it at once, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from remediator.core.policies import GuardPolicy, Policy, Share
+from remediator.rehearsal.mutants.base import Mutant, counts, spans
+from remediator.rehearsal.places import Places
+
+SCOPES = ("cluster", "service", "target")
+PERCENT = 10
+"""By how much a share is changed."""
+
+
+def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
+    """Every number and every name that is written under ``guards``."""
+    guards = policy.guards
+
+    def made(keys: tuple[str, ...], change: str, hint: str, **values: object) -> Iterator[Mutant]:
+        at = places.find("guards", "", *keys)
+        if at is not None:
+            changed: GuardPolicy = replace(guards, **values)  # type: ignore[arg-type]  # by the dataclass
+            yield Mutant(
+                section="guards",
+                subject="guards",
+                where=str(at),
+                change=change,
+                hint=hint,
+                policy=replace(policy, guards=changed),
+                touches=("guards", ""),
+            )
+
+    for number, name in enumerate(guards.namespaces):
+        rest = tuple(other for other in guards.namespaces if other != name)
+        hint = f"expect an attempt on a workload in {name} to change something"
+        yield from made(
+            ("namespaces", str(number)), f"namespace {name} no longer allowed", hint, namespaces=rest
+        )
+    for number, name in enumerate(guards.protect):
+        rest = tuple(other for other in guards.protect if other != name)
+        hint = f"let a rule with a runbook win for {name}, and expect blocked_by: target"
+        yield from made(("protect", str(number)), f"{name} no longer protected", hint, protect=rest)
+    for number, matcher in enumerate(guards.accept):
+        kept = tuple(other for other in guards.accept if other is not matcher)
+        hint = f"fire an alert that fails {matcher}, and expect blocked_by: still_firing"
+        yield from made(("accept", str(number)), f"accept {matcher} removed", hint, accept=kept)
+    if guards.max_unavailable is not None:
+        hint = (
+            "say how many pods are ready: cluster: {workload: …, replicas: 5, ready: 3}; in one test expect "
+            "blocked_by: population, in another a change"
+        )
+        for words, share in _shares(guards.max_unavailable):
+            yield from made(("max_unavailable",), words, hint, max_unavailable=share)
+    for scope in SCOPES:
+        rate = getattr(guards.rate, scope)
+        hint = f"let changes of one {scope} be asked for until one is blocked, and expect blocked_by: limits"
+        changed = [(w, replace(rate, count=count)) for w, count in counts(f"rate.{scope}", rate.count)]
+        changed += [(w, replace(rate, per=span)) for w, span in spans(f"rate.{scope} per", rate.per)]
+        for words, other in changed:
+            yield from made(("rate", scope), words, hint, rate=replace(guards.rate, **{scope: other}))
+
+
+def _shares(share: Share) -> Iterator[tuple[str, Share | None]]:
+    step = PERCENT if share.percent else 1
+    for value in (share.value - step, share.value + step):
+        if 0 <= value <= (100 if share.percent else 100_000):
+            other = replace(share, value=value)
+            yield f"max_unavailable {share} -> {other}", other
+    yield "max_unavailable removed", None
