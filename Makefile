@@ -40,6 +40,8 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/pure_core.py
 	$(BIN)/remediator check policies
 	$(BIN)/remediator check remediator/testing/demo/policies
+	$(BIN)/remediator test policies
+	$(BIN)/remediator test remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/schema.py --check

@@ -74,6 +74,9 @@ class WorkloadWords(Words):
     )
     replicas: Count | None = Field(default=None, description="How many pods it asks for.")
     ready: Count | None = Field(default=None, description="How many of them are ready.")
+    restarted: Count = Field(
+        default=0, description="How many of the ready ones ended before and run again, as after OOMKilled."
+    )
     missing: bool = Field(default=False, description="It is not there.")
     ignored: bool = Field(default=False, description="It has opted out, by annotation.")
     paused: bool = Field(default=False, description="Its rollouts are paused.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from remediator.core.policies import Mode, Policy
 from remediator.core.times import Millis, format_duration, stamp_instant
@@ -113,7 +114,9 @@ def _read_case(node: Node, policy: Policy, out: Findings) -> Case | None:
 
 def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings) -> Case:
     def place(*keys: str) -> Spot:
-        return next((found.at for found in follow(node, keys)), at)
+        """One of a kind can stand without a list around it: then it has no number."""
+        alone = tuple(key for key in keys if not key.isdecimal())
+        return next((found.at for each in (keys, alone) for found in follow(node, each)), at)
 
     def facts(told: WorkloadWords, *keys: str) -> WorkloadFacts:
         return _facts(told, policy, place(*keys, "workload"), out)
@@ -121,7 +124,7 @@ def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings
     moments = [
         Moment(
             at=Millis(moment.at),
-            deed=_deed(moment, lambda each, n=number: facts(each, "alerts", str(n), "cluster")),
+            deed=_deed(moment, partial(_facts, policy=policy, at=place("alerts", str(number)), out=out)),
             where=place("alerts", str(number)),
         )
         for number, moment in enumerate(words.alerts)
@@ -143,7 +146,7 @@ def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings
     )
 
 
-def _deed(words: MomentWords, facts: object) -> Deed:
+def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -> Deed:
     match words.deed:
         case "fire":
             return Fire(alerts=tuple(words.fire or ()), annotations=words.annotations or {})
@@ -160,7 +163,6 @@ def _deed(words: MomentWords, facts: object) -> Deed:
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
         case "cluster":
-            assert callable(facts)
             return Tell(said=tuple(facts(each) for each in words.cluster or ()))
         case _:
             return Tell(said=tuple(map(_outcome, words.outcome or ())))
@@ -205,6 +207,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         path=f"{namespace}/{kind}/{name}",
         replicas=words.replicas,
         ready=words.ready,
+        restarted=words.restarted,
         missing=words.missing,
         ignored=words.ignored,
         paused=words.paused,

@@ -149,7 +149,8 @@ def test_budgets_are_read_only_where_healthy_pods_may_go() -> None:
         ("match: ['service=\"\"', 'app=\"pay\"']", ["bank/pay"]),
         ("match: ['service=\"\"', 'app=~\"pay|\"']", None),
         ("match: ['service=\"\"', 'app=\"pay\"', 'job=\"x\"']", ["bank/pay"]),
-        ("match: ['service=~\"w.*\"']", None),
+        ("match: ['service=~\"w.*\"']", ["shop/web"]),
+        ("match: ['service=~\"[a-z]+\"']", None),
         ("match: ['app=\"a\"', 'app=\"b\"'], service: '{{ labels.app }}'", []),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,14 @@ from remediator.live import ask_world
 from remediator.policy.codes import CODES, Stage
 from remediator.policy.lint_live import ask_prometheus
 from remediator.policy.load import Loaded, check_policies
+from remediator.settings import read_settings
+from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, User
 from tests.e2e.peers import Process, fetch, program, until
 from tests.finding_pages import Example, block, examples
 from tests.integration.test_cli_check import run
 from tests.servers import free_port
 
+OWN = "token-of-the-account"
 FILES = {"base.yaml": block("base"), "guards.yaml": block("guards")}
 LIVE = [each for each in examples() if CODES[each.code].stage is Stage.WORLD]
 
@@ -62,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def check(files: Mapping[str, str], url: str) -> Loaded:
     """What ``check --live`` does."""
     return check_policies(
-        files, lambda view: asyncio.run(ask_world(view, prometheus_url=url, prometheus_token=None))
+        files, lambda view: asyncio.run(ask_world(view, read_settings({"prometheus_url": url})))
     )
 
 
@@ -150,7 +153,7 @@ def test_a_prometheus_that_is_not_there_is_the_only_finding(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--live"], "none is named"),
+        (["--live"], "neither is named"),
         (["--live", "--prometheus", "ftp://x"], "http:// or https://"),
         (["--prometheus", "http://x"], "add --live"),
     ],
@@ -188,3 +191,37 @@ def test_a_question_that_is_not_answered_is_told_at_the_query(error: Exception, 
     loaded = check_policies(files, lambda view: asyncio.run(ask_prometheus(view, Tired(error))))
     found = [(each.line, each.column, each.message) for each in loaded.findings if each.code == code]
     assert found == [(2, 77, str(error))]
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[FakeApiServer]:
+    """Where the account of the daemon has no permissions."""
+    account = User(name="system:serviceaccount:remediator:remediator", rules=())
+    async with FakeApiServer(users={TOKEN: ADMIN, OWN: account}) as server:
+        server.namespace("shop")
+        yield server
+
+
+async def test_permissions_that_the_daemon_lacks_are_told_at_the_rules(
+    cluster: FakeApiServer, tmp_path: Path
+) -> None:
+    (tmp_path / "p.yaml").write_text(block("base") + block("guards"))
+    path = cluster.kubeconfig(tmp_path / "kubeconfig", token=OWN)
+    done = await asyncio.to_thread(run, "check", tmp_path, "--live", "--kubeconfig", path)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [line[-6:] for line in lines] == ["[L911]", "[L911]"]
+    assert "p.yaml:10:12: warning: rule 'web-down' lacks permissions: the daemon may not" in lines[0]
+    admin = cluster.kubeconfig(tmp_path / "admin", token=TOKEN)
+    fine = await asyncio.to_thread(run, "check", tmp_path, "--live", REMEDIATOR_KUBECONFIG=str(admin))
+    assert (fine.returncode, fine.stdout) == (0, "")
+
+
+async def test_a_cluster_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(block("base") + block("guards"))
+    async with FakeApiServer() as cluster:
+        path = cluster.kubeconfig(tmp_path / "kubeconfig")
+    done = await asyncio.to_thread(run, "check", tmp_path, "--live", "--kubeconfig", path)
+    assert done.returncode == 1
+    assert "the cluster does not tell what we may do" in done.stdout
+    assert done.stdout.endswith("[L910]\n")

@@ -109,7 +109,7 @@ def one(alerts: str, expect: str, *, more: str = "", known: Policy | None = None
     """One test, played. ``alerts`` and ``expect`` are items, a line each."""
 
     def listed(text: str) -> str:
-        return "".join(f"      - {line.strip()}\n" for line in text.strip().splitlines())
+        return "".join(f"      {line.strip()}\n" for line in text.strip().splitlines())
 
     own = "".join(f"    {line.strip()}\n" for line in more.strip().splitlines())
     text = f"tests:\n  - name: a test\n{own}    alerts:\n{listed(alerts)}    expect:\n{listed(expect)}"

@@ -1,0 +1,215 @@
+"""What a failing expectation says: expected, seen, and why, in the words of an SRE."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediator.rehearsal.telling import moment
+from tests.rehearsal.scenes import one, policy, told
+
+DOWN = "- {at: 0s, fire: {alertname: PostgresDown, cluster: prod-eu}}"
+WEB = "- {at: 0s, fire: {alertname: WebDown}}"
+FAILING = "outcomes: [{check: promql, result: failed}]"
+
+REASONS = [
+    (WEB, "{at: 1s, severity: SEV-1}", "expected SEV-1, seen SEV-2; rule web-down won", "and says SEV-2"),
+    (
+        "- {at: 0s, fire: {alertname: PostgresDown, cluster: dev}}",
+        "{at: 1m, severity: SEV-1}",
+        "rule anything-down won",
+        "database-down fails at cluster=~\"prod.*\" (saw 'dev')",
+    ),
+    (
+        "- {at: 0s, fire: {alertname: PostgresDown}}",
+        "{at: 1m, rule: database-down}",
+        "expected database-down, seen anything-down",
+        'database-down fails at cluster=~"prod.*" (there is no such label)',
+    ),
+    (WEB, "{at: 1s, rule: anything-down}", "rule web-down won", "matches too, but stands after web-down"),
+    (
+        DOWN,
+        "{at: 29s, incidents: 1}",
+        "rule database-down holds it for 30s",
+        "opens if it still fires at T+30s",
+    ),
+    (DOWN, "{at: 29s, rule: database-down}", "expected an incident, seen none", "holds it for 30s"),
+    (
+        "- {at: 0s, fire: {alertname: X}}",
+        "{at: 1s, rule: web-down}",
+        "no rule matches X",
+        "web-down fails at",
+    ),
+    (
+        "- {at: 1m, fire: {alertname: X}}",
+        "{at: 1s, incidents: 1}",
+        "expected 1, seen 0",
+        "nothing has fired yet",
+    ),
+    (WEB, "{at: 1s, incidents: 0}", "seen 1: web (web-down)", "rule web-down groups by service"),
+    (WEB, "{at: 1s, service: web, incidents: 0, rule: web-down}", "expected 0, seen 1", ""),
+    (WEB, "{at: 1s, service: cart, rule: web-down}", "an incident of cart", "WebDown selects service web"),
+    (WEB, "{at: 1s, status: resolved}", "1 alert still fires", "alert: 1 alert still fires"),
+    (WEB, "{at: 1s, status: resolved}", "attempt 1 is verifying", "people are paged at T+15m unless a fix"),
+    (
+        WEB,
+        "{at: 1s, pages: {oncall: 1}}",
+        "expected oncall: 1, seen oncall: 0",
+        "unless a fix is verified within 15m",
+    ),
+    (
+        WEB,
+        "{at: 16m, pages: {oncall: 0}}",
+        "oncall took level 1 at T+15m",
+        "the last one because not verified in time",
+    ),
+    (WEB, "{at: 16m, pages: {vp: 1}}", "level 1 asks oncall, manager", "level 2 is asked at T+30m"),
+    (WEB, "{at: 16m, level: 2}", "expected level 2, seen level 1", "level 2 is asked at T+30m"),
+    (WEB, "{at: 1s, level: 1}", "expected level 1, seen nobody was asked", "people are paged at T+15m"),
+    (WEB, "{at: 1s, reopened: 1}", "expected once, seen never", ""),
+    (
+        WEB,
+        "{at: 20m, attempts: [{runbook: restart-web, outcome: verified}]}",
+        "seen restart-web: failed, take-pod: failed",
+        "attempt 1 ended at T+10m: not verified in 10m: ",
+    ),
+    (WEB, "{at: 1s, changes: []}", "expected none, seen restart deployment/web", "attempt 1 is verifying"),
+    (WEB, "{at: 1s, blocked_by: limits}", "seen no guard blocked", "limits: tightest is"),
+    (
+        WEB,
+        "{at: 1m, raised_to: SEV-1}",
+        "seen SEV-2, never raised",
+        "SEV-2 raises it when still open after 2h",
+    ),
+    (WEB, "{at: 1m, raised_to: SEV-1}", "never raised", "its severity is raised at T+2h if it is still open"),
+    (WEB, "{at: 1m, raised_to: SEV-3}", "never raised", "nothing raises SEV-2 to SEV-3"),
+    (
+        WEB,
+        "{at: 3h, severity: SEV-2}",
+        "seen SEV-1",
+        "raised from SEV-2 to SEV-1: still open after 2h, at T+2h",
+    ),
+    (WEB, "{at: 1s, timeline: burns}", "expected “burns”, seen no such entry", ""),
+]
+
+
+@pytest.mark.parametrize(("alerts", "expect", "says", "why"), REASONS)
+def test_what_a_failure_says(alerts: str, expect: str, says: str, why: str) -> None:
+    """What was expected, what was seen, and the reason."""
+    played = one(alerts, f"- {expect}")
+    assert says in told(played)
+    assert why in told(played)
+
+
+@pytest.mark.parametrize(
+    ("change", "expect", "says"),
+    [
+        (
+            ("hold: 30s", "hold: 45s"),
+            "{at: 31s, incidents: 1}",
+            "holds it for 45s (policies.yaml:10:11): it opens",
+        ),
+        (
+            ("acknowledge_within: 15m", "acknowledge_within: 20m"),
+            "{at: 16m, pages: {manager: 2}}",
+            "level 2 is asked at T+20m30s unless somebody acknowledges",
+        ),
+        (("severity: SEV-1", "severity: SEV-2"), "{at: 31s, severity: SEV-1}", "rule database-down won"),
+        (
+            ("for: 5m", "for: 7m"),
+            "{at: 6m, attempts: [{runbook: restore-database, outcome: verified}]}",
+            "is verifying",
+        ),
+    ],
+    ids=["hold", "acknowledge_within", "severity", "for"],
+)
+def test_one_threshold_changes_and_the_test_says_what_that_means(
+    change: tuple[str, str], expect: str, says: str
+) -> None:
+    """It passes as long as nothing is changed; then it says in words what is different now."""
+    alerts = f"{DOWN}\n- {{at: 50s, resolve: {{alertname: PostgresDown, cluster: prod-eu}}}}"
+    alerts = DOWN if "manager" in expect or "incidents" in expect else alerts
+    assert one(alerts, f"- {expect}").passed, told(one(alerts, f"- {expect}"))
+    played = one(alerts, f"- {expect}", known=policy(change))
+    assert says in told(played)
+
+
+def test_a_failure_stands_where_the_key_stands_and_tells_the_story() -> None:
+    """``path:line:column`` of the very key, and what happened until then in virtual time."""
+    (failure,) = one(WEB, "- {at: 1s, incidents: 1, severity: SEV-1}").failures
+    assert str(failure.where) == "web_test.yaml:6:42"
+    assert [str(line) for line in failure.story[:2]] == [
+        "T+0s       SEV-2 WebDown on web, by rule web-down",
+        "T+0s       WebDown fires",
+    ]
+
+
+def test_every_expectation_is_looked_at() -> None:
+    """One that fails does not hide the next."""
+    played = one(WEB, "- {at: 1s, severity: SEV-1}\n- {at: 2s, severity: SEV-3}\n- {at: 3s, severity: SEV-2}")
+    assert [moment(failure.at) for failure in played.failures] == ["T+1s", "T+2s"]
+
+
+def test_with_several_incidents_one_must_be_named() -> None:
+    """Pages are counted over all of them unless one is."""
+    both = f"{WEB}\n- {{at: 0s, fire: {{alertname: CartDown, service: cart}}}}"
+    assert "add service: NAME" in told(one(both, "- {at: 1s, severity: SEV-2}"))
+    assert one(both, "- {at: 1s, service: cart, severity: SEV-2, pages: {oncall: 1}}").passed
+    assert one(
+        both, "- {at: 1s, incidents: 2, pages: {oncall: 1}}\n- {at: 1s, service: web, pages: {oncall: 0}}"
+    ).passed
+
+
+def test_the_same_alert_twice_is_a_duplicate() -> None:
+    """As in the daemon: nothing begins anew."""
+    assert one(
+        f"{WEB}\n- {{at: 5s, fire: {{alertname: WebDown}}}}", "- {at: 1m, incidents: 1, reopened: 0}"
+    ).passed
+
+
+def test_an_alert_that_comes_back_reopens_its_incident() -> None:
+    """Within the hour; every opening is remedied anew."""
+    back = (
+        f"{WEB}\n- {{at: 1m, resolve: {{alertname: WebDown}}}}\n- {{at: 20m, fire: {{alertname: WebDown}}}}"
+    )
+    assert one(back, "- {at: 21m, incidents: 1, reopened: 1, status: verifying}").passed
+
+
+def test_what_people_do_must_be_possible() -> None:
+    """Who acknowledges what is not there is told so."""
+    text = told(one(f"{WEB}\n- {{at: 1m, acknowledge: bob, service: cart}}", "- {at: 2m, incidents: 1}"))
+    assert "no incident of cart is open then" in text
+
+
+def test_people_close_what_fires_no_longer() -> None:
+    """The kill switch is thrown, nothing is done, and a person ends it."""
+    moments = f"""
+    - {{at: 0s, pause: deploying}}
+    {WEB}
+    - {{at: 1m, resume: true}}
+    - {{at: 2m, resolve: {{alertname: WebDown}}}}
+    """
+    assert one(moments, "- {at: 3m, status: resolved, blocked_by: kill_switch, changes: []}").passed
+
+
+def test_facts_and_values_can_change_on_the_way() -> None:
+    """From that moment on, and not before."""
+    moments = f"""
+    {WEB}
+    - {{at: 1m, query: {{'errors:ratio{{service="web"}}': 0.5}}}}
+    - {{at: 2m, resolve: {{alertname: WebDown}}}}
+    - {{at: 4m, query: {{'errors:ratio': null, 'errors:ratio{{service="web"}}': 0.001}}}}
+    """
+    played = one(moments, "- {at: 3m, status: verifying}\n- {at: 5m, status: resolved}")
+    assert played.passed, told(played)
+
+
+def test_a_bound_of_a_query_is_judged_by_the_check_itself() -> None:
+    """A value on the wrong side of a threshold fails the verification, and says by how much."""
+    played = one(WEB, "- {at: 5m, status: resolved}", more="query: {'errors:ratio': 0.02}")
+    assert "promql: 0.02, wanted below 0.01" in told(played)
+
+
+def test_the_ceiling_of_a_daemon_can_be_rehearsed() -> None:
+    """With ``mode: observe`` nothing is changed, whatever the rules say."""
+    played = one(WEB, "- {at: 1m, changes: [], blocked_by: mode}", more="mode: observe")
+    assert played.passed, told(played)
