@@ -113,7 +113,7 @@ INCIDENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{4}-[a-z0-9._-]{1,80}")
 
 @cache
 def policies() -> tuple[Policy, ...]:
-    """The default ones, once as they are, once with every rule trusted and one workload protected; and reckless ones."""
+    """The default ones; these with every rule trusted and one workload protected; and reckless ones."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "all.yaml").write_text(RECKLESS)
         reckless = load_policy(Path(folder))
