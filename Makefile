@@ -40,10 +40,13 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/pure_core.py
 	$(BIN)/remediator check policies
 	$(BIN)/remediator check remediator/testing/demo/policies
+	$(BIN)/remediator test policies
+	$(BIN)/remediator test remediator/testing/demo/policies
 	$(BIN)/python scripts/docs_check.py
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/findings.py --check
+	$(BIN)/python scripts/rbac_example.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -62,10 +65,11 @@ docs-check: ## links, settings, targets and commands that the documentation name
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/docs_check.py
 
-reference: ## docs/reference.md and docs/language.md, from the plugins and models themselves
+reference: ## docs/reference.md, docs/language.md and the examples of the documentation, from the code itself
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/examples.py
+	$(BIN)/python scripts/rbac_example.py
 
 schema: ## remediator/schema/*.json for editors, from the models of the policy files
 	@scripts/setup.sh dev

@@ -51,6 +51,7 @@ from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.pace import DEFAULT_PACE, Pace
+from remediator.workers.permissions import PermissionReview, ReviewPace
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -77,11 +78,13 @@ class App:
     """One daemon. Make one with ``App.running``.
 
     ``pace``: how patient its replicas are with each other. ``look_at_files_every``: seconds between two looks
-    at the policy files where nobody tells that they changed.
+    at the policy files where nobody tells that they changed. ``review_pace``: how often it asks what it may
+    do.
     """
 
     pace: Pace = DEFAULT_PACE
     look_at_files_every: float = LOOK_AT_FILES_EVERY
+    review_pace: ReviewPace = ReviewPace()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -132,6 +135,7 @@ class App:
         await self._open_operations(stack, store, crew, api_auth)
         stack.push_async_callback(self._stop_workers)
         self.supervisor.start("health", lambda: self._watch(store, crew))
+        await self._review_permissions(store)
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
         self.supervisor.start("policy files", self._follow_policies)
@@ -229,6 +233,22 @@ class App:
             metrics=self.prometheus,
             http=self._prober,
         )
+
+    async def _review_permissions(self, store: Store) -> None:
+        """Once before anything is worked on, then for as long as it runs."""
+        if self.cluster is None:
+            return
+        review = PermissionReview(
+            reviewer=self.cluster.access,
+            trust=self.rulebook,
+            notices=store,
+            runtime=self.runtime,
+            observer=self.observer,
+            ceiling=self.settings.mode,
+            pace=self.review_pace,
+        )
+        await review.begin()
+        self.supervisor.start("permissions", review.run)
 
     def _channel(self, spec: ChannelSpec) -> Channel:
         if spec.kind not in SENDABLE:

@@ -1,4 +1,6 @@
-"""Which policy is in force: the newest that could be read. Replaced whole, while alerts go on arriving.
+"""Which policy is in force: the newest that could be read, trusted with what the daemon is allowed to do.
+
+It is replaced whole, while alerts go on arriving.
 
 The event loop is never kept waiting: another process reads the files, and what it hands over is taken over
 and compiled in small steps. See docs/decisions/0009-policies-are-read-by-another-process.md.
@@ -26,6 +28,7 @@ from remediator.policy.handover import take_over
 from remediator.policy.load import load_policy
 from remediator.policy.sources import look_of, size_of
 from remediator.telemetry.metrics import Metrics
+from remediator.telemetry.trust import say_trust
 
 SMALL = 64 << 10
 """Bytes of policy files that are read within the daemon when it starts, as long as nobody waits for it."""
@@ -51,12 +54,18 @@ class Reading:
     changed: bool
 
 
+def _as_written(policy: Policy) -> Policy:
+    return policy
+
+
 class Rulebook:
     """The newest policy, compiled."""
 
     def __init__(self, source: Path, runtime: Runtime, metrics: Metrics, helper: Helper) -> None:
         self._source, self._runtime, self._metrics, self._helper = source, runtime, metrics, helper
         self._rules: Classifier | None = None
+        self._written: Policy | None = None
+        self._lower: Callable[[Policy], Policy] = _as_written
         self._look: Hashable = None
         self._one = asyncio.Lock()
         self._next: asyncio.Future[Reading] | None = None
@@ -100,14 +109,24 @@ class Rulebook:
             self._metrics.unchanged()
             _log.info("policies unchanged", why=why, digest=fresh.digest)
             return Reading(policy=self.policy(), changed=False)
-        await self._put_in_force(fresh)
+        in_force = await self._put_in_force(fresh)
         self._metrics.loaded(fresh.digest)
         _log.info("policies loaded", why=why, digest=fresh.digest, rules=len(fresh.rules))
-        return Reading(policy=fresh, changed=True)
+        return Reading(policy=in_force, changed=True)
 
-    async def _put_in_force(self, policy: Policy) -> None:
-        index = await self._with_breaks(index_rules(policy.rules))
-        self._rules = Classifier(policy, index)
+    async def restrict(self, lower: Callable[[Policy], Policy]) -> Policy:
+        """From now on ``lower`` is applied to what the files say, now and at every load; what is in force."""
+        async with self._one:
+            self._lower = lower
+            return await self._put_in_force(self.written())
+
+    async def _put_in_force(self, written: Policy) -> Policy:
+        fresh = await self._runtime.in_thread(lambda: self._lower(written))
+        index = await self._with_breaks(index_rules(fresh.rules))
+        before = self._rules.policy if self._rules is not None else None
+        self._rules, self._written = Classifier(fresh, index), written
+        say_trust(before, fresh, self._metrics)
+        return fresh
 
     async def _read(self) -> Policy:
         if self._rules is None and await self._runtime.in_thread(lambda: size_of(self._source)) <= SMALL:
@@ -171,5 +190,10 @@ class Rulebook:
         return self._rules
 
     def policy(self) -> Policy:
-        """The newest."""
+        """The newest, as it is in force."""
         return self.rules().policy
+
+    def written(self) -> Policy:
+        """The newest, as its files say."""
+        assert self._written is not None  # the daemon does not start without
+        return self._written

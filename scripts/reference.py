@@ -83,7 +83,8 @@ def page() -> Iterator[str]:
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
-        yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}"
+        needs = "".join(f"\n   * {_need(permission)}" for permission in guard.permissions)
+        yield f"{number}. `{guard.name}`: {guard.asks}. {prose(guard)}{again}{needs}"
     yield ""
 
 
@@ -98,10 +99,22 @@ def _plugin(kind: str, name: str, plugin: object, more: str = "", *, heading: st
     yield from key_table({**keys, "properties": own}, lambda key: "")
     permissions: tuple[Permission, ...] = getattr(plugin, "permissions", ())
     for permission in permissions:
-        verbs, resource = ", ".join(permission.verbs), _resource(permission.resource)
-        yield f"* needs `{verbs}` on {resource} ({permission.group or 'core'}): {permission.why}"
+        yield f"* {_need(permission)}"
     if permissions:
         yield ""
+
+
+def _need(permission: Permission) -> str:
+    """One line of a Role, and when it is needed."""
+    verbs, resource = ", ".join(permission.verbs), _resource(permission.resource)
+    named = ", by name" if permission.named else ""
+    when = [
+        "for rules that may act" if permission.acting else "",
+        "for steps that may take healthy pods away" if permission.disrupting else "",
+        f"for a {' or '.join(permission.kinds)}" if permission.kinds else "",
+    ]
+    told = "".join(f"; only {each}" for each in when if each)
+    return f"needs `{verbs}` on {resource} ({permission.group or 'core'}){named}: {permission.why}{told}"
 
 
 def _resource(name: str) -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from remediator.policy.json_schema import policy_schema
+from remediator.rehearsal.json_schema import schema_of_tests
 
 FOLDER = Path(__file__).parent.parent / "remediator" / "schema"
 
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 def files() -> dict[str, str]:
     """Every file by name, with what it holds."""
-    schemas = {"policy.schema.json": policy_schema()}
+    schemas = {"policy.schema.json": policy_schema(), "tests.schema.json": schema_of_tests()}
     return {name: json.dumps(each, indent=2, ensure_ascii=False) + "\n" for name, each in schemas.items()}
 
 

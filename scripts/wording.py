@@ -67,7 +67,7 @@ def type_words(node: Schema, target: str = "") -> str:
     if IS in node:
         return _example(node[IS], node)
     if "enum" in node or "const" in node:
-        words = [f"`{word}`" for word in node.get("enum", [node.get("const")]) if word is not None]
+        words = [f"`{flow(word)}`" for word in node.get("enum", [node.get("const")]) if word is not None]
         return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
     for union in ("anyOf", "oneOf"):
         if union in node:
@@ -88,7 +88,7 @@ def type_words(node: Schema, target: str = "") -> str:
         case "object":
             values = node.get("additionalProperties")
             of = type_words(values, target) if isinstance(values, dict) else "anything"
-            return f"names, each with {of}"
+            return f"mapping of names to {of}"
         case _:
             return _bounded(_example(_PLAIN.get(kind, kind), node), node)
 

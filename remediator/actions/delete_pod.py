@@ -20,12 +20,23 @@ class DeletePods:
     name: ClassVar[str] = "delete_pod"
     params: ClassVar[type[Params]] = PickParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="claim the workload"),
-        Permission(group="", resource="pods", verbs=("get", "list", "delete"), why="delete a pod"),
+        Permission(group="", resource="pods", verbs=("list",), why="find the pods that are meant"),
+        Permission(
+            group="",
+            resource="pods",
+            verbs=("get",),
+            acting=True,
+            why="see that a pod is still as it was, and when it is gone",
+        ),
+        Permission(group="", resource="pods", verbs=("delete",), acting=True, why="delete a pod"),
     )
     effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PODS})
     example: ClassVar[str] = "delete_pod: {which: crash_looping}"
+
+    def disrupts(self, params: Params) -> bool:
+        """The oldest pod, or the one with the most restarts, may be well by now."""
+        return True
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """One change for each pod. Raises Refused when no pod is in that state."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from remediator.core.cluster import Change, Need, RestartWorkload, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.plugins import EffectClass, NoParams, Params, Permission
+from remediator.core.plugins import EffectClass, NoParams, Params, Permission, on_target
 from remediator.core.times import Instant
 
 
@@ -19,12 +19,14 @@ class Restart:
 
     name: ClassVar[str] = "restart"
     params: ClassVar[type[Params]] = NoParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="restart the workload"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_target("patch", "restart the workload", acting=True),)
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     needs: ClassVar[frozenset[Need]] = frozenset()
     example: ClassVar[str] = "restart: {}"
+
+    def disrupts(self, params: Params) -> bool:
+        """A rollout may begin with healthy pods."""
+        return True
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """One restart of the target. Raises Refused while its rollouts are paused: nothing would happen."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from remediator.core.cluster import Change, Need, Revision, RollBackWorkload, Snapshot
 from remediator.core.errors import Refused, Retryable
-from remediator.core.plugins import EffectClass, Params, Permission
+from remediator.core.plugins import EffectClass, Params, Permission, on_target
 from remediator.core.times import Instant
 
 
@@ -31,12 +31,23 @@ class Rollback:
     name: ClassVar[str] = "rollback"
     params: ClassVar[type[Params]] = RollbackParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="roll the workload back"),
-        Permission(group="apps", resource="{revisions}", verbs=("get", "list"), why="read what ran before"),
+        Permission(group="apps", resource="{revisions}", verbs=("list",), why="find what ran before"),
+        Permission(
+            group="apps",
+            resource="{revisions}",
+            verbs=("get",),
+            acting=True,
+            why="read the template that ran before",
+        ),
+        on_target("patch", "roll the workload back", acting=True),
     )
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     needs: ClassVar[frozenset[Need]] = frozenset({Need.REVISIONS})
     example: ClassVar[str] = "rollback: {}"
+
+    def disrupts(self, params: Params) -> bool:
+        """A rollout may begin with healthy pods."""
+        return True
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """One change of the template. Raises Refused when there is nothing to go back to, and Retryable."""

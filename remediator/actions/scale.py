@@ -8,7 +8,7 @@ from pydantic import Field
 
 from remediator.core.cluster import Change, Need, ScaleWorkload, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.plugins import EffectClass, Params, Permission
+from remediator.core.plugins import EffectClass, Params, Permission, on_target
 from remediator.core.times import Instant
 
 
@@ -30,12 +30,15 @@ class Scale:
 
     name: ClassVar[str] = "scale"
     params: ClassVar[type[Params]] = ScaleParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get", "patch"), why="scale the workload"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_target("patch", "scale the workload", acting=True),)
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     needs: ClassVar[frozenset[Need]] = frozenset()
     example: ClassVar[str] = "scale: {to: 2, only: up}"
+
+    def disrupts(self, params: Params) -> bool:
+        """Unless it only raises the number."""
+        assert isinstance(params, ScaleParams)
+        return params.only != "up"
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """One change of the number, or none when it is as wanted. Raises Refused for a DaemonSet."""

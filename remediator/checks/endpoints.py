@@ -31,7 +31,13 @@ class EndpointsCheck:
     name: ClassVar[str] = "endpoints"
     params: ClassVar[type[Params]] = EndpointsParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="", resource="endpoints", verbs=("get",), why="count what serves requests"),
+        Permission(
+            group="",
+            resource="endpoints",
+            verbs=("get",),
+            named=("service", "target"),
+            why="count what serves requests",
+        ),
     )
     example: ClassVar[str] = "endpoints: {service: web, at_least: 2, for: 30s}"
 

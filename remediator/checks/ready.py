@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from remediator.checks.looking import read_target
 from remediator.core.journal import CheckResult
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 
 
 class Ready:
@@ -14,9 +14,7 @@ class Ready:
 
     name: ClassVar[str] = "ready"
     params: ClassVar[type[Params]] = NoParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="see whether its pods are ready"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_target("get", "see whether its pods are ready"),)
     example: ClassVar[str] = "ready: {for: 30s}"
 
     async def ask(self, params: Params, sight: Sight) -> CheckResult:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from remediator.checks.looking import read_target
 from remediator.core.journal import CheckResult
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 
 
 class Rollout:
@@ -14,9 +14,7 @@ class Rollout:
 
     name: ClassVar[str] = "rollout"
     params: ClassVar[type[Params]] = NoParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="see whether its rollout is done"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_target("get", "see whether its rollout is done"),)
     example: ClassVar[str] = "rollout: {within: 10m}"
 
     async def ask(self, params: Params, sight: Sight) -> CheckResult:

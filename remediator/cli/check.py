@@ -17,6 +17,8 @@ from remediator.core.policies import Policy
 from remediator.policy.lint_view import Note, View
 from remediator.policy.load import Loaded, check_policies
 
+Ask = Callable[[View], Iterable[Note]]
+
 
 class Format(StrEnum):
     """How findings are told."""
@@ -35,12 +37,21 @@ def check(
     ] = Format.TEXT,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="Also ask Prometheus whether queries and alerts are there.")
+        bool,
+        typer.Option(
+            "--live", help="Also ask Prometheus for queries and alerts, and the cluster for permissions."
+        ),
     ] = False,
     prometheus: Annotated[
         str | None,
         typer.Option(
             "--prometheus", metavar="URL", help="The Prometheus of --live. [REMEDIATOR_PROMETHEUS_URL]"
+        ),
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            "--kubeconfig", metavar="FILE", help="The service account's, for --live. [REMEDIATOR_KUBECONFIG]"
         ),
     ] = None,
 ) -> None:
@@ -53,9 +64,9 @@ def check(
         stop(f"{directory} does not exist; name the directory of the policy files", ExitCode.WRONG_USE)
     if json and form not in (Format.TEXT, Format.JSON):
         stop(f"--json and --format {form} exclude each other; leave one out", ExitCode.WRONG_USE)
-    if prometheus is not None and not live:
-        stop("--prometheus is asked with --live only; add --live", ExitCode.WRONG_USE)
-    loaded = check_policies(directory, _world(prometheus) if live else None)
+    if (prometheus is not None or kubeconfig is not None) and not live:
+        stop("--prometheus and --kubeconfig are asked with --live only; add --live", ExitCode.WRONG_USE)
+    loaded = check_policies(directory, _world(directory, prometheus, kubeconfig) if live else None)
     match Format.JSON if json else form:
         case Format.TEXT:
             say_findings(console(), loaded.findings, loaded.texts)
@@ -72,26 +83,18 @@ def check(
     raise typer.Exit(ExitCode.FINDINGS if counts["error"] + counts["warning"] else ExitCode.FINE)
 
 
-def _world(prometheus: str | None) -> Callable[[View], Iterable[Note]]:
+def _world(directory: Path, prometheus: str | None, kubeconfig: Path | None) -> Ask:
     """What asks the servers, imported only when it is wanted."""
     import asyncio
 
     from remediator.live import ask_world
     from remediator.settings import read_settings
 
-    try:
-        settings = read_settings({"prometheus_url": prometheus, "policies": Path()})
-        token = settings.secret("prometheus_token")
-    except SettingsError as error:
-        stop(str(error), ExitCode.WRONG_USE)
-    if settings.prometheus_url is None:
-        how = "say --prometheus URL, or set REMEDIATOR_PROMETHEUS_URL"
-        stop(f"--live asks Prometheus, and none is named; {how}", ExitCode.WRONG_USE)
-    url = settings.prometheus_url.get_secret_value()
+    flags = {"prometheus_url": prometheus, "kubeconfig": kubeconfig, "policies": directory}
 
     def ask(view: View) -> Iterable[Note]:
         try:
-            return asyncio.run(ask_world(view, prometheus_url=url, prometheus_token=token))
+            return asyncio.run(ask_world(view, read_settings(flags)))
         except SettingsError as error:
             stop(str(error), ExitCode.WRONG_USE)
 

@@ -38,6 +38,11 @@ COMMANDS = {
         function="backtest",
         summary="What policies would have done with recorded alerts, and what a change of them changes.",
     ),
+    "rbac": Lazy(
+        module="remediator.cli.rbac",
+        function="rbac",
+        summary="The least Kubernetes permissions that these policies need.",
+    ),
     "explain": Lazy(
         module="remediator.cli.explain",
         function="explain",

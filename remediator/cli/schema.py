@@ -10,10 +10,12 @@ import typer
 
 from remediator.cli.output import ExitCode, stop
 from remediator.policy.json_schema import policy_schema
+from remediator.rehearsal.json_schema import schema_of_tests
 
 
 def schema(
     *,
+    tests: Annotated[bool, typer.Option("--tests", help="That of test files, *_test.yaml.")] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there.")] = None,
 ) -> None:
     """The JSON schema of policy files (draft 7), for editors that complete and underline.
@@ -22,7 +24,7 @@ def schema(
     # yaml-language-server: $schema=policy.schema.json (a path from that file, or a URL).
     Exits 0, or 2 when FILE cannot be written.
     """
-    text = json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(schema_of_tests() if tests else policy_schema(), indent=2, ensure_ascii=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)
         return

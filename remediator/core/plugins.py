@@ -37,12 +37,35 @@ def objection(code: str, why: str) -> PydanticCustomError:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Permission:
-    """One line of a Kubernetes Role: ``verbs`` on ``group/resource`` and what they are for."""
+    """One line of a Kubernetes Role: ``verbs`` on ``group/resource`` and what they are for.
+
+    ``resource`` may be ``{kind}s``, after the target's kind, or ``{revisions}``, which keeps the target's
+    revisions. Where the plugin is used decides the rest: what a step needs to make its change is needed only
+    by rules that may act.
+    """
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     why: str
+    named: tuple[str, ...] = ()
+    """Which object it is, where that is known beforehand: what the first of these parameters that is given
+    says; ``target`` is the target's own name. Lists, watches and creations cannot be held to names."""
+    kinds: tuple[str, ...] = ()
+    """Needed only for targets of these kinds, such as ``deployment``; empty: for all."""
+    acting: bool = False
+    """Needed only to change something: a rule that only looks, or suggests, goes without."""
+    disrupting: bool = False
+    """Of a guard: needed only for steps that may take healthy pods away."""
+    cluster_wide: bool = False
+    """The resource is in no namespace, such as nodes."""
+
+
+def on_target(verb: str, why: str, *, acting: bool = False) -> Permission:
+    """A permission on the target itself, a workload that is known by name."""
+    return Permission(
+        group="apps", resource="{kind}s", verbs=(verb,), named=("target",), acting=acting, why=why
+    )
 
 
 class EffectClass(StrEnum):
@@ -56,7 +79,8 @@ class EffectClass(StrEnum):
 class Action(Protocol):
     """One kind of step. Turns parameters and a snapshot into changes; never touches the cluster.
 
-    ``needs``: what must be read of the target for that, beside the workload itself.
+    ``needs``: what must be read of the target for that, beside the workload itself. ``permissions``: what it
+    takes beyond what the guards take, which read the target and claim it.
     """
 
     name: ClassVar[str]
@@ -65,6 +89,9 @@ class Action(Protocol):
     effect: ClassVar[EffectClass]
     needs: ClassVar[frozenset[Need]]
     example: ClassVar[str]
+
+    def disrupts(self, params: Params) -> bool:
+        """Whether it may take healthy pods away."""
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
         """The changes it asks for.

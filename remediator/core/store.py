@@ -17,10 +17,12 @@ from remediator.core.decision import DeadLetter, Decision, Facts
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry, Notice
 from remediator.core.policies import Rate
-from remediator.core.times import Instant, Millis
+from remediator.core.times import DAY, Instant, Millis
 
 CHUNK = 500
 """At most so many alerts, events or timers in one script."""
+NOTICED_FOR = Millis(7 * DAY)
+"""How long a notice is not enqueued again."""
 DELIVERIES = 5
 """After so many failed deliveries something is a dead letter."""
 
@@ -242,6 +244,13 @@ class QueueStore(Protocol):
         """Forget a dead letter."""
 
 
+class NoticeStore(Protocol):
+    """Notices of the daemon's own trouble."""
+
+    async def notify(self, notices: Sequence[Notice]) -> int:
+        """Enqueue those whose id nobody enqueued within a week, on any replica, durably; how many."""
+
+
 class IncidentStore(Protocol):
     """Incidents, and what is committed with them."""
 
@@ -340,6 +349,14 @@ class HealthStore(Protocol):
 
 
 class Store(
-    IntakeStore, QueueStore, IncidentStore, TimerStore, GuardStore, PauseStore, HealthStore, Protocol
+    IntakeStore,
+    QueueStore,
+    NoticeStore,
+    IncidentStore,
+    TimerStore,
+    GuardStore,
+    PauseStore,
+    HealthStore,
+    Protocol,
 ):
     """All of it, for the composition root and for wrappers."""

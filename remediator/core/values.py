@@ -17,7 +17,7 @@ from remediator.core.text import plain
 IS = "x-remediator-is"
 """In a JSON schema: what a text is, in words; it stays where a key has a description of its own."""
 
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
 def refusal(why: str, offset: int = 0, code: str = "P013") -> PydanticCustomError:
@@ -34,7 +34,7 @@ def _expression(text: str) -> str:
 
 
 def _object_name(text: str) -> str:
-    if text and _DNS_LABEL.fullmatch(text) is None:
+    if text and DNS_LABEL.fullmatch(text) is None:
         why = "is not a name in Kubernetes; write up to 63 lower-case letters, digits and -"
         raise refusal(f"'{plain(text, 60)}' {why}")
     return text

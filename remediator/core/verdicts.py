@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant, Millis
@@ -134,11 +135,13 @@ class Guard(Protocol):
     """One reason not to act.
 
     ``asks``: what it makes sure of, for explanations. ``again``: asked once more right before each change.
+    ``permissions``: what it reads of the cluster itself, and what is taken on its word.
     """
 
     name: ClassVar[str]
     asks: ClassVar[str]
     again: ClassVar[bool]
+    permissions: ClassVar[tuple[Permission, ...]]
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Look, and say yes or no with the reason."""

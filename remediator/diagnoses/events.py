@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from remediator.core.cluster import ClusterEvent, Pod
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 from remediator.core.redact import redact
 from remediator.core.text import plain
 from remediator.core.times import Instant
@@ -28,8 +28,14 @@ class Events:
     params: ClassVar[type[Params]] = NoParams
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="", resource="events", verbs=("list",), why="read what Kubernetes tells"),
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="know which pods are its own"),
-        Permission(group="apps", resource="replicasets", verbs=("list",), why="read events of its revisions"),
+        on_target("get", "know which pods are its own"),
+        Permission(
+            group="apps",
+            resource="replicasets",
+            verbs=("list",),
+            kinds=("deployment",),
+            why="read events of its revisions",
+        ),
         Permission(group="", resource="pods", verbs=("list",), why="read events of its pods"),
     )
     example: ClassVar[str] = "events: {}"

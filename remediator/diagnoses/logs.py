@@ -10,7 +10,7 @@ from pydantic import Field
 from remediator.core.cluster import ClusterReader, Pod
 from remediator.core.errors import NotFound, RemediatorError, StoreUnavailable
 from remediator.core.expressions import expression
-from remediator.core.plugins import Params, Permission, Sight
+from remediator.core.plugins import Params, Permission, Sight, on_target
 from remediator.core.redact import hide_keys, redact
 from remediator.core.text import plain
 from remediator.core.values import ObjectName, Regex, YesNoAuto
@@ -46,7 +46,7 @@ class Logs:
     name: ClassVar[str] = "logs"
     params: ClassVar[type[Params]] = LogsParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="know which pods are its own"),
+        on_target("get", "know which pods are its own"),
         Permission(group="", resource="pods", verbs=("list",), why="find the pods that are in trouble"),
         Permission(group="", resource="pods/log", verbs=("get",), why="read what they wrote"),
     )

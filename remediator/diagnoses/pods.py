@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from remediator.core.cluster import Pod
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 from remediator.core.text import plain
 from remediator.diagnoses.telling import bounded, nothing, worst_first
 
@@ -22,7 +22,7 @@ class Pods:
     name: ClassVar[str] = "pods"
     params: ClassVar[type[Params]] = NoParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="know which pods are its own"),
+        on_target("get", "know which pods are its own"),
         Permission(group="", resource="pods", verbs=("list",), why="tell what is wrong with its pods"),
     )
     example: ClassVar[str] = "pods: {}"

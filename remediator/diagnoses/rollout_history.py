@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from remediator.core.cluster import Revision
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 from remediator.core.redact import redact
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, Instant
@@ -27,9 +27,8 @@ class RolloutHistory:
     name: ClassVar[str] = "rollout_history"
     params: ClassVar[type[Params]] = NoParams
     permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="know which revisions are its own"),
-        Permission(group="apps", resource="replicasets", verbs=("list",), why="read its revisions"),
-        Permission(group="apps", resource="controllerrevisions", verbs=("list",), why="read its revisions"),
+        on_target("get", "know which revisions are its own"),
+        Permission(group="apps", resource="{revisions}", verbs=("list",), why="read its revisions"),
     )
     example: ClassVar[str] = "rollout_history: {}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from remediator.core.plugins import NoParams, Params, Permission, Sight
+from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 from remediator.core.text import plain
 from remediator.diagnoses.telling import nothing
 
@@ -14,9 +14,7 @@ class WorkloadStatus:
 
     name: ClassVar[str] = "workload"
     params: ClassVar[type[Params]] = NoParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        Permission(group="apps", resource="{kind}s", verbs=("get",), why="tell how the workload stands"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_target("get", "tell how the workload stands"),)
     example: ClassVar[str] = "workload: {}"
 
     async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
@@ -14,6 +15,7 @@ class ClockGuard:
     name: ClassVar[str] = "clock"
     asks: ClassVar[str] = "that the store's clock has not jumped"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Compares how far the store's clock and this process's monotonic clock have come."""

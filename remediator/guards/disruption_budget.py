@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from remediator.core.cluster import EvictPod
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
@@ -19,6 +20,15 @@ class DisruptionBudget:
     name: ClassVar[str] = "disruption_budget"
     asks: ClassVar[str] = "that the disruption budgets over its pods allow it"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        Permission(
+            group="policy",
+            resource="poddisruptionbudgets",
+            verbs=("list",),
+            disrupting=True,
+            why="find the budgets over its pods",
+        ),
+    )
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A budget that is spent now may have room again in a moment."""

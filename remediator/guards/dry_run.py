@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
@@ -13,6 +14,8 @@ class DryRun:
     name: ClassVar[str] = "dry_run"
     asks: ClassVar[str] = "that the API server would accept the change, from us"
     again: ClassVar[bool] = False
+    # The server checks the very change that the action asks for, under the action's own permissions.
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A refusal names the server's reason; so does an action that makes no sense on the target."""

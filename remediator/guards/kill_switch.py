@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.text import plain
 from remediator.core.times import format_instant
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
@@ -15,6 +16,7 @@ class KillSwitch:
     name: ClassVar[str] = "kill_switch"
     asks: ClassVar[str] = "that nobody has paused the daemon"
     again: ClassVar[bool] = True
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Says who paused it, why and until when."""

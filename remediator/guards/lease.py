@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission, on_target
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
@@ -15,6 +16,11 @@ class LeaseGuard:
     name: ClassVar[str] = "lease"
     asks: ClassVar[str] = "that nobody else is changing the target"
     again: ClassVar[bool] = True
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        on_target(
+            "patch", "write the lease's epoch onto it, so that no older owner can change it", acting=True
+        ),
+    )
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """A target that somebody else holds may be free in a moment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.policies import Rate
 from remediator.core.store import Limit, LimitUse
 from remediator.core.times import format_duration, format_instant
@@ -19,6 +20,7 @@ class Limits:
     name: ClassVar[str] = "limits"
     asks: ClassVar[str] = "that rate, attempts and cooldown leave room"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Names the limit that is exhausted and when it frees up."""

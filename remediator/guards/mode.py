@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.policies import Mode
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
@@ -14,6 +15,7 @@ class ModeGuard:
     name: ClassVar[str] = "mode"
     asks: ClassVar[str] = "that the rule is trusted to act"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Reads the newest policy: a rule that has gone blocks."""
@@ -21,7 +23,9 @@ class ModeGuard:
         if rule is None:
             gone = f"rule {request.attempt.rule} is gone from the policy"
             return Verdict(guard=self.name, allowed=False, text=gone)
-        text = f"rule {rule.name} is in mode {rule.mode}"
+        text = f"rule {rule.name} is in mode {rule.mode}" + (
+            f", lowered {rule.lowered}" if rule.lowered else ""
+        )
         if request.ceiling is not Mode.AUTO:
             text += f", the daemon allows {request.ceiling} at most"
         return Verdict(guard=self.name, allowed=not request.withheld, text=text, withholds=request.withheld)

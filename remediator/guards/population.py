@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 
@@ -19,6 +20,8 @@ class Population:
     name: ClassVar[str] = "population"
     asks: ClassVar[str] = "that enough healthy pods are left"
     again: ClassVar[bool] = False
+    # It looks at the target and at what the plan was made from, which have been read by then.
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Plans the step and counts. While pods are being made it may be otherwise in a moment."""

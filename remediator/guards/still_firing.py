@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
@@ -13,6 +14,7 @@ class StillFiring:
     name: ClassVar[str] = "still_firing"
     asks: ClassVar[str] = "that the alert still fires and is ours"
     again: ClassVar[bool] = True
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Reads the episodes anew; ``guards.accept`` was compared when the alert came."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from remediator.core.plugins import Permission
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
@@ -16,6 +17,7 @@ class Supported:
     name: ClassVar[str] = "supported"
     asks: ClassVar[str] = "that this version has every guard that the policies ask for"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = ()
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Reads the newest policy: a guard that was added since the attempt began blocks it too."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from remediator.core.cluster import IGNORE_ANNOTATION
 from remediator.core.errors import NotFound
+from remediator.core.plugins import Permission, on_target
 from remediator.core.policies import GuardPolicy, WorkloadRef
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
@@ -21,6 +22,9 @@ class Target:
     name: ClassVar[str] = "target"
     asks: ClassVar[str] = "that exactly one such workload exists and has not opted out"
     again: ClassVar[bool] = False
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        on_target("get", "see that it is there and has not opted out"),
+    )
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Asks the catalog and the policy first, then the cluster."""

@@ -151,12 +151,14 @@ _TESTS = {"R110": "a rule acts by itself, and no test fires an alert that it win
 _LIVE = {
     "L901": "a query gives nothing in Prometheus",
     "L903": "no alerting rule of Prometheus has that name",
+    "L911": "the daemon lacks permissions that a rule needs, and would only observe for it",
     "L904": "Prometheus keeps the alert firing for longer than its resolution is waited for",
 }
 _LIVE_NOTICES = {"L905": "a cooldown that is over before Prometheus can let the alert fire again"}
 _LIVE_ERRORS = {
     "L900": "Prometheus cannot be asked",
     "L902": "Prometheus refuses a query",
+    "L910": "the cluster does not tell what the daemon may do",
 }
 
 CODES: dict[str, Code] = {

@@ -67,11 +67,13 @@ class _Generator(GenerateJsonSchema):
         return {**made, "default": schema["default_factory"]()}  # type: ignore[call-arg]
 
 
-def describe(models: Mapping[str, type[BaseModel]]) -> dict[str, Schema]:
-    """The models by their names, and whatever they choose from by its own."""
+def describe(
+    models: Mapping[str, type[BaseModel]], examples: Mapping[str, str] = EXAMPLES
+) -> dict[str, Schema]:
+    """The models by their names, and whatever they choose from by its own. ``examples``: files, by path."""
     wanted: list[tuple[type[BaseModel], Literal["validation"]]] = [(m, "validation") for m in models.values()]
     made, rest = models_json_schema(wanted, ref_template="{model}", schema_generator=_Generator)
-    writer = _Writer(raw=rest.get("$defs", {}))
+    writer = _Writer(raw=rest.get("$defs", {}), examples=examples)
     described = {name: writer.write(made[model, "validation"], name) for name, model in models.items()}
     for title, each in writer.raw.items():
         if each.get(CHOICE):
@@ -85,6 +87,7 @@ class _Writer:
     """Pydantic's schemas in the tidy form. ``raw``: its definitions by name."""
 
     raw: Mapping[str, Schema]
+    examples: Mapping[str, str]
 
     def write(self, node: Schema, path: str, *, whole: bool = True) -> Schema:
         """``path``: the name and the keys on the way to it, such as ``severity.page``.
@@ -105,7 +108,10 @@ class _Writer:
         if "properties" in node:
             each = node["properties"].items()
             made["properties"] = {key: self.write(below, f"{path}.{key}") for key, below in each}
-        return _finished(_chosen(made, path) if made.get(CHOICE) else made, path if whole else None)
+        made = _finished(_chosen(made, path) if made.get(CHOICE) else made)
+        if whole and path in self.examples:
+            made["examples"] = [shown_value(self.examples[path], path)]
+        return made
 
     def _looked_up(self, node: Schema, path: str) -> Schema:
         """What ``$ref`` leads to, with what stands beside it, which counts more."""
@@ -151,8 +157,8 @@ def _option(option: Schema, path: str) -> Schema:
     return own
 
 
-def _finished(node: Schema, path: str | None) -> Schema:
-    """The schema with its texts plain, its default as files write it, and its example."""
+def _finished(node: Schema) -> Schema:
+    """The schema with its texts plain, and its default as files write it."""
     made = _nullable(node)
     if "description" in made:
         made["description"] = " ".join(made["description"].replace("``", "`").split())
@@ -160,8 +166,6 @@ def _finished(node: Schema, path: str | None) -> Schema:
         made["default"] = as_written(made["default"], made)
         if made["default"] is None:
             del made["default"]
-    if path is not None and path in EXAMPLES:
-        made["examples"] = [shown_value(path)]
     return made
 
 
@@ -192,10 +196,10 @@ def prose(documented: object) -> str:
     return " ".join((inspect.getdoc(own) or "").replace("``", "`").split())
 
 
-def shown_value(path: str) -> object:
-    """What the example of ``path`` says there: the first that is found on the way of its keys."""
+def shown_value(example: str, path: str) -> object:
+    """What the example says at ``path``: the first that is found on the way of its keys."""
     head, *keys = path.split(".")
-    ((section, value),) = read_example(EXAMPLES[path]).items()
+    ((section, value),) = read_example(example).items()
     found = [value] if head == section else list(value.values() if isinstance(value, dict) else value)
     for key in keys:
         holders = [item for each in found for item in (each if isinstance(each, list) else [each])]

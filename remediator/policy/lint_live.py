@@ -54,14 +54,21 @@ async def ask_prometheus(view: View, api: PrometheusApi) -> tuple[Note, ...]:
         await api.query("vector(1)")
         known = await api.alerting_rules()
     except RemediatorError as error:
-        return (Note(at=_beginning(view), code="L900", message=plain(f"nothing was asked: {error}", 400)),)
+        return (Note(at=beginning(view), code="L900", message=plain(f"nothing was asked: {error}", 400)),)
     asked = _bounded(queries(view))
     answers = await asyncio.gather(*(_try(each, api) for each in asked))
     return (*(note for notes in answers for note in notes), *alert_names(view, known), *timings(view, known))
 
 
-def _beginning(view: View) -> Spot:
+def beginning(view: View) -> Spot:
+    """Where something stands that is of no single place: the first of the files."""
     return Spot(path=view.draft.documents[0].at.path if view.draft.documents else ".")
+
+
+def cluster_unknown(view: View, error: RemediatorError) -> Note:
+    """L910: it cannot be known which permissions are lacking."""
+    text = plain(f"the cluster does not tell what we may do: {error}", 400)
+    return Note(at=beginning(view), code="L910", message=text)
 
 
 def _bounded(asked: Iterable[Asked]) -> list[Asked]:

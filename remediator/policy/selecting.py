@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from remediator.core.classify import SERVICE_LABELS
 from remediator.core.matchers import Matcher
 from remediator.core.policies import Policy, Rule
+from remediator.core.text import UNKNOWN, safe_name
 from remediator.policy.shapes import possible_values
 from remediator.policy.templates import LabelTemplate
 
@@ -52,12 +53,15 @@ class Selector:
             return Selection(names=(name,) if name in services else (), narrow=True)
         listed = possible_values(matchers, labels[0]) if labels else None
         if listed is not None and "" not in listed and (template is None or len(labels) == 1):
-            chosen = listed if template is None else {template.select({labels[0]: value}) for value in listed}
+            chosen = {
+                safe_name(value if template is None else template.select({labels[0]: value}))
+                for value in listed
+            }
             return Selection(names=tuple(name for name in services if name in chosen), narrow=True)
         if matchers and (template is None or _CHAIN.fullmatch(template.source.strip())):
             self._tried += len(services) * len(matchers)
             if self._tried <= MOST_TRIED:
-                names = tuple(name for name in services if _can_be(name, labels, matchers))
+                names = tuple(name for name in services if name == UNKNOWN or _can_be(name, labels, matchers))
                 return Selection(names=names, narrow=len(names) < len(services))
         return Selection(names=tuple(services), narrow=False)
 

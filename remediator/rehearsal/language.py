@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from remediator.core.times import Stamp, parse_stamp
 from remediator.policy.values import Duration, Namespace, PositiveDuration, WorkloadText, refusal
@@ -31,6 +34,23 @@ def _values(value: object) -> object:
     return [] if value is None else _several(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _AlsoOne:
+    """Tells the JSON schema of a list that one of its items may stand for it, or ``nothing`` at all."""
+
+    nothing: bool = False
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler(schema)
+        nothing: list[JsonSchemaValue] = [{"type": "null"}] if self.nothing else []
+        return {"anyOf": [made["items"], made, *nothing]}
+
+
+_SEVERAL = (BeforeValidator(_several), _AlsoOne())
+
+
 def _stamp(value: object) -> Stamp:
     try:
         return parse_stamp(value if isinstance(value, str) else "that")
@@ -39,27 +59,34 @@ def _stamp(value: object) -> Stamp:
 
 
 Labels = Annotated[dict[str, str], Field(min_length=1)]
-LabelSets = Annotated[list[Labels], BeforeValidator(_several)]
-Texts = Annotated[list[str], BeforeValidator(_several)]
-Values = Annotated[list[float], BeforeValidator(_values)]
+LabelSets = Annotated[list[Labels], *_SEVERAL]
+Texts = Annotated[list[str], *_SEVERAL]
+Values = Annotated[list[float], BeforeValidator(_values), _AlsoOne(nothing=True)]
 Queries = dict[str, Values]
 
 
 class WorkloadWords(Words):
     """A workload as it is until a step changes it."""
 
-    workload: WorkloadText
-    namespace: Namespace | None = None
-    replicas: Count | None = None
-    ready: Count | None = None
-    missing: bool = False
-    ignored: bool = False
-    paused: bool = False
-    forbidden: bool = False
-    budget: Count | None = None
+    workload: WorkloadText = Field(description="Which: its kind, a slash and its name.")
+    namespace: Namespace | None = Field(
+        default=None, description="Its namespace, where the catalog does not tell it."
+    )
+    replicas: Count | None = Field(default=None, description="How many pods it asks for.")
+    ready: Count | None = Field(default=None, description="How many of them are ready.")
+    restarted: Count = Field(
+        default=0, description="How many of the ready ones ended before and run again, as after OOMKilled."
+    )
+    missing: bool = Field(default=False, description="It is not there.")
+    ignored: bool = Field(default=False, description="It has opted out, by annotation.")
+    paused: bool = Field(default=False, description="Its rollouts are paused.")
+    forbidden: bool = Field(default=False, description="The API server does not let us change it.")
+    budget: Count | None = Field(
+        default=None, description="How many of its pods a PodDisruptionBudget lets go."
+    )
 
 
-Workloads = Annotated[list[WorkloadWords], BeforeValidator(_several)]
+Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
 KINDS = ("step", "check", "diagnosis", "channel")
 _ONLY_FOR = {
     "takes": ("step",),
@@ -73,15 +100,21 @@ _RESULTS = {"step": ("ok", "failed", "unknown"), "channel": ("ok", "refused", "r
 class OutcomeWords(Words):
     """What the world answers to one step, check, diagnosis or channel."""
 
-    step: str | None = None
-    check: str | None = None
-    diagnosis: str | None = None
-    channel: str | None = None
-    runbook: str | None = None
-    result: str | None = None
-    takes: PositiveDuration | None = None
-    after: PositiveDuration | None = None
-    finds: Texts | None = None
+    step: str | None = Field(default=None, description="The action that it is about.")
+    check: str | None = Field(default=None, description="The check that it is about.")
+    diagnosis: str | None = Field(default=None, description="The diagnosis that it is about.")
+    channel: str | None = Field(default=None, description="The name of the channel that it is about.")
+    runbook: str | None = Field(default=None, description="Only in this runbook. Default: in every one.")
+    result: str | None = Field(
+        default=None,
+        description="`ok`, `failed` or `unknown`; of a channel `ok`, `refused` or `retry`. Default: `ok`.",
+    )
+    takes: PositiveDuration | None = Field(default=None, description="How long a step takes.")
+    after: PositiveDuration | None = Field(
+        default=None,
+        description="How long after it is first asked a check answers so; before, it answers the opposite.",
+    )
+    finds: Texts | None = Field(default=None, description="What a diagnosis finds, a line each.")
 
     @property
     def kind(self) -> str:
@@ -103,7 +136,7 @@ class OutcomeWords(Words):
         return self
 
 
-Outcomes = Annotated[list[OutcomeWords], BeforeValidator(_several)]
+Outcomes = Annotated[list[OutcomeWords], *_SEVERAL]
 DEEDS = (
     *("fire", "resolve", "acknowledge", "close", "pause", "resume", "query", "cluster", "outcome"),
     *("approve", "reject"),
@@ -116,20 +149,30 @@ PEOPLE = ("acknowledge", "close")
 class MomentWords(Words):
     """Something that Alertmanager, people or the world do at a moment."""
 
-    at: Duration
-    fire: LabelSets | None = None
-    annotations: dict[str, str] | None = None
-    resolve: LabelSets | None = None
-    acknowledge: str | None = None
-    close: str | None = None
-    service: str | None = None
-    pause: str | None = None
-    resume: Literal[True] | None = None
-    query: Queries | None = None
-    cluster: Workloads | None = None
-    outcome: Outcomes | None = None
-    approve: str | None = None
-    reject: str | None = None
+    at: Duration = Field(description="When, counted from the beginning of the test.")
+    fire: LabelSets | None = Field(
+        default=None, description="The labels of an alert that fires, or a list of them."
+    )
+    annotations: dict[str, str] | None = Field(default=None, description="Annotations of what fires.")
+    resolve: LabelSets | None = Field(
+        default=None, description="The labels of an alert that fires no longer, as they fired."
+    )
+    acknowledge: str | None = Field(default=None, description="A person acknowledges the incident: who.")
+    close: str | None = Field(default=None, description="A person declares the incident over: who.")
+    service: str | None = Field(
+        default=None, description="Whose incident people mean, where several are open."
+    )
+    pause: str | None = Field(default=None, description="A person stops all changes: why.")
+    resume: Literal[True] | None = Field(default=None, description="Changes are allowed again.")
+    query: Queries | None = Field(default=None, description="What queries give from now on.")
+    cluster: Workloads | None = Field(default=None, description="How workloads are from now on.")
+    outcome: Outcomes | None = Field(default=None, description="What the world answers from now on.")
+    approve: str | None = Field(
+        default=None, description="A person agrees to a plan. Not in this version: nothing asks."
+    )
+    reject: str | None = Field(
+        default=None, description="A person refuses a plan. Not in this version: nothing asks."
+    )
 
     @property
     def deed(self) -> str:
@@ -161,27 +204,39 @@ StatusWord = Literal["open", "remediating", "verifying", "escalated", "resolved"
 class AttemptWords(Words):
     """An attempt that is expected."""
 
-    runbook: str
-    outcome: AttemptOutcome | None = None
+    runbook: str = Field(description="The name of the runbook.")
+    outcome: AttemptOutcome | None = Field(
+        default=None, description="What became of it. Default: whatever it was."
+    )
 
 
 class ExpectWords(Words):
     """What must be so at a moment. What is not mentioned does not matter."""
 
-    at: Duration
-    service: str | None = None
-    incidents: Count | None = None
-    rule: str | None = None
-    severity: str | None = None
-    status: StatusWord | None = None
-    raised_to: str | None = None
-    reopened: Count | None = None
-    attempts: list[AttemptWords] | None = None
-    changes: Texts | None = None
-    blocked_by: Texts | None = None
-    pages: dict[str, Count] | None = None
-    level: Count | None = None
-    timeline: Texts | None = None
+    at: Duration = Field(description="When, counted from the beginning of the test.")
+    service: str | None = Field(default=None, description="Whose incident is meant, where there are several.")
+    incidents: Count | None = Field(default=None, description="How many incidents there are.")
+    rule: str | None = Field(
+        default=None, description="The name of the rule that gave the incident its severity."
+    )
+    severity: str | None = Field(default=None, description="The severity it has.")
+    status: StatusWord | None = Field(default=None, description="The status it has.")
+    raised_to: str | None = Field(default=None, description="A severity that it has been raised to.")
+    reopened: Count | None = Field(default=None, description="How often it was reopened.")
+    attempts: list[AttemptWords] | None = Field(
+        default=None, description="All its attempts, in their order; `[]`: none."
+    )
+    changes: Texts | None = Field(
+        default=None, description="Everything that was changed, in any order; `[]`: nothing."
+    )
+    blocked_by: Texts | None = Field(default=None, description="Names of guards that blocked an attempt.")
+    pages: dict[str, Count] | None = Field(
+        default=None, description="How often each of these channels has been paged until then."
+    )
+    level: Count | None = Field(
+        default=None, description="The escalation level that was last asked; 0: nobody."
+    )
+    timeline: Texts | None = Field(default=None, description="Texts that stand in its timeline.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -193,11 +248,26 @@ class ExpectWords(Words):
 class TestWords(Words):
     """One test."""
 
-    name: Annotated[str, Field(min_length=1, max_length=300)]
-    start: Annotated[Stamp, BeforeValidator(_stamp)] | None = None
-    mode: Literal["observe", "suggest", "approve", "auto"] = "auto"
-    cluster: Workloads = Field(default_factory=list)
-    query: Queries = Field(default_factory=dict)
-    alerts: list[MomentWords] = Field(default_factory=list)
-    outcomes: Outcomes = Field(default_factory=list)
-    expect: Annotated[list[ExpectWords], Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1, max_length=300)] = Field(
+        description="What must be so, in a sentence."
+    )
+    start: Annotated[Stamp, BeforeValidator(_stamp)] | None = Field(
+        default=None, description="When it begins, as an RFC 3339 time. Default: it does not matter."
+    )
+    mode: Literal["observe", "suggest", "approve", "auto"] = Field(
+        default="auto", description="The daemon's ceiling on every rule's mode."
+    )
+    cluster: Workloads = Field(
+        default_factory=list,
+        description="How workloads are when it begins. Default: they are there and well.",
+    )
+    query: Queries = Field(default_factory=dict, description="What queries give when it begins.")
+    alerts: list[MomentWords] = Field(
+        default_factory=list, description="What Alertmanager, people and the world do, each at its time."
+    )
+    outcomes: Outcomes = Field(
+        default_factory=list, description="What the world answers. Default: everything works at once."
+    )
+    expect: Annotated[list[ExpectWords], Field(min_length=1)] = Field(
+        description="What must be so, each at its time; what is not mentioned does not matter."
+    )

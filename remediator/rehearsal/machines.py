@@ -32,7 +32,10 @@ RESTARTS = 7
 
 @dataclass(kw_only=True, slots=True)
 class Machine:
-    """One workload. ``sick``: how many of its first pods are in a crash loop."""
+    """One workload. ``sick``: how many of its first pods are in a crash loop.
+
+    ``restarted``: how many of those after them have restarted and are ready again.
+    """
 
     ref: WorkloadRef
     desired: int
@@ -43,6 +46,7 @@ class Machine:
     made: int = 0
     """How many were ever replaced: makes their names unique."""
     revision: int = 2
+    restarted: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
     facts: WorkloadFacts | None = None
 
@@ -69,6 +73,7 @@ class Machine:
 
     def _pod(self, number: int, at: Instant) -> Pod:
         sick, name = number < self.sick, f"{self.ref.name}-{self.made + number}"
+        restarted = number < self.sick + self.restarted
         controller = str(self.ref)
         if self.ref.kind == "deployment":
             name, controller = (
@@ -79,13 +84,13 @@ class Machine:
             name=name,
             phase="Running",
             ready=not sick,
-            restarts=RESTARTS if sick else 0,
+            restarts=RESTARTS if restarted else 0,
             uid=f"uid-{name}",
             state="CrashLoopBackOff" if sick else "",
             containers=("main",),
             created_at=Instant(at - 2 * HOUR + number * MINUTE),
             suspect="main" if sick else "",
-            last_end="Error (exit 1)" if sick else "",
+            last_end="Error (exit 1)" if restarted else "",
             controller=controller,
         )
 
@@ -116,16 +121,17 @@ class Machine:
         match change:
             case DeletePod() | EvictPod():
                 self.sick = max(self.sick - (not change.ready), 0)
+                self.restarted = max(self.restarted - change.ready, 0)
                 self.made += 1
                 return
             case ScaleWorkload(replicas=replicas):
                 self.desired = self.pods = replicas
-                self.sick = 0
+                self.sick = self.restarted = 0
             case RestartWorkload():
-                self.pods, self.sick = self.desired, 0
+                self.pods, self.sick, self.restarted = self.desired, 0, 0
                 self.made += self.desired
             case RollBackWorkload(revision=revision):
-                self.pods, self.sick = self.desired, 0
+                self.pods, self.sick, self.restarted = self.desired, 0, 0
                 self.made += self.desired
                 self.revision = max(self.revision + 1, revision)
         self.generation += 1
@@ -171,7 +177,13 @@ def told_by(facts: WorkloadFacts, ref: WorkloadRef) -> Machine:
     annotations = {IGNORE_ANNOTATION: "true"} if facts.ignored else {}
     pods = max(desired, ready)
     return Machine(
-        ref=ref, desired=desired, pods=pods, sick=pods - ready, annotations=annotations, facts=facts
+        ref=ref,
+        desired=desired,
+        pods=pods,
+        sick=pods - ready,
+        restarted=facts.restarted,
+        annotations=annotations,
+        facts=facts,
     )
 
 

@@ -207,6 +207,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         path=f"{namespace}/{kind}/{name}",
         replicas=words.replicas,
         ready=words.ready,
+        restarted=words.restarted,
         missing=words.missing,
         ignored=words.ignored,
         paused=words.paused,

@@ -73,12 +73,14 @@ class WorkloadFacts:
 
     ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
     so many of its pods a PodDisruptionBudget lets go. ``forbidden``: the server does not let us change it.
+    ``restarted``: so many of the ready pods ended before and run again.
     """
 
     path: str
     """``namespace/kind/name``."""
     replicas: int | None = None
     ready: int | None = None
+    restarted: int = 0
     missing: bool = False
     ignored: bool = False
     paused: bool = False

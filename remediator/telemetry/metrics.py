@@ -102,6 +102,8 @@ class Metrics:
         )  # fmt: skip
         for outcome in ("written", "lost"):
             self.archived.labels(outcome)
+        lowered = "Rules that only observe, because the daemon lacks permissions."
+        self.rules_lowered = Gauge("remediator_rules_lowered", lowered, registry=self.registry)
         for disposition in Disposition:
             self.alerts.labels(disposition)
         for severity in SEVERITIES:

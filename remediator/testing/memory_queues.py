@@ -11,9 +11,9 @@ from remediator.core import codec
 from remediator.core.alerts import Lane
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter
-from remediator.core.incident import IncidentId
+from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import Notice
-from remediator.core.store import Buried, Delivered, Queue, lane_queue
+from remediator.core.store import NOTICED_FOR, Buried, Delivered, Queue, lane_queue
 from remediator.core.times import Instant, Millis
 from remediator.testing.memory_guards import MemoryGuards
 
@@ -33,7 +33,7 @@ class _Stream:
 
 
 class MemoryQueues(MemoryGuards):
-    """``core.store.QueueStore`` in memory."""
+    """``core.store.QueueStore`` and ``NoticeStore`` in memory."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__(clock)
@@ -41,6 +41,7 @@ class MemoryQueues(MemoryGuards):
         self._arrived = asyncio.Event()
         self._dead: OrderedDict[str, tuple[Buried, Delivered | None]] = OrderedDict()
         self._buried = 0
+        self._told: dict[EffectId, Instant] = {}
 
     def _add(self, queue: Queue, incident: str, kind: str, data: str) -> None:
         stream = self._streams[queue]
@@ -127,6 +128,15 @@ class MemoryQueues(MemoryGuards):
         for notice in notices:
             self._add(Queue.NOTICES, "", *codec.pack(notice))
         return True
+
+    async def notify(self, notices: Sequence[Notice]) -> int:
+        """As the Protocol says."""
+        now = self.clock()
+        fresh = [one for one in notices if self._told.get(one.id, now) <= now]
+        for notice in fresh:
+            self._told[notice.id] = Instant(now + NOTICED_FOR)
+            self._add(Queue.NOTICES, "", *codec.pack(notice))
+        return len(fresh)
 
     def _bury(self, letter: DeadLetter, delivery: Delivered | None) -> None:
         self._buried += 1

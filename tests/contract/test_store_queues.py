@@ -158,3 +158,15 @@ async def test_append_is_an_event_of_its_incident(store: Store) -> None:
     (entry,) = await take(store)
     assert (entry.queue, entry.incident) == (Queue.URGENT, "i1")
     assert (entry.kind, entry.data) == pack(Acknowledged(by="ada"))
+
+
+async def test_a_notice_is_enqueued_once_whoever_says_it(store: Store) -> None:
+    """Replicas find out the same and tell it once; a consumer gets what was told."""
+    one, two = (Notice(id=EffectId(f"lowered/{n}"), channel="ops", summary=f"rule {n}") for n in "ab")
+    assert await store.notify([one]) == 1
+    counts = await asyncio.gather(*(store.notify([one, two]) for _ in range(5)))
+    assert sorted(counts) == [0, 0, 0, 0, 1]
+    assert await store.notify([]) == 0
+    entries = await store.take([Queue.NOTICES], "one", 10, NOW)
+    assert [unpack(entry.kind, entry.data) for entry in entries] == [one, two]
+    assert {entry.incident for entry in entries} == {""}

@@ -12,6 +12,7 @@ from remediator.core.cluster import Change, DeletePod, EvictPod, Pod, Revision, 
 from remediator.core.errors import Refused, Retryable
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
+from remediator.guards.lease import LeaseGuard
 from tests.core.builders import WEB
 
 AT = Instant(1_790_000_000_000)
@@ -254,8 +255,29 @@ def test_every_change_names_its_target_and_says_what_it_does() -> None:
         assert "deployment/web" in str(change)
 
 
-def test_whoever_changes_a_workload_or_its_pods_may_claim_it() -> None:
-    """Every change writes the epoch first: without that permission nothing could ever be done."""
+def test_the_lease_brings_the_permission_to_claim_and_the_action_that_to_change() -> None:
+    """Every change writes the epoch first; an action declares what it takes beyond that."""
+    claims = {verb for one in LeaseGuard.permissions if one.resource == "{kind}s" for verb in one.verbs}
+    assert claims == {"patch"}
     for action in ACTIONS.values():
-        [claims] = [one for one in action.permissions if one.resource == "{kind}s"]
-        assert {"get", "patch"} <= set(claims.verbs)
+        assert any(one.acting for one in action.permissions)
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "disrupts"),
+    [
+        ("restart", {}, True),
+        ("rollback", {}, True),
+        ("evict_pod", {}, True),
+        ("delete_pod", {"which": "oldest"}, True),
+        ("scale", {"to": 0}, True),
+        ("scale", {"to": 1, "only": "down"}, True),
+        ("scale", {"to": 5, "only": "up"}, False),
+    ],
+)
+def test_an_action_says_whether_it_may_take_healthy_pods_away(
+    action: str, params: dict[str, object], disrupts: bool
+) -> None:
+    """Only then are disruption budgets read."""
+    plugin = ACTIONS[action]
+    assert plugin.disrupts(plugin.params.model_validate(params)) is disrupts

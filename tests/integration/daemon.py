@@ -151,6 +151,13 @@ async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
 @asynccontextmanager
 async def daemon(policies: Path, **flags: object) -> AsyncIterator[Daemon]:
     """A daemon for the length of a block, on a prefix of its own."""
+    async with daemon_of(App, policies, **flags) as running:
+        yield running
+
+
+@asynccontextmanager
+async def daemon_of(kind: type[App], policies: Path, **flags: object) -> AsyncIterator[Daemon]:
+    """As ``daemon``, of a kind with another pace."""
     given = {
         "policies": policies,
         "listen": "127.0.0.1:0",
@@ -159,5 +166,5 @@ async def daemon(policies: Path, **flags: object) -> AsyncIterator[Daemon]:
         "archive": "off",  # most tests name no data directory, and nothing is to be left in ours
         **flags,
     }
-    async with App.running(read_settings(given)) as app, aiohttp.ClientSession() as http:
+    async with kind.running(read_settings(given)) as app, aiohttp.ClientSession() as http:
         yield Daemon(app, http)

@@ -10,15 +10,18 @@ import pytest
 
 from tests.integration.test_cli_check import ROOT, run
 
-SCHEMA = ROOT / "remediator" / "schema" / "policy.schema.json"
+SCHEMAS = ROOT / "remediator" / "schema"
 MODELINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
 SHIPPED = sorted((*ROOT.glob("policies/**/*.yaml"), *ROOT.glob("remediator/testing/**/*.yaml")))
 
 
-def test_it_prints_what_is_checked_in() -> None:
-    done = run("schema")
+@pytest.mark.parametrize(
+    ("options", "name"), [([], "policy.schema.json"), (["--tests"], "tests.schema.json")]
+)
+def test_it_prints_what_is_checked_in(options: list[str], name: str) -> None:
+    done = run("schema", *options)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == SCHEMA.read_text(), "run: make schema"
+    assert done.stdout == (SCHEMAS / name).read_text(), "run: make schema"
 
 
 def test_it_writes_a_file(tmp_path: Path) -> None:
@@ -41,4 +44,5 @@ def test_the_modeline_of_shipped_policies_leads_to_the_schema(path: Path) -> Non
     """From where the file stands: in the repository and, for the demo's, in an installed package."""
     found = MODELINE.search(path.read_text())
     assert found is not None, f"{path} has no modeline"
-    assert (path.parent / found[1]).resolve() == SCHEMA
+    name = "tests.schema.json" if path.name.endswith("_test.yaml") else "policy.schema.json"
+    assert (path.parent / found[1]).resolve() == SCHEMAS / name

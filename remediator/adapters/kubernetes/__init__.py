@@ -6,11 +6,13 @@ needed (``library``).
 
 from __future__ import annotations
 
+from remediator.adapters.kubernetes.access import AccessReviews
 from remediator.adapters.kubernetes.api import Api, Limits
 from remediator.adapters.kubernetes.config import InCluster, from_kubeconfig, from_service_account
 from remediator.adapters.kubernetes.executor import ClusterExecutor
 from remediator.adapters.kubernetes.faults import Call
 from remediator.adapters.kubernetes.reader import Reader
+from remediator.core.access import AccessReviewer
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import RemediatorError, SettingsError
 from remediator.core.ports import Runtime
@@ -26,6 +28,7 @@ class Kubernetes:
         self.api = api
         self.reader: ClusterReader = Reader(api)
         self.executor: Executor = ClusterExecutor(api)
+        self.access: AccessReviewer = AccessReviews(api)
 
     async def ready(self) -> None:
         """Ask for the server's version, briefly. Raises Refused or Retryable when it cannot be had."""

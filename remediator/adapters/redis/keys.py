@@ -65,6 +65,10 @@ class Keys:
         """The members of one sliding window."""
         return f"{self._root}limit:{name}"
 
+    def told(self, notice: EffectId) -> str:
+        """That a notice was enqueued."""
+        return f"{self._root}told:{notice}"
+
     def intent(self, effect: EffectId) -> str:
         """What the journal says of one effect."""
         return f"{self._root}intent:{effect}"

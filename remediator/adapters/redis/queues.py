@@ -15,7 +15,7 @@ from remediator.core.codec import Recorded, pack
 from remediator.core.decision import DeadLetter
 from remediator.core.incident import IncidentId
 from remediator.core.journal import Notice
-from remediator.core.store import Buried, Delivered, Queue
+from remediator.core.store import NOTICED_FOR, Buried, Delivered, Queue
 from remediator.core.times import Instant, Millis
 
 GROUP = "workers"
@@ -24,7 +24,7 @@ GRACE = 2.0
 
 
 class QueuePart(Part):
-    """``core.store.QueueStore``."""
+    """``core.store.QueueStore`` and ``NoticeStore``."""
 
     async def take(self, queues: Sequence[Queue], consumer: str, count: int, wait: Millis) -> list[Delivered]:
         """As the Protocol says."""
@@ -131,6 +131,19 @@ class QueuePart(Part):
             lambda why: call.arg(one.queue.value, why, one.data, one.tries, one.incident, one.kind),
         )
         return bool(await self._run_durably("settle", call))
+
+    async def notify(self, notices: Sequence[Notice]) -> int:
+        """As the Protocol says."""
+        call = Call()
+        call.key(self._keys.queue(Queue.NOTICES))
+        call.arg(NOTICED_FOR)
+
+        def write(notice: Notice) -> None:
+            call.key(self._keys.told(notice.id))
+            call.arg(*pack(notice))
+
+        call.each(notices, write)
+        return int(await self._run_durably("notify", call))
 
     async def append(self, incident: IncidentId, event: Recorded, lane: Lane) -> None:
         """As the Protocol says."""

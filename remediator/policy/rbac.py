@@ -1,0 +1,133 @@
+"""What a policy needs of the cluster: which access, and which part of which runbook it is for. Pure.
+
+Follows an attempt as it is performed. A rule that may not act still diagnoses, waits and plans, up to the
+first step that would change something; a target that the guards forbid is looked at and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pydantic import ValidationError
+
+from remediator.actions import ACTIONS
+from remediator.checks import CHECKS
+from remediator.core.access import Access, accesses
+from remediator.core.plugins import Permission
+from remediator.core.policies import Check, Mode, Policy, Runbook, Step
+from remediator.diagnoses import DIAGNOSES
+from remediator.guards import GUARDS
+from remediator.guards.target import static_objection
+from remediator.policy.reach import reached
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purpose:
+    """What something is needed for: ``part`` of ``runbook``, as these rules try it."""
+
+    rules: tuple[str, ...]
+    runbook: str
+    part: str
+    """Such as ``diagnose pods``, ``guard lease``, ``step restart``, ``verify ready``."""
+    why: str
+
+
+Demands: TypeAlias = Mapping[Access, tuple[Purpose, ...]]
+"""What is needed, in order, and what for."""
+_Part: TypeAlias = tuple[str, Permission, Mapping[str, object]]
+_Tried: TypeAlias = tuple[tuple[str, ...], str, bool]
+"""Services, runbook, and whether it may act."""
+
+
+def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.OBSERVE) -> Demands:
+    """What the policy needs under the daemon's ``ceiling``, were every rule trusted ``at_least`` so much."""
+    found: dict[Access, dict[Purpose, None]] = defaultdict(dict)
+    for (services, name, acting), rules in _tried(policy, ceiling, at_least).items():
+        runbook = policy.runbooks[name]
+        for service in services:
+            target = policy.services[service].workload
+            if target is None:
+                continue
+            allowed = not static_objection(service, target, policy.guards)
+            for part, permission, params in _parts(runbook, acting=acting, allowed=allowed):
+                purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
+                for access in accesses(permission, target, params):
+                    found[access][purpose] = None
+    return {access: tuple(found[access]) for access in sorted(found)}
+
+
+def may_act(mode: Mode) -> bool:
+    """Whether a rule of that mode changes something, by itself or when a person says so."""
+    return mode in (Mode.APPROVE, Mode.AUTO)
+
+
+def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[str, ...]]:
+    """Which runbooks are tried on which services, by which rules. Many rules are alike in that."""
+    found: dict[_Tried, list[str]] = defaultdict(list)
+    for rule, services in reached(policy):
+        mode = max(rule.mode, at_least, key=lambda one: one.trust).capped(ceiling)
+        for name in dict.fromkeys(rule.runbooks):
+            runbook = policy.runbooks.get(name)
+            if runbook is not None and not runbook.lacks:  # what lacks something is blocked at its start
+                found[(services, name, may_act(mode))].append(rule.name)
+    return {tried: tuple(rules) for tried, rules in found.items()}
+
+
+def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
+    """The permissions of an attempt, in the order in which they are used, with whose they are."""
+    for looked in runbook.diagnose:
+        if (diagnosis := DIAGNOSES.get(looked.diagnosis)) is not None:
+            yield from _of(f"diagnose {looked.diagnosis}", diagnosis.permissions, looked.params)
+    for step in runbook.steps:
+        if step.wait is not None:
+            yield from _checks("wait", (step.wait,))
+            continue
+        if not allowed:
+            return  # the guard ``target`` blocks before it looks at the cluster
+        yield from _change(step, acting=acting)
+        if not acting:
+            return  # it is told what would be done, and that ends the attempt
+    yield from _checks("verify", runbook.verify)
+
+
+def _change(step: Step, *, acting: bool) -> Iterator[_Part]:
+    action = ACTIONS.get(step.action)
+    if action is None:
+        return
+    disrupts = _disrupts(step)
+    for guard in GUARDS:
+        wanted = (one for one in guard.permissions if disrupts or not one.disrupting)
+        yield from _of(f"guard {guard.name}", _withheld(wanted, acting), {})
+    yield from _of(f"step {step.action}", _withheld(action.permissions, acting), step.params)
+
+
+def _disrupts(step: Step) -> bool:
+    action = ACTIONS[step.action]
+    try:
+        return action.disrupts(action.params.model_validate(dict(step.params)))
+    except ValidationError:  # what an attempt makes of it cannot be told yet
+        return True
+
+
+def _withheld(permissions: Iterable[Permission], acting: bool) -> Iterator[Permission]:
+    return (one for one in permissions if acting or not one.acting)
+
+
+def _checks(where: str, checks: Sequence[Check]) -> Iterator[_Part]:
+    for check in checks:
+        if (plugin := CHECKS.get(check.check)) is not None:
+            yield from _of(f"{where} {check.check}", plugin.permissions, check.params)
+
+
+def _of(part: str, permissions: Iterable[Permission], params: Mapping[str, object]) -> Iterator[_Part]:
+    for permission in permissions:
+        yield part, permission, params
+
+
+def namespaces_of(policy: Policy) -> tuple[str, ...]:
+    """Every namespace that the policy speaks of."""
+    named = {one.workload.namespace for one in policy.services.values() if one.workload is not None}
+    return tuple(sorted(named | set(policy.guards.namespaces)))

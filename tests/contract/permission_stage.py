@@ -1,0 +1,191 @@
+"""Attempts of a policy on a fake API server, by a service account that has exactly the Roles it is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from remediator.adapters.kubernetes import Call, Kubernetes, connect
+from remediator.core.access import Access
+from remediator.core.alerts import Fingerprint
+from remediator.core.decision import Facts
+from remediator.core.incident import Attempt, IncidentId, Phase
+from remediator.core.policies import Mode, Policy
+from remediator.core.store import GuardStore, IncidentStore, Loaded
+from remediator.core.times import SECOND, Instant, Millis
+from remediator.policy.manifests import Account, Role, manifests
+from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace, User
+from remediator.testing.apiserver.paths import parse
+from remediator.testing.memory import MemoryStore
+from remediator.testing.simulation.world import Silent
+from remediator.workers.means import Means
+from remediator.workers.runner import Runner
+from tests.core.builders import fired
+from tests.core.test_decide import Life
+from tests.fault.kubernetes_scene import Impatient
+
+ACCOUNT = Account(namespace="ops", name="remediator")
+USER = "system:serviceaccount:ops:remediator"
+TOKEN_OF_ACCOUNT = "token-of-the-service-account"
+KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
+
+
+@dataclass
+class _Waits:
+    """The incident, which waits for the effect."""
+
+    life: Life
+
+    async def load(self, incident: IncidentId, fingerprints: Sequence[Fingerprint]) -> Loaded:
+        return Loaded(
+            at=self.life.at, incident=self.life.incident, facts=Facts(firing=len(self.life.members))
+        )
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A cluster, and the daemon's way into it."""
+
+    server: FakeApiServer
+    cluster: Kubernetes
+
+    async def attempt(self, policy: Policy, **labels: str) -> Attempt:
+        """What becomes of the attempt that an alert with these labels starts, with its findings.
+
+        The alert resolves as soon as everything was done.
+        """
+        life = Life(policy)
+        life.tell(fired(policy, **labels))
+        if "hold" in life.timers:
+            life.ring("hold")
+        runner = Runner(self._means(life))
+        findings: tuple[str, ...] = ()
+        for _ in range(100):
+            attempt = life.now.attempts[-1]
+            findings = findings or attempt.findings
+            if attempt.phase is Phase.ENDED:
+                return replace(attempt, findings=findings)
+            if attempt.phase is Phase.VERIFYING:
+                life.members.clear()
+            if attempt.pending is None:
+                life.at = Instant(life.at + 10 * SECOND)  # who polls is asked less often
+                life.ring("act" if "act" in life.timers else "poll")
+                continue
+            effect = next(
+                one for made in reversed(life.decisions) for one in made.effects if one.id == attempt.pending
+            )
+            outcome = await runner.perform(effect)
+            assert outcome is not None
+            await self.server.settled()
+            life.tell(outcome)
+        raise AssertionError(f"it never ends: {life.now.attempts[-1]}")
+
+    def _means(self, life: Life) -> Means:
+        return Means(
+            incidents=cast(IncidentStore, _Waits(life)),
+            guards=cast(GuardStore, MemoryStore(lambda: life.at)),
+            reader=self.cluster.reader,
+            executor=self.cluster.executor,
+            policy=lambda: life.policy,
+            ceiling=Mode.AUTO,
+            clock_trouble=lambda: None,
+            observer=Silent(),
+            replica="replica",
+            lease=Millis(30 * SECOND),
+        )
+
+    def asked(self) -> frozenset[Access]:
+        """What every request so far took."""
+        return frozenset(
+            Access(
+                namespace=asked.namespace,
+                group=asked.group,
+                resource=asked.resource_path,
+                verb=asked.verb,
+                name=asked.name,
+            )
+            for asked in (
+                parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests
+            )
+        )
+
+
+@asynccontextmanager
+async def staged(
+    directory: Path, roles: Iterable[Role], *workloads: tuple[str, str, str]
+) -> AsyncIterator[Stage]:
+    """These workloads (kind, namespace, name) at their second revision, each with a Service of its name."""
+    pace, ahead = Pace(ready_after=0.002, stop_after=0.002, lag=0.001), [0]
+    account = User(name=USER, rules=())
+    runtime = Impatient()
+    async with FakeApiServer(
+        pace=pace,
+        users={TOKEN: ADMIN, TOKEN_OF_ACCOUNT: account},
+        wall=lambda: datetime.now(UTC) + timedelta(minutes=ahead[0]),
+    ) as server:
+        for workload in workloads:
+            for manifest in made(*workload):
+                server.create(manifest)
+        await server.settled()
+        ahead[0] = 1
+        admin = await connect(str(server.kubeconfig(directory / "admin")), runtime=runtime)
+        for workload in workloads:
+            await _release(admin, *workload)
+        await admin.close()
+        await server.settled()
+        for manifest in manifests(roles, ACCOUNT):
+            server.create(manifest)
+        path = server.kubeconfig(directory / "account", token=TOKEN_OF_ACCOUNT)
+        cluster = await connect(str(path), runtime=runtime)
+        server.requests.clear()
+        try:
+            yield Stage(server=server, cluster=cluster)
+        finally:
+            await cluster.close()
+            runtime.close()
+
+
+def made(kind: str, namespace: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A workload that gives up one pod in a rollout before the new one is ready, and a Service."""
+    labels = {"app": name}
+    containers = [{"name": name, "image": f"registry.local/{name}:v1"}]
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+    }
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+    match kind:
+        case "deployment":
+            spec |= {"replicas": 3, "strategy": rolling}
+        case "statefulset":
+            spec |= {"replicas": 3, "serviceName": name}
+        case _:
+            spec |= {"updateStrategy": rolling}
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    workload = {"apiVersion": "apps/v1", "kind": KINDS[kind], "metadata": meta, "spec": spec}
+    ports = [{"port": 80}]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta,
+        "spec": {"selector": labels, "ports": ports},
+    }
+    return workload, service
+
+
+async def _release(cluster: Kubernetes, kind: str, namespace: str, name: str) -> None:
+    containers = [{"name": name, "image": f"registry.local/{name}:v2"}]
+    await cluster.api.call(
+        Call(
+            method="PATCH",
+            path=f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}",
+            doing="release",
+            body={"spec": {"template": {"spec": {"containers": containers}}}},
+            media="application/strategic-merge-patch+json",
+        )
+    )

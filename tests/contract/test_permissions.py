@@ -1,0 +1,199 @@
+"""What plugins and guards declare, held against what they ask of an API server that enforces it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from remediator.actions import ACTIONS
+from remediator.checks import CHECKS
+from remediator.core.access import BY_NAME, Access
+from remediator.core.incident import Attempt, Outcome
+from remediator.core.plugins import Permission
+from remediator.core.policies import Mode, Policy
+from remediator.diagnoses import DIAGNOSES
+from remediator.guards import GUARDS
+from remediator.policy.load import load_policy, read_policies
+from remediator.policy.manifests import Line, Role, roles_of
+from remediator.policy.rbac import demands
+from tests.contract.permission_stage import Stage, staged
+
+POLICY = """
+severities:
+  SEV-2: {{summary: bad}}
+services:
+  web: {{namespace: shop, workload: {kind}/web}}
+rules:
+  - name: down
+    match: ['alertname="ServiceDown"']
+    severity: SEV-2
+    mode: {mode}
+    service: web
+    runbooks: [fix]
+guards: {{namespaces: [shop], rate: {{cluster: 9/1h, service: 9/1h, target: 9/1h}}}}
+runbooks:
+  fix:
+    diagnose: [{diagnosis}]
+    steps: [{step}]
+    verify: [{check}]
+"""
+STEPS = {
+    "restart": "restart: {}",
+    "rollback": "rollback: {}",
+    "scale": "scale: {to: 1}",
+    "delete_pod": "delete_pod: {which: oldest}",
+    "evict_pod": "evict_pod: {which: oldest}",
+}
+EVERYWHERE = frozenset(("http", "promql", "alert"))
+"""Plugins that ask nothing of Kubernetes."""
+
+
+def policy(
+    kind: str = "deployment",
+    mode: str = "auto",
+    *,
+    diagnosis: str = "workload: {}",
+    step: str = "restart: {}",
+    check: str = "ready: {}",
+) -> Policy:
+    """One rule and one runbook."""
+    parts = {"diagnosis": f"{{{diagnosis}}}", "step": f"{{{step}}}", "check": f"{{{check}}}"}
+    loaded = read_policies({"p.yaml": POLICY.format(kind=kind, mode=mode, **parts)})
+    assert loaded.policy is not None, loaded.findings
+    return loaded.policy
+
+
+def policies() -> Iterator[tuple[str, Policy]]:
+    """A policy for each plugin that asks something of the cluster, by its name and the target's kind."""
+    for kind in ("deployment", "statefulset", "daemonset"):
+        for name, step in STEPS.items():
+            if (kind, name) != ("daemonset", "scale"):
+                yield f"{name} {kind}", policy(kind, step=step)
+        if kind != "daemonset":
+            yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
+        for name in sorted(DIAGNOSES.keys() - EVERYWHERE):
+            yield f"diagnose {name} {kind}", policy(kind, diagnosis=f"{name}: {{}}")
+    for name in sorted(CHECKS.keys() - EVERYWHERE):
+        yield f"check {name}", policy(check=f"{name}: {{}}")
+        yield f"wait {name}", policy(step=f"restart: {{}}}}, {{wait: {{for: {name}}}")
+    for mode in ("observe", "suggest"):
+        for name, step in STEPS.items():
+            yield f"{mode} {name}", policy(mode=mode, step=step)
+
+
+POLICIES = dict(policies())
+ONCE = [
+    name for name in POLICIES if not name.endswith(("statefulset", "daemonset")) and "suggest" not in name
+]
+
+
+def expected(of: Policy) -> Outcome:
+    """How an attempt ends when nothing is amiss."""
+    mode = of.rules[0].mode
+    return {Mode.OBSERVE: Outcome.OBSERVED, Mode.SUGGEST: Outcome.SUGGESTED}.get(mode, Outcome.VERIFIED)
+
+
+def fine(attempt: Attempt, of: Policy) -> bool:
+    """Whether everything could be found out and done; what was withheld only when nothing else objects."""
+    objected = any("could not" in line for line in (attempt.reason, *attempt.findings))
+    return (
+        attempt.outcome is expected(of) and not objected and "would have been blocked" not in attempt.reason
+    )
+
+
+def without_each(roles: Sequence[Role]) -> Iterator[tuple[Line, tuple[Role, ...]]]:
+    """The roles without one of their lines, for each line."""
+    for role in roles:
+        for line in role.lines:
+            rest = replace(role, lines=tuple(one for one in role.lines if one is not line))
+            yield line, tuple(rest if one is role else one for one in roles)
+
+
+def unused(roles: Sequence[Role], stage: Stage) -> list[Access]:
+    """What the roles grant and no request needed."""
+    asked = stage.asked()
+    any_name = {replace(one, name="") for one in asked}
+    granted = [
+        Access(namespace=role.namespace, group=line.group, resource=line.resource, verb=line.verb, name=name)
+        for role in roles
+        for line in role.lines
+        for name in line.names or ("",)
+    ]
+    return [one for one in granted if one not in (asked if one.name else any_name)]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+async def test_the_generated_role_is_enough_and_all_of_it_is_used(name: str, tmp_path: Path) -> None:
+    """Who has nothing but the Role performs the attempt to its end, and asks for all that it grants."""
+    of = POLICIES[name]
+    target = of.services["web"].workload
+    assert target is not None
+    roles = roles_of(demands(of))
+    async with staged(tmp_path, roles, (target.kind, "shop", "web")) as stage:
+        attempt = await stage.attempt(of)
+        assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
+        assert unused(roles, stage) == []
+
+
+@pytest.mark.parametrize("name", [*ONCE, "rollback statefulset", "diagnose rollout_history statefulset"])
+async def test_no_line_of_the_generated_role_can_be_left_out(name: str, tmp_path: Path) -> None:
+    """Without any one of its lines the attempt fails, is blocked, or cannot find something out."""
+    of = POLICIES[name]
+    target = of.services["web"].workload
+    assert target is not None
+    for line, rest in without_each(roles_of(demands(of))):
+        async with staged(tmp_path, rest, (target.kind, "shop", "web")) as stage:
+            attempt = await stage.attempt(of)
+            assert not fine(attempt, of), f"{line.verb} {line.resource} is not needed"
+
+
+async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Path) -> None:
+    """Every service healed by the rules that may, and the rest looked at by the rule that suggests."""
+    of = load_policy(Path("policies"))
+    roles = roles_of(demands(of))
+    targets = [one.workload for one in of.services.values() if one.workload is not None]
+    workloads = [(one.kind, one.namespace, one.name) for one in targets]
+    async with staged(tmp_path, roles, *workloads) as stage:
+        for target in targets:
+            if target.kind == "deployment":
+                healed = await stage.attempt(of, service=target.name)
+                assert (healed.outcome, healed.rule) == (Outcome.VERIFIED, "service-down")
+        labels = {"alertname": "KubeDeploymentReplicasMismatch", "namespace": "fintech-services"}
+        looked = await stage.attempt(of, **labels, deployment="postgres")
+        assert looked.outcome is Outcome.SUGGESTED
+        assert not any("could not" in line for line in looked.findings)
+        assert unused(roles, stage) == []
+
+
+def permissions() -> Iterator[Permission]:
+    """Every permission that anything declares."""
+    for action in ACTIONS.values():
+        yield from action.permissions
+    for guard in GUARDS:
+        yield from guard.permissions
+    yield from looking()
+
+
+def looking() -> Iterator[Permission]:
+    """What checks and diagnoses declare."""
+    for check in CHECKS.values():
+        yield from check.permissions
+    for diagnosis in DIAGNOSES.values():
+        yield from diagnosis.permissions
+
+
+def test_names_are_declared_only_where_kubernetes_honours_them() -> None:
+    """A list or a creation is not held to names: a Role that names them would allow nothing."""
+    for permission in permissions():
+        assert not permission.named or set(permission.verbs) <= BY_NAME
+
+
+def test_only_actions_and_guards_change_anything() -> None:
+    """What checks and diagnoses declare is read: ``get`` and ``list``, whatever the rule's mode."""
+    assert {verb for one in looking() for verb in one.verbs} <= {"get", "list"}
+    assert not any(one.acting or one.disrupting for one in looking())
+    for one in permissions():
+        assert one.acting or set(one.verbs) <= {"get", "list"}
