@@ -186,7 +186,8 @@ class Stage:
     async def _perform(self, delivery: Delivered) -> None:
         """Beside the others where it may take time, else at once: that is cheaper."""
         work = self._crew.consumers[_CREW[delivery.queue]].work_off((delivery,))
-        if self.world.takes_time or delivery.queue is Queue.NOTICES:
+        is_step = delivery.kind == Act.__name__
+        if (is_step and self.world.takes_time) or delivery.queue is Queue.NOTICES:
             task = self._loop.create_task(work)
             self._running.add(task)
             task.add_done_callback(self._running.discard)

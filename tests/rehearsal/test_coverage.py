@@ -65,7 +65,7 @@ def test_what_is_missing_is_named_with_its_place() -> None:
         "policies.yaml:44:5 restart-web",
         "policies.yaml:51:5 take-pod",
     ]
-    assert "policies.yaml:51:1 limits" in missing[Part.GUARDS]
+    assert "policies.yaml:52:1 limits" in missing[Part.GUARDS]
 
 
 def test_a_wait_that_never_ends_well_is_not_covered() -> None:

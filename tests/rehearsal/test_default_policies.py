@@ -1,4 +1,4 @@
-"""The default policies are held by their own tests: nothing in them can be broken unnoticed where it matters."""
+"""The default policies are held by their own tests: little in them can be broken without a test noticing."""
 
 from __future__ import annotations
 
