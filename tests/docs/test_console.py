@@ -28,8 +28,8 @@ $ echo one \\
     two; echo three >&2
 one two
 three
-$ ls docs/examples
-alert.json
+$ ls docs/examples/alert.json
+docs/examples/alert.json
 $ echo "took 12 ms"
 took 99 ms
 ```
