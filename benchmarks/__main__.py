@@ -16,6 +16,7 @@ from benchmarks.listing import measure_listing
 from benchmarks.load import wrk
 from benchmarks.policies import measure_policies
 from benchmarks.reaction import measure_reaction
+from benchmarks.rehearsal import measure_rehearsal
 from benchmarks.report import (
     CLASSIFYING_HEAD,
     INTAKE_HEAD,
@@ -29,13 +30,14 @@ from benchmarks.report import (
     loading_rows,
     machine,
     reaction_rows,
+    rehearsal_rows,
     start_rows,
     table,
     write_page,
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "cluster", "policies", "backtest", "intake")
+PARTS = ("start", "reaction", "cluster", "policies", "rehearsal", "backtest", "intake")
 
 
 def _say(text: str) -> None:
@@ -62,6 +64,11 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
         tables = [table(CLASSIFYING_HEAD, classifying_rows(found)), table(LOADING_HEAD, loading_rows(found))]
         head = f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions."
         yield "\n\n".join([head, *tables])
+    if "rehearsal" in parts:
+        _say("rehearsal")
+        yield "### Tests of policies\n\n" + table(
+            ("measured", "found", "target"), rehearsal_rows(measure_rehearsal())
+        )
     if "backtest" in parts:
         _say("backtest")
         yield "### Backtest\n\n" + table(

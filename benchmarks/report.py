@@ -14,6 +14,7 @@ from benchmarks.listing import Listing, middle
 from benchmarks.policies import FEW, HOW, MANY, Classifying, Policies
 from benchmarks.policies import middle as middle_wait
 from benchmarks.reaction import SCRIPT_TRIPS, Reaction
+from benchmarks.rehearsal import Rehearsed
 from benchmarks.start import Start
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -71,6 +72,20 @@ def reaction_rows(found: Reaction) -> list[Row]:
         (f"one script that reads ({SCRIPT_TRIPS - 2} on the way)", _ms(found.plain_trip), ""),
         ("one HTTP round trip (1 on the way)", _ms(found.http_trip), ""),
         ("all of these together: what cannot be avoided", _ms(floor), f"{found.from_sent / floor:.1f} times"),
+    ]
+
+
+def rehearsal_rows(found: Rehearsed) -> list[Row]:
+    """What tests of policies and their mutants cost."""
+    return [
+        (
+            f"{found.tests} tests of {found.days} virtual days each: processor time",
+            f"{found.busy:.1f} s",
+            _judged(found.busy <= 5, "≤ 5 s"),
+        ),
+        ("the same by the clock, on one core", f"{found.seconds:.1f} s", ""),
+        ("one of them: processor time", _ms(found.busy / found.tests), ""),
+        (f"the {found.mutants} mutants of the default policies", f"{found.mutants_seconds:.1f} s", ""),
     ]
 
 

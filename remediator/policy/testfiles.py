@@ -17,7 +17,8 @@ def fired_labels(source: Source) -> Iterator[Mapping[str, str]]:
     """The labels of every alert that a test fires. What cannot be read is left out: ``test`` complains."""
     for path, text in _test_files(source):
         for document in compose(path, text, Findings()) or ():
-            for node in follow(document, ("tests", "*", "alerts", "*", "fire")):
+            fired = ("tests", "*", "alerts", "*", "fire")
+            for node in (*follow(document, fired), *follow(document, (*fired, "*"))):
                 if isinstance(node, Table):
                     yield {
                         entry.key.text: entry.value.text

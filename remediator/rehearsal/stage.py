@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from remediator.core.alerts import Alert, Lane, Notification, Rejected
 from remediator.core.classify import Classifier
@@ -23,12 +23,11 @@ from remediator.core.store import CHUNK, Delivered, Queue
 from remediator.core.times import Instant, Millis
 from remediator.rehearsal.jumping import POLL
 from remediator.rehearsal.keeping import EVENTS, WORK, StageStore
+from remediator.rehearsal.runtime import StageRuntime
 from remediator.rehearsal.watching import EFFECT, Judged, PageSent, Watch, WatchedJourney, Watcher
 from remediator.rehearsal.world import Working, World
 from remediator.testing.virtual import VirtualLoop
 from remediator.workers.crew import Crew, Ports
-
-T = TypeVar("T")
 
 START = Instant(1_767_600_000_000)
 """Monday, 2026-01-05T08:00:00Z: when a rehearsal begins unless it is told otherwise."""
@@ -74,7 +73,7 @@ class Stage:
             Ports(
                 store=self.store,
                 intake=self.store,
-                runtime=_Machine(self, self._loop),
+                runtime=StageRuntime(self._loop, self.sleep),
                 observer=self._watch,
                 rules=lambda: classifier,
                 channel=self.world.channel,
@@ -186,7 +185,8 @@ class Stage:
     async def _perform(self, delivery: Delivered) -> None:
         """Beside the others where it may take time, else at once: that is cheaper."""
         work = self._crew.consumers[_CREW[delivery.queue]].work_off((delivery,))
-        if self.world.takes_time or delivery.queue is Queue.NOTICES:
+        is_step = delivery.kind == Act.__name__
+        if (is_step and self.world.takes_time) or delivery.queue is Queue.NOTICES:
             task = self._loop.create_task(work)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -277,33 +277,6 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Machine:
-    """``core.ports.Runtime`` on a stage."""
-
-    def __init__(self, stage: Stage, loop: VirtualLoop) -> None:
-        self._stage, self._loop = stage, loop
-
-    def monotonic(self) -> float:
-        """Virtual seconds."""
-        return self._loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Virtual seconds."""
-        await self._stage.sleep(Millis(round(seconds * 1000)))
-
-    def random(self) -> float:
-        """Always the same: a rehearsal is repeatable."""
-        return 0.5
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """On the stage's own loop."""
-        return self._loop.create_task(work, name=name)
-
-    async def in_thread(self, call: Callable[[], T]) -> T:
-        """There are no threads here."""
-        return call()
 
 
 def notify(alerts: Sequence[Alert], *, rejected: Sequence[Rejected] = ()) -> Notification:

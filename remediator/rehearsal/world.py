@@ -88,7 +88,7 @@ class World:
 
     @property
     def takes_time(self) -> bool:
-        """Whether anything the daemon asks of it may not be there at once."""
+        """Whether some step is not done at once."""
         return any(isinstance(outcome, StepOutcome) and outcome.takes for outcome in self._outcomes)
 
     def touched(self, path: str) -> int:

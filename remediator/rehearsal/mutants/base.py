@@ -35,15 +35,15 @@ class Mutant:
     policy: Policy
     touches: tuple[str, str] | None
 
-    def as_data(self) -> dict[str, str]:
+    def as_data(self) -> dict[str, object]:
         """As plain values."""
-        path, line, column = (*self.where.rsplit(":", 2), "", "")[:3]
+        path, line, column = self.where.rsplit(":", 2)
         return {
             "section": self.section,
             "subject": self.subject,
             "path": path,
-            "line": line,
-            "column": column,
+            "line": int(line),
+            "column": int(column),
             "change": self.change,
             "hint": self.hint,
         }
