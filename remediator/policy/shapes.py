@@ -44,10 +44,8 @@ class Shape:
     @property
     def something(self) -> bool:
         """Whether it matches every text but perhaps the empty one."""
-        return any(
-            _gaps(each) and not each.strip(_ANY + _SOME) and each.count(_SOME) <= 1
-            for each in self.alternatives
-        )
+        gaps = [each for each in self.alternatives if each and not each.strip(_ANY + _SOME)]
+        return any(each.count(_SOME) <= 1 for each in gaps)  # .+.+ takes two characters at least
 
     def samples(self) -> tuple[str, ...]:
         """Texts that it matches, such that a pattern *with a shape* that matches all of them matches all that

@@ -113,13 +113,14 @@ INCIDENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{4}-[a-z0-9._-]{1,80}")
 
 @cache
 def policies() -> tuple[Policy, ...]:
-    """The default ones, once as they are and once with every rule trusted; and reckless ones."""
+    """The default ones, once as they are, once with every rule trusted and one workload protected; and reckless ones."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "all.yaml").write_text(RECKLESS)
         reckless = load_policy(Path(folder))
     default = load_policy(DEFAULT)
     trusted = replace(
         default,
+        guards=replace(default.guards, protect=("statefulset/postgres",)),
         rules=tuple(
             replace(rule, mode=Mode.AUTO, runbooks=tuple(default.runbooks)) for rule in default.rules
         ),
@@ -365,7 +366,7 @@ AUTH = "fintech-services/deployment/auth-service"
     [
         (0, {"alertname": "ServiceDown", "service": "auth-service"}, AUTH),
         (1, {"alertname": "HighErrorRate", "app": "auth-service"}, AUTH),
-        (1, {"alertname": "PostgresDown"}, None),
+        (1, {"alertname": "DataLoss"}, None),
         (2, {"severity": "critical", "service": "web"}, "shop/deployment/web"),
         (2, {"severity": "info", "namespace": "api"}, "shop/statefulset/api"),
         (2, {"severity": "critical", "service": "data"}, None),
