@@ -57,7 +57,7 @@ def test_an_outage_is_explained_to_a_person(outage: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     for said in (
-        "rule      service-down (policies/rules.yaml:",
+        "rule      service-down (policies/rules-20-services.yaml:",
         "incident  it joins the incident of its group, or opens one",
         "group     of service auth-service, grouped by service='auth-service'",
         "severity  SEV-2 (Partial outage or significant degradation): paged unless a fix is verified",
@@ -65,7 +65,7 @@ def test_an_outage_is_explained_to_a_person(outage: Path) -> None:
         "do      restart deployment/auth-service in fintech-services",
         "guard   mode allows: rule service-down is in mode auto",
         "too late  other-critical",
-        "close     slow",
+        "close     service-down-by-app",
     ):
         assert said in done.stdout, said
 
