@@ -168,12 +168,13 @@ def remove(server: RedisServer) -> None:
 
 
 async def test_a_user_that_is_taken_away_and_given_back(server: RedisServer) -> None:
-    """ACL DELUSER closes its connections, too."""
+    """ACL DELUSER closes its connections, too: what was on the way meets that, what follows the refusal."""
     add_user(server, "app", PREFIX)
     store = await RedisStore.connect(where(f"redis://app:{CODED}@127.0.0.1:{server.port}"))
     await admit(store, arrival("aa"))
     await asyncio.to_thread(remove, server)
-    assert "user name or password" in await refusal(admit(store, arrival("bb")))
+    refused = [await refusal(admit(store, arrival("bb"))) for _ in range(5)]
+    assert "user name or password" in refused[-1], refused
     add_user(server, "app", PREFIX)
     await recovers(store)
     await store.close()
