@@ -31,9 +31,8 @@ class RuleIndex:
         self._equal: dict[str, dict[str, list[int]]] = {}
         self._expressions: dict[str, dict[str, list[int]]] = {}
         self._patterns: dict[str, PatternIndex] = {}
-        self._scanned: list[
-            int
-        ] = []  # found by nothing: they hold when labels are missing, or not as they say
+        self._scanned: list[int] = []
+        """Found by nothing: they hold when labels are missing, or not as they say."""
         self._others: list[tuple[Matcher, ...]] = []
 
     def add(self, matchers: Sequence[Matcher], key: Matcher | None) -> None:

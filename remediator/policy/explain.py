@@ -223,14 +223,20 @@ def _live_fate(alert: Alert, match: Match, before: Standing, foreseen: Foreseen)
     return Fate.JOINS, f"incident {incident.id} is open"
 
 
+def _telling(labels: Mapping[str, str]) -> list[str]:
+    """Labels by which an alert without the usual ones can be told: those that can be written as they are."""
+    pairs = [(key, value) for key, value in labels.items() if value]
+    return sorted(key for key, value in pairs if plain(key, 100) == key and plain(value, 100) == value)[:3]
+
+
 def skeleton(labels: Mapping[str, str]) -> str:
     """A rule to begin with, for an alert that no rule matches. YAML."""
     name = "".join(c if c.isascii() and c.isalnum() else "-" for c in labels.get("alertname", "new-rule"))
-    wanted = [key for key in ("alertname", "namespace") if labels.get(key)]
+    wanted = [key for key in ("alertname", "namespace") if labels.get(key)] or _telling(labels)
     lines = [f"- name: {name.strip('-').lower()[:63] or 'new-rule'}", "  match:"]
     for key in wanted:
         text = str(Matcher(name=key, op=MatchOp.EQUAL, value=plain(labels[key], 100))).replace("'", "''")
         lines.append(f"    - '{text}'")
     if not wanted:
-        lines[-1] = "  match: []"
+        lines[-1] = "  match: []  # everything: say which alerts are meant"
     return "\n".join((*lines, "  severity: SEV-3", ""))

@@ -163,6 +163,28 @@ async def test_an_unmatched_alert_gets_a_rule_to_begin_with_that_matches_it() ->
     assert loaded.policy.rules[0].matchers[1].matches(labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "others", "matchers"),
+    [
+        ({"job": "a", "zone": "b", "x\n- name: y": "c", "odd": "d\n"}, {"job": "a"}, 2),
+        ({"odd": "d\n"}, {}, 0),
+    ],
+)
+async def test_a_skeleton_without_the_usual_labels_says_what_it_means(
+    labels: dict[str, str], others: dict[str, str], matchers: int
+) -> None:
+    """By other labels that can be written as they are; where there is none, it says that it matches all."""
+    told = (await Explainer(policy()).labels(labels)).skeleton
+    assert told is not None
+    loaded = read_policies({"p.yaml": "severities: {SEV-3: {}}\nrules:\n" + told})
+    assert loaded.policy is not None, loaded.findings
+    (rule,) = loaded.policy.rules
+    assert len(rule.matchers) == matchers
+    assert all(matcher.matches(labels) for matcher in rule.matchers)
+    assert all(matcher.matches(others) for matcher in rule.matchers) is (matchers == 0)
+    assert ("everything" in told) is (matchers == 0)
+
+
 async def test_a_label_can_forge_no_line() -> None:
     told = await Explainer(policy()).labels(
         {"alertname": "Down", "env": "x\n\x1b[31mforged", "service": "a\nb"}
