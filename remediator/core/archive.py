@@ -57,7 +57,7 @@ def archive_lines(kept: Sequence[Kept], parse: Callable[[bytes], Notification]) 
     All bodies are searched for secrets at once: seldom does one hold any. ``parse`` understands a body that
     was understood before.
     """
-    clean = not json_may_hold_secret(b"\n".join({body for body, _, _ in kept}))
+    clean = not json_may_hold_secret(b"\n".join(body for body, _, _ in kept))
     for body, whole, at in kept:
         if whole and (clean or not json_may_hold_secret(body)):
             if b"\n" in body or b"\r" in body:  # between tokens alone: in strings they are escaped

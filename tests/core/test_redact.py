@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from remediator.core.redact import HIDDEN, hide_keys, redact
+from remediator.core.redact import HIDDEN, hide_keys, json_may_hold_secret, redact
 
 SECRET = "hunter2-S3cr3t"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4f"
@@ -111,6 +111,32 @@ def test_lines_without_a_key_are_left_alone() -> None:
     """A certificate is no secret, and a long word no key."""
     lines = ("-----BEGIN CERTIFICATE-----", "MHcCAQEEIBYk2RsVQmVy0TXQ", "-----END CERTIFICATE-----", "b" * 40)
     assert hide_keys(lines) == lines
+
+
+@pytest.mark.parametrize("escape", [r"\u003c", r"\u003e", r"\u0026", r"\u2028", r"\u2029", r"\n", r"\""])
+def test_what_go_escapes_hides_nothing(escape: str) -> None:
+    """Alertmanager writes these into every other annotation: they alone are no reason to read the JSON."""
+    assert not json_may_hold_secret(f'{{"summary":"up{escape}1 for 5m"}}'.encode())
+
+
+HIDING_CODES = [
+    rf"\u{code}" for code in ("0070", "003d", "003C", "0027", "0020", "2027", "202a", "202A", "3028", "d83d")
+]
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [*HIDING_CODES, r"\t", r"\r", r"\b", r"\f"],
+)
+def test_any_other_escape_may_hide_a_secret(escape: str) -> None:
+    """A letter of ``password`` can be written so, or the space before it."""
+    assert json_may_hold_secret(f'{{"summary":"{escape}assword of"}}'.encode())
+
+
+@pytest.mark.parametrize("after", ["", "x", "0028"])
+def test_an_escaped_backslash_is_in_doubt(after: str) -> None:
+    """Whether a letter behind it belongs to an escape cannot be told without reading: then it is read."""
+    assert json_may_hold_secret(f'{{"path":"C:\\\\u0020{after}"}}'.encode())
 
 
 @given(st.text(), st.text(alphabet="abcxyzABCXYZ019", min_size=12))
