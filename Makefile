@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
+WORKERS ?= auto
+# A file's tests share servers: they stay together. Long ones run one by one, for they measure or kill.
+SIDE_BY_SIDE := -n $(WORKERS) --maxprocesses 4 --dist loadfile
 SEEDS ?= 200
 SEED ?= 1
 
@@ -19,13 +22,14 @@ demo: ## a whole incident on this machine in under a minute; ARGS="--interactive
 	@scripts/setup.sh run
 	@exec $(BIN)/remediator demo $(ARGS)
 
-test: ## every test but the long ones; ARGS="-k webhook" passes options to pytest
+test: ## every test but the long ones; ARGS="-k webhook" passes options to pytest, WORKERS=0 lets a debugger in
 	@scripts/setup.sh test
-	$(BIN)/pytest -m "not full" $(ARGS)
+	$(BIN)/pytest -m "not full" $(SIDE_BY_SIDE) $(ARGS)
 
 test-full: ## every test, the long ones too
 	@scripts/setup.sh test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not full" $(SIDE_BY_SIDE) $(ARGS)
+	$(BIN)/pytest -m full $(ARGS)
 
 test-cluster: ## the cluster tests; with REMEDIATOR_TEST_CLUSTER=1 against the cluster of KUBECONFIG
 	@scripts/setup.sh test
