@@ -213,3 +213,13 @@ def test_the_ceiling_of_a_daemon_can_be_rehearsed() -> None:
     """With ``mode: observe`` nothing is changed, whatever the rules say."""
     played = one(WEB, "- {at: 1m, changes: [], blocked_by: mode}", more="mode: observe")
     assert played.passed, told(played)
+
+
+def test_a_rule_can_be_rehearsed_with_more_trust_than_its_file_gives_it() -> None:
+    """What it would do one day is tested before that day; the file stays what it is."""
+    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
+    assert one(slow, "- {at: 1s, changes: [], blocked_by: mode}").passed
+    trusted = one(slow, "- {at: 1s, changes: [restart deployment/web]}", more="trust: {web-slow: auto}")
+    assert trusted.passed, told(trusted)
+    lowered = one(WEB, "- {at: 1s, changes: [], blocked_by: mode}", more="trust: {web-down: observe}")
+    assert lowered.passed, told(lowered)
