@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -117,8 +119,8 @@ def _compare_items(
 ) -> Iterator[_Leaf]:
     """Item by item where there are as many; else what has gone, and what is new."""
     if len(old) == len(new) and not any(isinstance(each, Scalar) for each in (*old, *new)):
-        for number, (one, two) in enumerate(zip(old, new, strict=True)):
-            yield from _compare(one, two, (*path, *_name(new, number)), two.at)
+        for one, two, name in zip(old, new, _names(new), strict=True):
+            yield from _compare(one, two, (*path, *name), two.at)
         return
     gone, fresh = _without(old, new), _without(new, old)
     if len(gone) == len(fresh) == 1:
@@ -132,28 +134,36 @@ def _compare_items(
         yield _Leaf(path=(*path, "order"), before=_list(old, at), after=_list(new, at), at=at)
 
 
-def _name(items: Sequence[Node], number: int) -> tuple[str, ...]:
-    """How an item is told from the others: by its level, by its only key, or by its number."""
-    item = items[number]
-    if isinstance(item, Table) and (level := item.get("level")) is not None:
-        return (f"level {_shown(level.value)}",)
-    keys = [[entry.key.text for entry in each.entries] for each in items if isinstance(each, Table)]
-    own = [entry.key.text for entry in item.entries] if isinstance(item, Table) else []
-    if len(items) == 1 or (len(own) == 1 and keys.count(own) == 1):
-        return ()
-    return (str(number + 1),)
+def _names(items: Sequence[Node]) -> Iterator[tuple[str, ...]]:
+    """How each is told from the others: by its level, by the one key that only it has, or by its number."""
+    only = [
+        each.entries[0].key.text if isinstance(each, Table) and len(each.entries) == 1 else ""
+        for each in items
+    ]
+    times = Counter(only)
+    for number, item in enumerate(items):
+        if isinstance(item, Table) and (level := item.get("level")) is not None:
+            yield (f"level {_shown(level.value)}",)
+        elif len(items) == 1 or (only[number] and times[only[number]] == 1):
+            yield ()
+        else:
+            yield (str(number + 1),)
 
 
 def _without(some: Sequence[Node], others: Sequence[Node]) -> list[Node]:
-    left = [to_data(each) for each in others]
+    left = Counter(map(_content, others))
     found = []
     for node in some:
-        value = to_data(node)
-        if value in left:
-            left.remove(value)
+        content = _content(node)
+        if left[content]:
+            left[content] -= 1
         else:
             found.append(node)
     return found
+
+
+def _content(node: Node) -> str:
+    return json.dumps(to_data(node), sort_keys=True)
 
 
 def _list(items: Sequence[Node], at: Spot) -> Node:

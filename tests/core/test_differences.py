@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from remediator.policy.differences import Changed, differences
@@ -115,3 +117,14 @@ def test_a_long_value_is_cut() -> None:
     (found,) = differences(draft(BEFORE), draft(BEFORE.replace("hold: 30s", f"hold: {'9' * 500}s")))
     assert found.after is not None
     assert len(found.after) <= 80
+
+
+def test_long_lists_are_compared_in_time() -> None:
+    """Whatever somebody writes: twenty thousand names, all of them others."""
+    one, two = (
+        draft("guards:\n  namespaces:\n" + "".join(f"  - {word}-{n}\n" for n in range(20_000)))
+        for word in ("a", "b")
+    )
+    begun = time.process_time()
+    assert len(differences(one, two)) == 40_000
+    assert time.process_time() - begun < 5
