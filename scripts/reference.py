@@ -36,7 +36,8 @@ LATER = (
     "[policies.md](policies.md#what-is-not-performed-yet)."
 )
 CHECKING = (
-    "Every check also takes `for` (it must have held for that long) and `within` (how long to wait for it)."
+    "Every check also takes `for` (it must have held for that long) and `within` (how long to wait for it; "
+    "all of them are waited for as long as the longest)."
 )
 
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +18,12 @@ import typer
 from remediator.cli.backtest_text import say_report
 from remediator.cli.output import ExitCode, console, finding_line, say_json, stop
 from remediator.core.errors import RemediatorError, SettingsError
-from remediator.core.policies import Mode
+from remediator.core.policies import Mode, Policy
 from remediator.core.times import DAY, SECOND, Instant, Millis, parse_duration, parse_stamp, stamp_instant
+from remediator.policy.differences import differences
+from remediator.policy.draft import Draft
 from remediator.policy.findings import Level
-from remediator.policy.load import read_policies
+from remediator.policy.load import examine
 from remediator.rehearsal.backtest.files import NoRecord, Record
 from remediator.rehearsal.backtest.markdown import as_markdown
 from remediator.rehearsal.backtest.report import Report
@@ -92,12 +95,14 @@ def backtest(
     if fail_on is FailOn.CHANGE and against is None:
         stop("--fail-on change compares two policies; name the other one with --against", ExitCode.WRONG_USE)
     after = _duration("--beyond", beyond)
-    played = [_played(path, mode) for path in (directory, against) if path is not None]
+    read = [_read(path) for path in (directory, against) if path is not None]
+    played = [Played(path=str(one.path), policy=one.policy, ceiling=mode) for one in read]
+    otherwise = differences(*(one.draft for one in read)) if against is not None else ()
     with _record(directory, alerts, prometheus, begin, end, step, save) as (record, shown):
-        report = _play(Backtest(played, record=shown), record, after)
+        report = replace(_play(Backtest(played, record=shown), record, after), differences=otherwise)
     _answer(report, json=json, markdown=markdown)
-    changed = report.changes is not None and report.changes.any
-    raise typer.Exit(ExitCode.FINDINGS if changed and fail_on is FailOn.CHANGE else ExitCode.FINE)
+    stopped = report.changed and fail_on is FailOn.CHANGE
+    raise typer.Exit(ExitCode.FINDINGS if stopped else ExitCode.FINE)
 
 
 def _answer(report: Report, *, json: bool, markdown: str | None) -> None:
@@ -115,16 +120,26 @@ def _answer(report: Report, *, json: bool, markdown: str | None) -> None:
         say_report(console(), tell(report))
 
 
-def _played(path: Path, mode: Mode) -> Played:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    """Policies without an error. ``draft``: the files they were read from."""
+
+    path: Path
+    policy: Policy
+    draft: Draft
+
+
+def _read(path: Path) -> _Read:
     if not path.exists():
         stop(f"{path} does not exist; name a directory of policy files", ExitCode.WRONG_USE)
-    loaded = read_policies(path)
+    examined = examine(path)
+    loaded = examined.conclude()
     if loaded.policy is None:
         for finding in loaded.findings:
             if finding.level is Level.ERROR:
                 typer.echo(finding_line(finding).plain, err=True)
         stop(f"{path} has errors; correct them first", ExitCode.FINDINGS)
-    return Played(path=str(path), policy=loaded.policy, ceiling=mode)
+    return _Read(path=path, policy=loaded.policy, draft=examined.view.draft)
 
 
 def _play(run: Backtest, record: Record, beyond: Millis) -> Report:

@@ -35,7 +35,8 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
         steps=tuple(say_step(each, service) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(
-            f"at most {limits.attempts} attempts in {format_duration(limits.per)}, "
+            f"at most {limits.attempts} attempt{'' if limits.attempts == 1 else 's'} in "
+            f"{format_duration(limits.per)}, "
             f"{format_duration(limits.cooldown)} between two"
         ),
     )

@@ -52,7 +52,10 @@ def _unperformed(code: str, what: str, instead: str, names: Iterable[str]) -> di
 def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
     """A check's own parameters and, beside them, ``for`` and ``within``."""
     stable = Field(default=0, alias="for", description="It must have held for that long.")
-    within = Field(default=5 * MINUTE, description="How long to wait for it.")
+    within = Field(
+        default=5 * MINUTE,
+        description="How long to wait for it. All are waited for as long as the longest of them.",
+    )
     made: type[BaseModel] = create_model(
         f"{name}_check",
         __base__=params,

@@ -116,7 +116,10 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One test. ``start``: None where it does not matter when it begins."""
+    """One test. ``start``: None where it does not matter when it begins.
+
+    ``trust``: modes of rules that are others in this test than in the files.
+    """
 
     name: str
     where: Spot
@@ -127,6 +130,7 @@ class Case:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     start: Instant | None = None
     ceiling: Mode = Mode.AUTO
+    trust: Mapping[str, Mode] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Kind
 from remediator.core.times import Instant
-from remediator.rehearsal.cases import Case, Expectation
+from remediator.rehearsal.cases import Case, Expectation, ExpectedAttempt
 from remediator.rehearsal.language import RUNNING
 from remediator.rehearsal.reasons import Reasons
 from remediator.rehearsal.stage import Stage
+from remediator.rehearsal.telling import in_test_time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +28,8 @@ class Difference:
 
 def compare(each: Expectation, case: Case, stage: Stage, start: Instant) -> tuple[Difference, ...]:
     """Everything that is not as expected now."""
-    return tuple(_Comparing(each, case, stage, start).differences())
+    found = _Comparing(each, case, stage, start).differences()
+    return tuple(replace(one, why=in_test_time(one.why, start)) for one in found)
 
 
 class _Comparing:
@@ -109,17 +111,21 @@ class _Comparing:
         each, reasons = self._each, self._reasons
         if each.attempts is not None:
             fits = len(each.attempts) == len(incident.attempts) and all(
-                wanted.runbook == seen.runbook.name and wanted.outcome in (None, outcome_of(seen))
-                for wanted, seen in zip(each.attempts, incident.attempts, strict=True)
+                map(_fits, each.attempts, incident.attempts)
             )
             if not fits:
+                known = [
+                    seen.number
+                    for wanted, seen in zip(each.attempts, incident.attempts, strict=False)
+                    if _fits(wanted, seen)
+                ]
                 wanted = [f"{one.runbook}: {one.outcome or 'whatever'}" for one in each.attempts]
                 seen = [f"{one.runbook.name}: {outcome_of(one)}" for one in incident.attempts]
                 yield Difference(
                     key="attempts",
                     expected=_listed(wanted),
                     seen=_listed(seen),
-                    why=reasons.attempts(incident),
+                    why=reasons.attempts(incident, known),
                 )
         if each.changes is not None:
             changes = [change for attempt in incident.attempts for change in attempt.changes]
@@ -154,8 +160,12 @@ class _Comparing:
                     why=self._reasons.not_raised(each.raised_to, incident),
                 )
         for text in each.timeline or ():
-            if not any(text in entry.text for entry in timeline):
+            if not any(text in said for entry in timeline for said in self._spellings(entry.text)):
                 yield Difference(key="timeline", expected=f"“{text}”", seen="no such entry")
+
+    def _spellings(self, text: str) -> tuple[str, ...]:
+        """As the daemon says it, and as failures tell it."""
+        return text, in_test_time(text, self._start)
 
     def _pages(self, expected: object) -> Iterator[Difference]:
         each = self._each
@@ -168,8 +178,12 @@ class _Comparing:
                     key="pages",
                     expected=f"{channel}: {wanted}",
                     seen=f"{channel}: {counts[channel]}",
-                    why=self._reasons.pages(channel, wanted, sent, self._incidents),
+                    why=self._reasons.pages(channel, wanted, sent, self._incidents, each.service),
                 )
+
+
+def _fits(wanted: ExpectedAttempt, seen: Attempt) -> bool:
+    return wanted.runbook == seen.runbook.name and wanted.outcome in (None, outcome_of(seen))
 
 
 def outcome_of(attempt: Attempt) -> str:

@@ -257,6 +257,10 @@ class TestWords(Words):
     mode: Literal["observe", "suggest", "approve", "auto"] = Field(
         default="auto", description="The daemon's ceiling on every rule's mode."
     )
+    trust: dict[str, Literal["observe", "suggest", "approve", "auto"]] = Field(
+        default_factory=dict,
+        description="Rules that are trusted with another mode in this test, as they may be one day.",
+    )
     cluster: Workloads = Field(
         default_factory=list,
         description="How workloads are when it begins. Default: they are there and well.",

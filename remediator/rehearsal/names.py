@@ -25,6 +25,8 @@ OTHER_GUARDS = ("plan", "policy")
 def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:
     """Everything the test names that the policy does not know, each at its place."""
     names = _Names(policy, out)
+    for rule in case.trust:
+        names.rule(rule, next(follow(node, ("trust", rule))).at)
     for expectation in case.expectations:
         names.expected(expectation)
     for number, outcome in enumerate(case.outcomes):
@@ -50,6 +52,10 @@ class _Names:
         self._out.add(at, "T831", f"there is no {what} {quoted(name)}; {suggestion(name, listed)}")
         return False
 
+    def rule(self, name: str | None, at: Spot) -> None:
+        """A rule that is named."""
+        self._known(at, "rule", name, (rule.name for rule in self._policy.rules))
+
     def expected(self, each: Expectation) -> None:
         """Rules, severities, runbooks, guards and channels of an expectation."""
         policy = self._policy
@@ -57,7 +63,7 @@ class _Names:
         def at(key: str) -> Spot:
             return each.places.get(key, each.where)
 
-        self._known(at("rule"), "rule", each.rule, (rule.name for rule in policy.rules))
+        self.rule(each.rule, at("rule"))
         self._known(at("severity"), "severity", each.severity, policy.severities)
         self._known(at("raised_to"), "severity", each.raised_to, policy.severities)
         for attempt in each.attempts or ():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.classify import Classifier
 from remediator.core.incident import Incident
 from remediator.core.journal import Acknowledged, Closed
+from remediator.core.policies import Mode
 from remediator.core.times import Instant, format_instant, parse_stamp
 from remediator.policy.findings import Spot
 from remediator.rehearsal.cases import (
@@ -66,6 +67,7 @@ def play(
     world = World(case.outcomes, workloads=case.workloads, queries=case.queries)
     start = case.start if case.start is not None else START
     failures: list[Failure] = []
+    rules = _trusting(rules, case.trust)
     with Stage(rules, world, start_at=start, ceiling=case.ceiling, watchers=watchers) as stage:
         script = _Script(stage, start)
         for moment in case.moments:
@@ -77,6 +79,15 @@ def play(
                 if first_only:
                     break
     return Played(case=case, failures=tuple(failures))
+
+
+def _trusting(rules: Classifier, trust: Mapping[str, Mode]) -> Classifier:
+    """The same rules, some of them trusted with another mode."""
+    if not trust:
+        return rules
+    policy = rules.policy
+    trusted = tuple(replace(rule, mode=trust.get(rule.name, rule.mode)) for rule in policy.rules)
+    return Classifier(replace(policy, rules=trusted))
 
 
 def _failure(each: Expectation, differences: tuple[Difference, ...], stage: Stage, start: Instant) -> Failure:

@@ -143,6 +143,7 @@ def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings
         queries={query: tuple(values) for query, values in words.query.items()},
         start=None if words.start is None else stamp_instant(words.start),
         ceiling=Mode(words.mode),
+        trust={rule: Mode(mode) for rule, mode in words.trust.items()},
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from remediator.core.classify import Miss
 from remediator.core.incident import Incident, Status
-from remediator.core.journal import Kind
-from remediator.core.policies import Policy, describe_page_policy
-from remediator.core.raising import describe_condition, watched
+from remediator.core.journal import CheckResult, Entry, Kind
+from remediator.core.policies import Policy, Scope, StillOpen, describe_page_policy
+from remediator.core.raising import Watched, describe_condition, watched
+from remediator.core.text import plain
 from remediator.core.times import Instant, format_duration
+from remediator.core.weighing import Scales, weigh
 from remediator.rehearsal.cases import Case
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.telling import moment, what_comes_next
@@ -48,7 +50,7 @@ class Reasons:
 
     def _where(self, rule: str) -> str:
         known = self._policy.rule(rule)
-        return f" ({known.where})" if known is not None and known.where else ""
+        return _at_place(known.where) if known is not None else ""
 
     def _miss(self, rule: str, labels: dict[str, str]) -> str:
         miss = next((miss for miss in self._stage.rules.misses(labels) if miss.rule.name == rule), None)
@@ -63,7 +65,7 @@ class Reasons:
         """Why another severity than that."""
         raised = [e for e in self._stage.timeline(incident.id) if e.kind is Kind.SEVERITY_RAISED]
         if raised:
-            return f"{raised[-1].text}, at {self._at(raised[-1].at)}"
+            return f"{raised[-1].text}, at {self._at(raised[-1].at)}{self._who_raised(raised[-1], incident)}"
         rule = self._policy.rule(incident.rule)
         said = f"rule {incident.rule} won{self._where(incident.rule)}"
         if rule is not None:
@@ -74,8 +76,37 @@ class Reasons:
             for miss in self._stage.rules.misses(labels)
             if miss.rule.severity == expected and miss.held
         ]
-        parts = [said, *(_failed(miss) for miss in near[:1])]
+        parts = [said, *(_failed(miss) for miss in near[:1]), *self._would_raise(expected, incident)]
         return "; ".join([*parts, *what_comes_next(self._stage, incident, self._start, "raise")])
+
+    def _who_raised(self, entry: Entry, incident: Incident) -> str:
+        """Whose condition that was, and where it stands."""
+        before, condition = str(entry.data.get("from")), entry.data.get("condition")
+        known = watched(self._policy, before, incident.fed_by)
+        says = [each for each in known if condition == plain(describe_condition(each.when), 300)]
+        return "".join(f"; so says {each.by}{_at_place(each.where)}" for each in says[:1])
+
+    def _would_raise(self, to: str, incident: Incident) -> list[str]:
+        """What raises it to that severity, and what keeps it from doing so now."""
+        return [
+            f"{each.by} raises it when {describe_condition(each.when)}{_at_place(each.where)}"
+            if isinstance(each.when, StillOpen)
+            else f"{each.by}{_at_place(each.where)} does not raise it: {seen.observed}"
+            for each, seen in self._conditions(incident)
+            if each.to == to
+        ]
+
+    def _conditions(self, incident: Incident) -> Iterator[tuple[Watched, CheckResult]]:
+        """What would raise it, and what that looks like now."""
+        wanted = watched(self._policy, incident.severity, incident.fed_by)
+        scope = Scope(
+            incident=incident.id,
+            severity=incident.severity,
+            service=incident.service,
+            entry=self._policy.services.get(incident.service),
+        )
+        scales = Scales(metrics=self._stage.world.metrics, services=self._stage.store.open_services)
+        return zip(wanted, self._stage.ask(weigh(wanted, scope, self._policy, scales)), strict=True)
 
     def no_incident(self, service: str | None) -> str:
         """Why there is none, or not enough of them."""
@@ -118,7 +149,14 @@ class Reasons:
             filter(None, (said, taken, *what_comes_next(self._stage, incident, self._start, *names)))
         )
 
-    def pages(self, channel: str, wanted: int, sent: Sequence[PageSent], own: Sequence[Incident]) -> str:
+    def pages(
+        self,
+        channel: str,
+        wanted: int,
+        sent: Sequence[PageSent],
+        own: Sequence[Incident],
+        service: str | None,
+    ) -> str:
         """When they left; why no more did, or why more did than were expected."""
         mine = [page for page in sent if page.channel == channel]
         left = [f"level {page.level} at {self._at(page.at)}" for page in mine]
@@ -126,6 +164,8 @@ class Reasons:
         if len(mine) > wanted:
             parts.append(self._page_reason(mine[-1]))
         else:
+            if not own:
+                parts.append(self.no_incident(service))
             for one in own[-1:]:
                 parts += [self._refusals(one, channel) or self.paging(one), _not_asked(one, channel)]
         return "; ".join(filter(None, parts))
@@ -167,11 +207,12 @@ class Reasons:
         names = ("deadline", "linger")
         return "; ".join([*said, *what_comes_next(self._stage, incident, self._start, *names)])
 
-    def attempts(self, incident: Incident) -> str:
-        """How they ended, or what they wait for."""
+    def attempts(self, incident: Incident, known: Collection[int] = ()) -> str:
+        """How they ended, or what they wait for. ``known``: numbers of those that ended as expected."""
+        ended = [one for one in incident.attempts if one.ended_at is not None]
         said = [
             f"attempt {one.number} ended at {self._at(one.ended_at)}: {one.reason}"
-            for one in incident.attempts
+            for one in [one for one in ended if one.number not in known] or ended[-1:]
             if one.ended_at is not None
         ]
         if incident.active is not None:
@@ -202,14 +243,8 @@ class Reasons:
 
     def not_raised(self, to: str, incident: Incident) -> str:
         """What would raise it to that severity, and when."""
-        names = ["raise"]
-        known = [
-            f"{each.by} raises it when {describe_condition(each.when)}"
-            for each in watched(self._policy, incident.severity, incident.fed_by)
-            if each.to == to
-        ]
-        said = known or [f"nothing raises {incident.severity} to {to}"]
-        return "; ".join([*said, *what_comes_next(self._stage, incident, self._start, *names)])
+        said = self._would_raise(to, incident) or [f"nothing raises {incident.severity} to {to}"]
+        return "; ".join([*said, *what_comes_next(self._stage, incident, self._start, "raise")])
 
 
 def _not_asked(incident: Incident, channel: str) -> str:
@@ -218,6 +253,10 @@ def _not_asked(incident: Incident, channel: str) -> str:
     if asked is None or channel in asked.channels:
         return ""
     return f"level {asked.level} asks {', '.join(asked.channels)}"
+
+
+def _at_place(where: str) -> str:
+    return f" ({where})" if where else ""
 
 
 def _failed(miss: Miss) -> str:

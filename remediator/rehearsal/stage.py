@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from remediator.core.alerts import Alert, Lane, Notification, Rejected
 from remediator.core.classify import Classifier
@@ -29,6 +29,7 @@ from remediator.rehearsal.world import Working, World
 from remediator.testing.virtual import VirtualLoop
 from remediator.workers.crew import Crew, Ports
 
+T = TypeVar("T")
 START = Instant(1_767_600_000_000)
 """Monday, 2026-01-05T08:00:00Z: when a rehearsal begins unless it is told otherwise."""
 REPLICA = "rehearsal"
@@ -150,6 +151,10 @@ class Stage:
     def watch(self) -> Watch:
         """Everything that was heard."""
         return self._watch
+
+    def ask(self, question: Coroutine[None, None, T]) -> T:
+        """The answer to a question that is put between two moments."""
+        return self._loop.run_until_complete(question)
 
     # --- the pump ---
 

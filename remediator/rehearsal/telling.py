@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from remediator.core.incident import Incident
 from remediator.core.journal import Kind
-from remediator.core.times import Instant, format_duration
+from remediator.core.times import Instant, format_duration, parse_stamp, stamp_instant
 from remediator.rehearsal.stage import Stage
 
 MOST_LINES = 40
@@ -29,6 +30,22 @@ def moment(at: int) -> str:
     return f"T+{format_duration(at)}"
 
 
+_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.0-9]*Z")
+
+
+def in_test_time(text: str, start: Instant) -> str:
+    """The text, with every moment of the test in it as its other moments are told: ``T+1h``."""
+
+    def told(found: re.Match[str]) -> str:
+        try:
+            at = stamp_instant(parse_stamp(found[0])) - start
+        except ValueError:  # somebody's label, that only looks like one
+            return found[0]
+        return moment(at) if at >= 0 else found[0]
+
+    return _STAMP.sub(told, text)
+
+
 def tell_story(stage: Stage, start: Instant, service: str | None = None) -> tuple[Line, ...]:
     """The timelines of all incidents, or of one service's, as one; verdicts that allow are left out."""
     lines = []
@@ -38,7 +55,8 @@ def tell_story(stage: Stage, start: Instant, service: str | None = None) -> tupl
         for entry in stage.timeline(incident.id):
             if entry.kind is Kind.GUARD and entry.data.get("verdict") == "allows":
                 continue
-            text = entry.text if len(entry.text) <= 200 else f"{entry.text[:199]}…"
+            text = in_test_time(entry.text, start)
+            text = text if len(text) <= 200 else f"{text[:199]}…"
             lines.append(Line(at=entry.at - start, service=incident.service, text=text))
     lines.sort(key=lambda line: line.at)
     if len(lines) > MOST_LINES:

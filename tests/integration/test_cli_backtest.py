@@ -50,6 +50,8 @@ def test_a_change_is_told_to_a_person(current: Path, candidate: Path, record: Pa
     for said in (
         f"From {current}, digest ",
         "- alerts that change severity 1, that change rule alone 0",
+        "What the candidate says otherwise\n"
+        f"  - rule slow: severity SEV-3 → SEV-2 ({candidate}/all.yaml:12:47)\n",
         "- 1 alert: SEV-3 by slow → SEV-2 by slow",
         "before: none; after: oncall at 12:00:00",
         f"{record}:",
@@ -97,6 +99,29 @@ def test_a_pipeline_can_stop_at_a_change(current: Path, candidate: Path, record:
     asked = ("backtest", current, "--alerts", record, "--fail-on", "change", "--against")
     assert run(*asked, candidate).returncode == 1
     assert run(*asked, current).returncode == 0
+
+
+def test_a_threshold_that_this_record_does_not_reach_is_told_all_the_same(
+    current: Path, tmp_path: Path, record: Path
+) -> None:
+    """Whoever reads that nothing changes also reads what was changed; what is the same is told once."""
+    roomy = write_policies(tmp_path / "roomy", POLICIES.replace("cluster: 10/1h", "cluster: 20/1h"))
+    done = run("backtest", current, "--against", roomy, "--alerts", record)
+    assert "- nothing changes over this record\n" in done.stdout
+    assert f"- guards: rate cluster 10/1h → 20/1h ({roomy}/all.yaml:20:37)" in done.stdout
+    assert "- both: pages in the worst hour: 2, until " in done.stdout
+    report = json.loads(run("backtest", current, "--against", roomy, "--alerts", record, "--json").stdout)
+    assert report["differences"] == [
+        {
+            "subject": "guards",
+            "key": "rate cluster",
+            "before": "10/1h",
+            "after": "20/1h",
+            "where": f"{roomy}/all.yaml:20:37",
+        }
+    ]
+    same = run("backtest", current, "--against", current, "--alerts", record)
+    assert "- nothing changes over this record: the policies say the same\n" in same.stdout
 
 
 def test_policies_with_errors_exit_1_and_are_named(current: Path, record: Path, tmp_path: Path) -> None:

@@ -103,6 +103,54 @@ def test_pages_gained_lost_sooner_and_later_are_told_apart(tmp_path: Path) -> No
     )  # fmt: skip
 
 
+def test_a_second_page_that_leaves_later_is_told(tmp_path: Path) -> None:
+    """The first page is as it was: only who is asked next hears of it later."""
+    raws = lines_of(outage("Down", "web", NOON, 40 * M))
+    text = POLICIES.replace("acknowledge_within: 10m", "acknowledge_within: 20m")
+    report, changes = compared(tmp_path, text, raws)
+    assert (changes.gained.sooner.count, changes.lost.sooner.count) == (0, 1)
+    [row] = changes.lost.sooner.first
+    assert (row.pages[1], row.other_pages[1]) == ("manager at 12:15:00", "manager at 12:25:00")
+    assert report.changed
+
+
+RAISED = POLICIES.replace("resolve_within: 1h,", "resolve_within: 1h, raise: {to: SEV-1, after: 30m},")
+
+
+def test_an_incident_that_is_raised_sooner_later_or_not_at_all_is_told(tmp_path: Path) -> None:
+    """Even where everybody had been paged before, so that no page is another."""
+    raws = lines_of(outage("Down", "web", NOON, 40 * M))
+    slower = RAISED.replace("after: 30m", "after: 35m")
+    report = replay(raws, policy(tmp_path, "one", RAISED), policy(tmp_path, "two", slower))
+    assert report.changes is not None
+    assert (report.changes.gained.raised.count, report.changes.lost.raised.count) == (0, 1)
+    [row] = report.changes.lost.raised.first
+    assert row.raised == ("to SEV-1 at 12:30:00: still open after 30m",)
+    assert row.other_raised == ("to SEV-1 at 12:35:00: still open after 35m",)
+    _, never = compared(tmp_path, RAISED, raws)
+    assert (never.gained.raised.count, never.lost.raised.count) == (1, 0)
+    assert never.gained.raised.first[0].other_raised == ()
+
+
+def test_what_opens_more_severe_is_not_raised_later(tmp_path: Path) -> None:
+    """It never was less severe; that its alerts change severity is told."""
+    raws = lines_of(outage("Down", "web", NOON, 40 * M))
+    severe = RAISED.replace("severity: SEV-2, mode: auto", "severity: SEV-1, mode: auto")
+    report = replay(raws, policy(tmp_path, "one", RAISED), policy(tmp_path, "two", severe))
+    assert report.changes is not None
+    assert (report.changes.gained.raised.count, report.changes.lost.raised.count) == (0, 0)
+    assert report.changes.severity_count == 1
+
+
+def test_a_promise_that_is_kept_no_longer_is_a_change(tmp_path: Path) -> None:
+    raws = lines_of(outage("Down", "web", NOON, 40 * M))
+    report, changes = compared(tmp_path, POLICIES.replace("resolve_within: 1h", "resolve_within: 30m"), raws)
+    assert not changes.any
+    assert report.changed
+    assert report.candidate is not None
+    assert dict(report.candidate.late) == {"SEV-2": 1}
+
+
 def test_an_attempt_with_another_outcome_is_a_difference(tmp_path: Path) -> None:
     """A tighter limit blocks the second restart within ten minutes, and the guard says why."""
     raws = lines_of(outage("Down", "web", NOON, 2 * M), outage("Down", "web", NOON + 5 * M, 2 * M, pod="b"))

@@ -154,3 +154,11 @@ def test_what_is_expected_decides_what_is_noticed(expect: str, noticed: str) -> 
     left = {each.change for each in score(alone).survivors}
     known = {each.change for each in all_mutants(policy(), PLACES, [])}
     assert noticed in known - left
+
+
+def test_a_wait_that_another_outlasts_is_not_said_to_be_noticeable() -> None:
+    """A hint that no test can follow would cost somebody an afternoon."""
+    hints = {each.change: each.hint for each in all_mutants(policy(), PLACES, [])}
+    outlasted = "all checks are waited for as long as the longest of them, here 20m"
+    assert hints["check ready: within 10m -> 5m"].startswith(outlasted)  # of restore-database, alert: 20m
+    assert hints["check alert: within 20m -> 10m"].startswith("let check alert fail, and expect")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from remediator.rehearsal.telling import moment
+from remediator.rehearsal.stage import START
+from remediator.rehearsal.telling import in_test_time, moment
 from tests.rehearsal.scenes import one, policy, told
 
 DOWN = "- {at: 0s, fire: {alertname: PostgresDown, cluster: prod-eu}}"
@@ -213,3 +214,61 @@ def test_the_ceiling_of_a_daemon_can_be_rehearsed() -> None:
     """With ``mode: observe`` nothing is changed, whatever the rules say."""
     played = one(WEB, "- {at: 1m, changes: [], blocked_by: mode}", more="mode: observe")
     assert played.passed, told(played)
+
+
+def test_a_rule_can_be_rehearsed_with_more_trust_than_its_file_gives_it() -> None:
+    """What it would do one day is tested before that day; the file stays what it is."""
+    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
+    assert one(slow, "- {at: 1s, changes: [], blocked_by: mode}").passed
+    trusted = one(slow, "- {at: 1s, changes: [restart deployment/web]}", more="trust: {web-slow: auto}")
+    assert trusted.passed, told(trusted)
+    lowered = one(WEB, "- {at: 1s, changes: [], blocked_by: mode}", more="trust: {web-down: observe}")
+    assert lowered.passed, told(lowered)
+
+
+def test_a_condition_that_does_not_hold_is_told_with_its_place_and_what_it_looks_like() -> None:
+    """Who changed the threshold reads where it stands, and how far the value is from it."""
+    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
+    text = told(one(slow, "- {at: 1m, severity: SEV-1}", more="query: {'sum(rate(errors': 0.2}"))
+    assert (
+        "rule web-slow (policies.yaml:29:12) does not raise it: sum(rate(errors[5m])) is 0.2, not above 0.25"
+        in text
+    )
+
+
+def test_a_condition_that_raised_is_told_with_its_place() -> None:
+    """The severity's own, or the rule's."""
+    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
+    text = told(one(slow, "- {at: 1m, severity: SEV-3}", more="query: {'sum(rate(errors': 0.3}"))
+    assert "is 0.3, above 0.25, at T+0s; so says rule web-slow (policies.yaml:29:12)" in text
+    text = told(one(WEB, "- {at: 3h, severity: SEV-2}"))
+    assert "still open after 2h, at T+2h; so says SEV-2 (policies.yaml:4:77)" in text
+
+
+def test_pages_that_nobody_got_because_nothing_opened_say_so() -> None:
+    """As the other expectations do."""
+    assert "rule database-down holds it for 30s" in told(one(DOWN, "- {at: 29s, pages: {oncall: 1}}"))
+
+
+def test_attempts_that_ended_as_expected_are_not_explained() -> None:
+    """A list of five needs the reason of the one that is another, and times as the test counts them."""
+    again = "".join(
+        f"{WEB.replace('0s', begins)}\n- {{at: {ends}, resolve: {{alertname: WebDown}}}}\n"
+        for begins, ends in (("0s", "2m"), ("10m", "12m"), ("20m", "22m"))
+    )
+    good = "{runbook: restart-web, outcome: verified}"
+    text = told(one(again, f"- {{at: 30m, attempts: [{good}, {good}, {good}]}}"))
+    assert "attempt 1" not in text
+    assert "attempt 3 ended at T+20m: limits: attempts of restart-web on shop/deployment/web: 2 in" in text
+    assert "free again at T+1h" in text
+    told_so = one(again, "- {at: 30m, timeline: [free again at T+1h]}")
+    assert told_so.passed, told(told_so)
+
+
+def test_what_only_looks_like_a_moment_is_left_as_it_is() -> None:
+    """Labels are other people's."""
+    odd = "- {at: 0s, fire: {alertname: WebDown, since: '2026-99-99T00:00:00Z'}}"
+    assert one(odd, "- {at: 1s, timeline: [WebDown fires]}").passed
+    assert in_test_time("2026-99-99T00:00:00Z, 2026-01-05T07:00:00Z, 2026-01-05T09:00:00.000Z", START) == (
+        "2026-99-99T00:00:00Z, 2026-01-05T07:00:00Z, T+1h"
+    )

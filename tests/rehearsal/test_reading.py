@@ -18,6 +18,7 @@ tests:
   - name: everything that can be said
     start: 2026-03-31T22:00:00Z
     mode: suggest
+    trust: {web-slow: auto}
     cluster: {workload: deployment/web, replicas: 5, ready: 2, budget: 1}
     query: {'sum(rate(errors[5m]))': 0.1, up: [1, 0], gone: null}
     alerts:
@@ -48,6 +49,7 @@ def test_everything_that_can_be_said_is_read() -> None:
     (case,) = cases(GOOD)
     assert [each.at // SECOND for each in case.expectations] == [60, 120, 540]
     assert case.ceiling is Mode.SUGGEST
+    assert case.trust == {"web-slow": Mode.AUTO}
     assert case.workloads == (WorkloadFacts(path="shop/deployment/web", replicas=5, ready=2, budget=1),)
     assert case.queries == {"sum(rate(errors[5m]))": (0.1,), "up": (1.0, 0.0), "gone": ()}
     assert case.moments[0].deed == Fire(
@@ -59,7 +61,7 @@ def test_everything_that_can_be_said_is_read() -> None:
         StepOutcome(step="restart", runbook="restart-web", takes=Millis(20_000)),
         CheckOutcome(check="ready", result=Result.FAILED, after=Millis(120_000)),
     )
-    assert str(case.expectations[0].places["attempts"]).startswith("web_test.yaml:26:")
+    assert str(case.expectations[0].places["attempts"]).startswith("web_test.yaml:27:")
 
 
 HEAD = """tests:
@@ -118,6 +120,8 @@ MISTAKES = [
     (HEAD + "    outcomes: [{result: ok}]\n", "5:16", "T813", "exactly one of step, check"),
     (HEAD + "    outcomes: [{channel: vip}]\n", "5:16", "T831", "there is no channel 'vip'"),
     (HEAD + "    cluster: {workload: deployment/wbe}\n", "5:25", "T831", "did you mean 'deployment/web'?"),
+    (HEAD + "    trust: {web-solw: auto}\n", "5:23", "T831", "did you mean 'web-slow'?"),
+    (HEAD + "    trust: {web-slow: full}\n", "5:23", "T813", "'full' is not possible here"),
     (HEAD + "    start: yesterday\n", "5:12", "T813", "RFC 3339"),
     (HEAD + HEAD.removeprefix("tests:\n"), "5:11", "T805", "is there twice"),
     ("tests:\n  - {name: one\n", "3:1", "T802", "not valid YAML"),

@@ -100,19 +100,22 @@ class Difference:
     """What one replay has and the other has not.
 
     ``incidents``: those without a counterpart. The others have one. ``paged``: with more pages than their
-    counterparts; ``sooner``: with a page before the first of theirs; ``attempted``: with an attempt, or an
-    outcome of one, that they do not have. An attempt that ends otherwise is gained.
+    counterparts; ``sooner``: with a page that is there before theirs; ``raised``: more severe than they ever
+    are, or sooner so; ``attempted``: with an attempt, or an outcome of one, that they do not have. An attempt
+    that ends otherwise is gained.
     """
 
     incidents: Listed
     paged: Listed
     sooner: Listed
+    raised: Listed
     attempted: Listed
 
     @property
     def any(self) -> bool:
         """Whether there is anything at all."""
-        return any(each.count for each in (self.incidents, self.paged, self.sooner, self.attempted))
+        parts = (self.incidents, self.paged, self.sooner, self.raised, self.attempted)
+        return any(each.count for each in parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +156,7 @@ def _beyond(mine: Tally, other: Tally, told: Callable[[_Attempts, _Attempts], bo
         incidents=_listed(pair for pair in pairs if not pair[1]),
         paged=_listed(pair for pair in met if len(pair[0].pages) > sum(len(o.pages) for o in pair[1])),
         sooner=_listed(pair for pair in met if _is_sooner(*pair)),
+        raised=_listed(pair for pair in met if _is_raised_sooner(*pair)),
         attempted=_listed(
             (note, others)
             for note, others in met
@@ -167,8 +171,33 @@ def _counterparts(note: Note, other: Tally) -> tuple[Note, ...]:
 
 
 def _is_sooner(note: Note, others: tuple[Note, ...]) -> bool:
-    first = [each.pages[0][0] for each in others if each.pages]
-    return bool(note.pages and first) and note.pages[0][0] < min(first)
+    """Whether anybody is first asked, or a channel is asked for the first, second… time, before they are."""
+    mine, theirs = _times([note]), _times(others)
+    return any(
+        at < other
+        for channel, times in mine.items()
+        for at, other in zip(times, theirs.get(channel, ()), strict=False)
+    )
+
+
+ANYBODY = ""
+
+
+def _times(notes: Iterable[Note]) -> dict[str, list[Instant]]:
+    """When each channel was paged, and when the first of all was."""
+    pages = sorted(page for note in notes for page in note.pages)
+    times: dict[str, list[Instant]] = {ANYBODY: [at for at, _, _ in pages[:1]]}
+    for at, _, channel in pages:
+        times.setdefault(channel, []).append(at)
+    return times
+
+
+def _is_raised_sooner(note: Note, others: tuple[Note, ...]) -> bool:
+    for at, severity, _ in note.raised:
+        known = [since for each in others if (since := each.severe_since(severity)) is not None]
+        if not known or at < min(known):
+            return True
+    return False
 
 
 def _attempts(notes: Iterable[Note]) -> _Attempts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from remediator.core.times import Instant, format_instant
+from remediator.policy.differences import Changed
 from remediator.rehearsal.backtest.tally import Example
 
 SCHEMA = 1
@@ -97,6 +98,12 @@ class Side:
     troubles: tuple[tuple[str, int], ...]
     """What should not happen in a replay."""
 
+    @property
+    def figures(self) -> tuple[object, ...]:
+        """What is counted, and is told where it is not the same with another policy."""
+        guards = [(guard.guard, guard.attempts) for guard in self.guards]
+        return self.incidents, self.pages, self.outcomes, self.late, guards, self.reopened
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MoveRow:
@@ -122,8 +129,10 @@ class IncidentRow:
     first: Example
     pages: tuple[str, ...]
     attempts: tuple[str, ...]
+    raised: tuple[str, ...]
     other_pages: tuple[str, ...]
     other_attempts: tuple[str, ...]
+    other_raised: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +150,7 @@ class Part:
     incidents: Rows
     paged: Rows
     sooner: Rows
+    raised: Rows
     attempted: Rows
 
 
@@ -161,19 +171,33 @@ class Changes:
     @property
     def any(self) -> bool:
         """Whether anything changes."""
-        parts = (self.gained, self.lost)
-        counts = [rows.count for p in parts for rows in (p.incidents, p.paged, p.sooner, p.attempted)]
+        counts = [
+            rows.count
+            for part in (self.gained, self.lost)
+            for rows in (part.incidents, part.paged, part.sooner, part.raised, part.attempted)
+        ]
         return bool(self.severity_count or self.rule_count or self.unlisted or any(counts))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """Everything. ``candidate`` and ``changes`` are None where one policy was replayed alone."""
+    """Everything. ``candidate`` and ``changes`` are None where one policy was replayed alone.
+
+    ``differences``: what the candidate's files say otherwise, whatever came of it over this record.
+    """
 
     read: ReadLines
     current: Side
     candidate: Side | None
     changes: Changes | None
+    differences: tuple[Changed, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the candidate would have changed anything over this record."""
+        if self.candidate is None or self.changes is None:
+            return False
+        return self.changes.any or self.current.figures != self.candidate.figures
 
     def as_data(self) -> dict[str, object]:
         """Plain values; times as RFC 3339."""

@@ -127,6 +127,7 @@ def _part(difference: Difference) -> Part:
         incidents=_rows(difference.incidents),
         paged=_rows(difference.paged),
         sooner=_rows(difference.sooner),
+        raised=_rows(difference.raised),
         attempted=_rows(difference.attempted),
     )
 
@@ -146,8 +147,10 @@ def _incident(note: Note, others: Sequence[Note]) -> IncidentRow:
         first=note.first,
         pages=_pages([note]),
         attempts=_attempts([note]),
+        raised=_raised([note]),
         other_pages=_pages(others),
         other_attempts=_attempts(others),
+        other_raised=_raised(others),
     )
 
 
@@ -163,3 +166,9 @@ def _pages(notes: Iterable[Note]) -> tuple[str, ...]:
 def _attempts(notes: Iterable[Note]) -> tuple[str, ...]:
     attempts = [attempt for note in notes for attempt in note.attempts]
     return tuple(f"{runbook}: {outcome}" for runbook, outcome in attempts[:SHOWN])
+
+
+def _raised(notes: Iterable[Note]) -> tuple[str, ...]:
+    """``to SEV-1 at 05:24:11: still open after 1h``."""
+    raised = sorted(each for note in notes for each in note.raised)
+    return tuple(f"to {to} at {format_instant(at)[11:19]}: {why}" for at, to, why in raised[:SHOWN])

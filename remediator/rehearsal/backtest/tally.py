@@ -14,13 +14,15 @@ from remediator.core.classify import Match
 from remediator.core.decision import Decision
 from remediator.core.incident import Incident, IncidentId
 from remediator.core.journal import Entry, Kind
-from remediator.core.policies import Policy
+from remediator.core.policies import Policy, severity_rank
 from remediator.core.text import plain
 from remediator.core.times import HOUR, Instant
 from remediator.core.verdicts import Verdict
 
 LONGEST_LABELS = 140
 """Characters of the labels in an example."""
+LONGEST_REASON = 120
+"""Characters of why an incident was raised."""
 FIRST_LABELS = ("alertname", "namespace", "service", "app", "job", "pod")
 
 
@@ -54,6 +56,8 @@ class Note:
     rule: str
     severity: str
     first: Example
+    began_as: str
+    """Its severity before it was raised."""
     opened_at: Instant | None = None
     """None while it waits for its hold; then it may never be one."""
     reopened: int = 0
@@ -61,12 +65,20 @@ class Note:
     """Resolved later than its severity promises, once at least."""
     pages: list[tuple[Instant, int, str]] = field(default_factory=list)
     """When, on which level, to which channel."""
+    raised: list[tuple[Instant, str, str]] = field(default_factory=list)
+    """When, to which severity, and why."""
     attempts: list[tuple[str, str]] = field(default_factory=list)
     """Runbook and outcome."""
     blocked: set[tuple[int, str]] = field(default_factory=set)
     """Attempts, by number, and the guards that objected to a step of theirs."""
     partners: set[IncidentId] = field(default_factory=set)
     """Ids of the incidents that the same alerts belong to in the other replay."""
+
+    def severe_since(self, severity: str) -> Instant | None:
+        """When it was first at least so severe; None: never."""
+        if severity_rank(self.began_as) <= severity_rank(severity):
+            return self.opened_at
+        return next((at for at, to, _ in self.raised if severity_rank(to) <= severity_rank(severity)), None)
 
 
 class WorstHour:
@@ -181,6 +193,7 @@ class Tally:
             service=incident.service,
             rule=incident.rule,
             severity=incident.severity,
+            began_as=incident.severity,
             first=first,
         )
         self.notes[incident.id] = note
@@ -193,6 +206,9 @@ class Tally:
                 note.opened_at = entry.at
             case Kind.REOPENED:
                 note.reopened += 1
+            case Kind.SEVERITY_RAISED:
+                why = entry.text.partition(": ")[2] or entry.text
+                note.raised.append((entry.at, str(data["severity"]), plain(why, LONGEST_REASON)))
             case Kind.PAGE if "channel" in data:
                 channel, level = str(data["channel"]), data["level"]
                 note.pages.append((entry.at, level if isinstance(level, int) else 0, channel))

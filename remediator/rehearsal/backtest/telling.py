@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from remediator.rehearsal.backtest.otherwise import tell_differences
 from remediator.rehearsal.backtest.report import (
     Changes,
-    Hour,
     IncidentRow,
     MoveRow,
     ReadLines,
@@ -36,6 +36,7 @@ from remediator.rehearsal.backtest.words import (
     step,
     total,
 )
+from remediator.rehearsal.backtest.worst import tell_hours_and_guards
 
 LISTED_RULES = 40
 """Rows of the table of rules."""
@@ -46,14 +47,15 @@ def tell(report: Report) -> Iterator[Section]:
     if report.candidate is None or report.changes is None:
         yield _summary_of_one(report)
         yield _rules_of_one(report.current)
-        yield from _hours_and_guards((report.current,))
+        yield from tell_hours_and_guards((report.current,))
         yield from _unmatched(report.current)
     else:
         yield _summary(report, report.candidate, report.changes)
+        yield from tell_differences(report.differences)
         yield from _moves(report.changes)
         yield from _incidents(report.changes)
         yield from _rules(report.current, report.candidate)
-        yield from _hours_and_guards((report.current, report.candidate))
+        yield from tell_hours_and_guards((report.current, report.candidate))
         yield from _unmatched(report.candidate)
     yield from _troubles(report)
 
@@ -89,8 +91,9 @@ def _summary(report: Report, candidate: Side, changes: Changes) -> Section:
             f", digest {candidate.digest}:",
         ),
     )
-    if not changes.any and _figures(current) == _figures(candidate):
-        return Section(title="Backtest", lines=lines, items=(item("nothing changes over this record"),))
+    if not report.changed:
+        why = ": the policies say the same" if current.digest == candidate.digest else ""
+        return Section(title="Backtest", lines=lines, items=(item(f"nothing changes over this record{why}"),))
     gained, lost = changes.gained, changes.lost
     told = (
         f"alerts that change severity {changes.severity_count:,}, that change rule alone "
@@ -103,17 +106,20 @@ def _summary(report: Report, candidate: Side, changes: Changes) -> Section:
         + outcomes(current.outcomes, candidate.outcomes),
         f"alerts that no rule matches {arrow(_unmatched_count(current), _unmatched_count(candidate))}",
     )
-    return Section(title="Backtest", lines=lines, items=(*map(item, told), *_late(current, candidate)))
+    return Section(
+        title="Backtest", lines=lines, items=(*map(item, told), *_raised(changes), *_late(current, candidate))
+    )
+
+
+def _raised(changes: Changes) -> Iterator[Item]:
+    more, less = changes.gained.raised.count, changes.lost.raised.count
+    if more or less:
+        yield item(f"incidents raised sooner or further {more:,}, later or not at all {less:,}")
 
 
 def _late(current: Side, candidate: Side) -> Iterator[Item]:
     if current.late != candidate.late:
         yield item(f"incidents resolved later than promised {step(current.late, candidate.late)}")
-
-
-def _figures(side: Side) -> tuple[object, ...]:
-    guards = [(guard.guard, guard.attempts) for guard in side.guards]
-    return side.incidents, side.pages, side.outcomes, side.late, guards, side.reopened
 
 
 def _read(read: ReadLines) -> Iterator[Text]:
@@ -181,6 +187,8 @@ def _incidents(changes: Changes) -> Iterator[Section]:
         ("Incidents with fewer pages", lost.paged, "less pages"),
         ("Incidents paged sooner", gained.sooner, "pages"),
         ("Incidents paged later", lost.sooner, "less pages"),
+        ("Incidents raised sooner, or further", gained.raised, "raised"),
+        ("Incidents raised later, or not at all", lost.raised, "less raised"),
         ("Attempts gained, or with another outcome", gained.attempted, "attempts"),
         ("Attempts lost", lost.attempted, "less attempts"),
     ):
@@ -204,7 +212,12 @@ def _incident_items(rows: Rows, what: str) -> Iterator[Item]:
 
 
 def _before_and_after(row: IncidentRow, what: str) -> Text:
-    mine, others = (row.attempts, row.other_attempts) if "attempts" in what else (row.pages, row.other_pages)
+    name = what.removeprefix("less ")
+    mine, others = {
+        "pages": (row.pages, row.other_pages),
+        "raised": (row.raised, row.other_raised),
+        "attempts": (row.attempts, row.other_attempts),
+    }[name]
     before, after = (mine, others) if what.startswith("less") else (others, mine)
     return ("before: ", *_names(before), "; after: ", *_names(after))
 
@@ -275,37 +288,6 @@ def _rule_cells(name: str, before: RuleRow | None, after: RuleRow | None) -> tup
 
 def _quiet(count: int, how: str) -> tuple[Text, ...]:
     return ((f"{many(count, 'rule')} {how}.",),) if count else ()
-
-
-def _hours_and_guards(sides: Sequence[Side]) -> Iterator[Section]:
-    words = ("current", "candidate") if len(sides) > 1 else ("",)
-    items = []
-    for what, hours in (
-        ("pages in the worst hour", [side.worst_pages for side in sides]),
-        ("targets touched in the worst hour", [side.worst_targets for side in sides]),
-    ):
-        for word, hour in zip(words, hours, strict=True):
-            items.append(_hour_item(f"{word}: {what}" if word else what, hour))
-    yield Section(title="Worst hours", items=tuple(items))
-    guards: list[Item] = []
-    for word, side in zip(words, sides, strict=True):
-        for row in side.guards:
-            prefix = f"{word}: " if word else ""
-            guards.append(
-                Item(
-                    text=(prefix, Name(row.guard), f" objects to {many(row.attempts, 'attempt')}"),
-                    below=((f"{second(row.at)} ", Name(row.incident), ": ", Name(row.text)),),
-                )
-            )
-    if guards:
-        yield Section(title="Guards that would have blocked", items=tuple(guards))
-
-
-def _hour_item(what: str, hour: Hour) -> Item:
-    if hour.ended_at is None:
-        return item(f"{what}: none")
-    names: Text = (Name(", ".join(hour.names)), f" and {hour.more} more" if hour.more else "")
-    return Item(text=(f"{what}: {hour.most:,}, until {minute(hour.ended_at)} UTC: ", *names))
 
 
 def _unmatched(side: Side) -> Iterator[Section]:

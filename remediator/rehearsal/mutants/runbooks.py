@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from remediator.core.policies import Check, Policy, Runbook, Step
+from remediator.core.times import Millis, format_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
 BOUNDS = ("above", "below", "equals")
+OUTLASTED = "all checks are waited for as long as the longest of them"
+"""Why a test cannot notice that a check is waited for a little longer, or not as long."""
 Made = Callable[[tuple[str, ...], str, str, Runbook], Mutant | None]
 
 
@@ -82,7 +85,13 @@ def _checks(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         yield made(at, f"check {check.check} removed", hint, replace(book, verify=(*others[0], *others[1])))
         for key, words, other, how in _check_numbers(check):
             changed = replace(book, verify=(*others[0], other, *others[1]))
+            if key == "within" and (longest := _longest(book)) == _longest(changed):
+                how = f"{OUTLASTED}, here {format_duration(longest)}: nothing that a test could notice"
             yield made((*at, check.check, key), f"check {check.check}: {words}", how, changed)
+
+
+def _longest(book: Runbook) -> Millis:
+    return max(check.within for check in book.verify)
 
 
 def _check_numbers(check: Check) -> Iterator[tuple[str, str, Check, str]]:
