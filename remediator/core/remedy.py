@@ -77,9 +77,8 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
             _blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
-            rule = policy.rule(attempt.rule)
-            suggested = rule is not None and rule.mode is not Mode.OBSERVE
-            _end(draft, attempt, Outcome.SUGGESTED if suggested else Outcome.OBSERVED, reason, policy)
+            observed = event.mode in (None, Mode.OBSERVE)  # None: an older version did not say
+            _end(draft, attempt, Outcome.OBSERVED if observed else Outcome.SUGGESTED, reason, policy)
         case ActResult.FAILED:
             _end(draft, attempt, Outcome.FAILED, f"{action} failed: {reason}", policy)
         case ActResult.UNKNOWN:

@@ -182,7 +182,7 @@ def test_the_ceiling_holds_in_a_backtest_too(tmp_path: Path) -> None:
     one = policy(tmp_path, "one")
     watched = Played(path="one", policy=one.policy, ceiling=Mode.OBSERVE)
     report = replay(lines_of(outage("Down", "web", NOON, 2 * M)), watched)
-    assert dict(report.current.outcomes) == {"suggested": 1}
+    assert dict(report.current.outcomes) == {"observed": 1}
     assert report.current.worst_targets.most == 0
 
 
