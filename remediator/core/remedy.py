@@ -183,7 +183,7 @@ def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
     draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
-    took = draft.at - draft.incident.opened_at
+    took = draft.at - draft.incident.open_since
     draft.say(
         Kind.RESOLVED,
         f"resolved after {format_duration(took)}: {reason}",

@@ -50,6 +50,16 @@ def test_what_is_resolved_later_than_promised_is_counted(tmp_path: Path) -> None
     assert dict(report.current.late) == {"SEV-2": 1}
 
 
+def test_what_comes_back_is_late_only_when_that_takes_too_long(tmp_path: Path) -> None:
+    """The promise counts from the reopening: forty quiet minutes are no outage."""
+    raws = lines_of(
+        outage("Down", "web", NOON, 25 * M), outage("Down", "web", NOON + 65 * M, 10 * M, pod="b")
+    )
+    report = replay(raws, policy(tmp_path, "one"))
+    assert report.current.reopened == 1
+    assert dict(report.current.late) == {}
+
+
 def test_a_held_incident_that_never_opens_is_none(tmp_path: Path) -> None:
     """Flaky holds for two minutes; with a hold of one it opens."""
     raws = lines_of(outage("Flaky", "web", NOON, 90 * S))
