@@ -169,12 +169,34 @@ def test_an_attempt_with_another_outcome_is_a_difference(tmp_path: Path) -> None
     assert dict(report.current.outcomes) == {"verified": 2}
     assert report.current.guards == ()
     [guard] = report.candidate.guards
-    assert (guard.guard, guard.attempts) == ("limits", 1)
+    assert (guard.guard, guard.attempts, guard.rules) == ("limits", 1, {"down": 1})
+    [down] = [row for row in report.candidate.rules if row.rule == "down"]
+    assert down.guards == {"limits": 1}
     assert "10m" in guard.text
     assert (changes.gained.attempted.count, changes.lost.attempted.count) == (1, 0)
     [row] = changes.gained.attempted.first
     assert row.attempts == ("restart: verified", "restart: blocked")
     assert row.other_attempts == ("restart: verified", "restart: verified")
+
+
+def test_what_runs_when_the_record_ends_is_an_attempt_too(tmp_path: Path) -> None:
+    """Its target was touched, so nobody reads that nothing was tried."""
+    report = replay([archived(NOON, alert("Down"))], policy(tmp_path, "one"), beyond=0)
+    assert dict(report.current.outcomes) == {"running": 1}
+    assert report.current.worst_targets.most == 1
+
+
+def test_guards_and_targets_are_told_of_each_rule(tmp_path: Path) -> None:
+    """As incidents and pages are, so that a reviewer sees whose they are."""
+    text = POLICIES.replace("severity: SEV-3}", "severity: SEV-3, mode: suggest, runbooks: [restart]}", 1)
+    down = [outage("Down", name, NOON + n * M, 2 * M) for n, name in enumerate(("api", "db"))]
+    slow = [outage("Slow", "web", NOON + n * 2 * H, 2 * M) for n in range(3)]
+    side = replay(lines_of(*down, *slow), policy(tmp_path, "one", text)).current
+    rows = {row.rule: row for row in side.rules}
+    assert (rows["down"].targets, dict(rows["down"].guards)) == (2, {})
+    assert (rows["slow"].targets, dict(rows["slow"].guards)) == (0, {"mode": 3})
+    [mode] = side.guards
+    assert (mode.guard, mode.attempts, dict(mode.rules)) == ("mode", 3, {"slow": 3})
 
 
 def test_the_worst_hour_is_told_for_pages_and_for_targets(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def read_line(raw: bytes) -> Taken:
             notification = understand(root, raw)
             at = own_time(notification.alerts)
             if at > LATEST:
-                raise BadLine("its alerts speak of a time after the year 9000, and nobody noted when they came")
+                raise BadLine(
+                    "its alerts speak of a time after the year 9000, and nobody noted when they came"
+                )
             return Taken(at=at, notification=notification, raw_alerts=tuple(root["alerts"]), timed=False)
         body, version, rejected = root.get("notification"), root.get("v"), root.get("rejected", [])
         if version != VERSION:
