@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Kind
+from remediator.core.incident import Incident
+from remediator.core.journal import Entry, Kind
 from remediator.core.times import Instant
 from remediator.rehearsal.cases import Case, Expectation, ExpectedAttempt
 from remediator.rehearsal.language import RUNNING
@@ -110,17 +110,16 @@ class _Comparing:
     def _remediation(self, incident: Incident) -> Iterator[Difference]:
         each, reasons = self._each, self._reasons
         if each.attempts is not None:
-            fits = len(each.attempts) == len(incident.attempts) and all(
-                map(_fits, each.attempts, incident.attempts)
-            )
+            tried = tuple(_attempts(self._stage.timeline(incident.id)))
+            fits = len(each.attempts) == len(tried) and all(map(_fits, each.attempts, tried))
             if not fits:
                 known = [
                     seen.number
-                    for wanted, seen in zip(each.attempts, incident.attempts, strict=False)
+                    for wanted, seen in zip(each.attempts, tried, strict=False)
                     if _fits(wanted, seen)
                 ]
                 wanted = [f"{one.runbook}: {one.outcome or 'whatever'}" for one in each.attempts]
-                seen = [f"{one.runbook.name}: {outcome_of(one)}" for one in incident.attempts]
+                seen = [f"{one.runbook}: {one.outcome}" for one in tried]
                 yield Difference(
                     key="attempts",
                     expected=_listed(wanted),
@@ -128,7 +127,7 @@ class _Comparing:
                     why=reasons.attempts(incident, known),
                 )
         if each.changes is not None:
-            changes = [change for attempt in incident.attempts for change in attempt.changes]
+            changes = self._stage.watch.changes.get(incident.id, [])
             if Counter(changes) != Counter(each.changes):
                 yield Difference(
                     key="changes",
@@ -182,13 +181,31 @@ class _Comparing:
                 )
 
 
-def _fits(wanted: ExpectedAttempt, seen: Attempt) -> bool:
-    return wanted.runbook == seen.runbook.name and wanted.outcome in (None, outcome_of(seen))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tried:
+    """An attempt, and how it ended or that it runs."""
+
+    number: int
+    runbook: str
+    outcome: str
 
 
-def outcome_of(attempt: Attempt) -> str:
-    """How an attempt ended, or that it runs."""
-    return attempt.outcome.value if attempt.outcome is not None else RUNNING
+def _attempts(timeline: Sequence[Entry]) -> Iterator[_Tried]:
+    """All of them, in order: the incident itself keeps the last few alone."""
+    begun = [entry.data for entry in timeline if entry.kind is Kind.ATTEMPT_STARTED]
+    ended = {
+        entry.data["attempt"]: str(entry.data["outcome"])
+        for entry in timeline
+        if entry.kind is Kind.ATTEMPT_ENDED
+    }
+    for data in begun:
+        number = data["attempt"]
+        assert isinstance(number, int)
+        yield _Tried(number=number, runbook=str(data["runbook"]), outcome=ended.get(number, RUNNING))
+
+
+def _fits(wanted: ExpectedAttempt, seen: _Tried) -> bool:
+    return wanted.runbook == seen.runbook and wanted.outcome in (None, seen.outcome)
 
 
 def _times(number: int) -> str:

@@ -14,6 +14,7 @@ from remediator.core.decision import Decision
 from remediator.core.incident import IncidentId, Status
 from remediator.core.journal import (
     Act,
+    Acted,
     Diagnose,
     Effect,
     Notice,
@@ -26,6 +27,7 @@ from remediator.core.journal import (
     Weigh,
 )
 from remediator.core.store import Delivered
+from remediator.core.text import plain
 from remediator.core.times import Instant
 from remediator.core.verdicts import Verdict
 from remediator.journey import Journey, Perform
@@ -70,7 +72,7 @@ class Watcher(Protocol):
 
 
 class Watch:
-    """``core.ports.Observer`` for a stage. Keeps pages, verdicts and troubles, and tells the watchers."""
+    """``core.ports.Observer`` for a stage. Keeps what it hears, and tells the watchers."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
         self.now: Callable[[], Instant] = lambda: Instant(0)
@@ -78,6 +80,8 @@ class Watch:
         self.dispositions: Counter[Disposition] = Counter()
         self.pages: list[PageSent] = []
         self.verdicts: list[Judged] = []
+        self.changes: dict[IncidentId, list[str]] = {}
+        """All that was changed for each incident, in words: it keeps the last of that alone."""
         self.troubles: list[str] = []
         self.asked: dict[IncidentId, tuple[int, ...]] = {}
         self.weighed: dict[IncidentId, tuple[int, ...]] = {}
@@ -131,6 +135,8 @@ class Watch:
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
                     self.weighed[what.incident] = stamp(what)
+                if isinstance(outcome, Acted) and outcome.changes:
+                    self.changes.setdefault(what.incident, []).extend(map(plain, outcome.changes))
                 for watcher in self.watchers:
                     watcher.performed(self.now(), what, outcome)
             case _:

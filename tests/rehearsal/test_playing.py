@@ -291,6 +291,25 @@ def test_attempts_that_ended_as_expected_are_not_explained() -> None:
     assert told_so.passed, told(told_so)
 
 
+def test_days_of_attempts_are_all_compared() -> None:
+    """An incident keeps its last attempts, and of older ones the first changes: a test sees them all."""
+    again = "".join(fire(f"{50 * n}m") + resolve(f"{50 * n + 1}m") for n in range(12))
+    attempts = ", ".join(["{runbook: restart-web, outcome: verified}"] * 12)
+    changes = ", ".join(["restart deployment/web"] * 12)
+    played = one(again, f"- {{at: 12h, reopened: 11, attempts: [{attempts}], changes: [{changes}]}}")
+    assert played.passed, told(played)
+
+    twice = "".join(fire(f"{20 * n}m") + resolve(f"{20 * n + 1}m") for n in range(2))
+    pods = ", ".join(f"delete pod web-5d9c7-{n} of deployment/web" for n in [*range(8), *range(8)])
+    played = one(
+        twice,
+        f"- {{at: 2h, changes: [{pods}]}}",
+        more="outcomes: [{step: restart, result: failed}]",
+        known=policy(("at_most: 2", "at_most: 8")),
+    )
+    assert played.passed, told(played)
+
+
 def test_what_only_looks_like_a_moment_is_left_as_it_is() -> None:
     """Labels are other people's."""
     odd = fire("0s", "alertname: WebDown, since: '2026-99-99T00:00:00Z'")

@@ -72,6 +72,7 @@ class Replay:
         watch = self._stage.watch
         watch.pages.clear()
         watch.verdicts.clear()
+        watch.changes.clear()
         while self._forgets and self._over and self._over[0][0] <= at - FORGET_AFTER:
             resolved_at, name = self._over.popleft()
             known = self._store.find(name)
