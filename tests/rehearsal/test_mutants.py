@@ -124,6 +124,29 @@ def test_every_kind_of_break_is_made() -> None:
     }
 
 
+def test_thresholds_of_what_is_waited_for_are_broken_too() -> None:
+    """A wait can have a bound, a count and a time of its own, as a verification can."""
+    change = (
+        "- wait: {for: ready, timeout: 5m}",
+        "- wait: {for: {promql: {query: up, above: 2, for: 1m}}}\n"
+        "      - wait: {for: {endpoints: {at_least: 2}}, timeout: 5m}",
+    )
+    text = POLICY.replace(*change)
+    places = Places.read({"policies.yaml": text})
+    found = {each.change: each.where for each in all_mutants(policy(change), places, [])}
+    assert {words for words in found if words.startswith("wait: ")} == {
+        "wait: above 2 -> 1",
+        "wait: above 2 -> 4",
+        "wait: for 1m -> 30s",
+        "wait: for 1m -> 2m",
+        "wait: at_least 2 -> 1",
+        "wait: at_least 2 -> 3",
+        "wait: timeout 5m -> 2m30s",
+        "wait: timeout 5m -> 10m",
+    }
+    assert found["wait: at_least 2 -> 1"] == "policies.yaml:39:34"
+
+
 def test_what_is_left_to_the_defaults_is_not_broken() -> None:
     """Nobody wrote it, so nobody is to test it."""
     changes = [each.change for each in all_mutants(policy(), PLACES, [])]

@@ -68,6 +68,9 @@ def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
     if step.wait is not None:
         for words, span in spans("timeout", step.wait.within):
             yield ("timeout",), words, replace(step, wait=replace(step.wait, within=span))
+        for key, words, check, _ in _check_numbers(step.wait):
+            if key != "within":  # that is its timeout
+                yield ("for", step.wait.check, key), words, replace(step, wait=check)
         return
     for key, value in step.params.items():
         if isinstance(value, int) and not isinstance(value, bool):
