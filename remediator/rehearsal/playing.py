@@ -136,8 +136,7 @@ class _Script:
                 assert_never(deed)
 
     def _tell(self, deed: Tell) -> None:
-        for said in deed.said:
-            self._stage.world.tell(said)
+        self._stage.world.tell(*deed.said)
         for query, values in deed.queries.items():
             self._stage.world.tell_query(query, values)
 

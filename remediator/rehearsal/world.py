@@ -7,8 +7,8 @@ holds as soon as it is asked, every channel takes every page. What is said other
 from __future__ import annotations
 
 import heapq
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import TypeVar, cast
 
 from remediator.checks import CHECKS
 from remediator.checks.http import HttpParams
@@ -42,6 +42,7 @@ from remediator.rehearsal.script import (
     WorkloadFacts,
 )
 
+T = TypeVar("T")
 Values = tuple[float, ...]
 """Of the series that a query gives; none at all when it is empty."""
 Working = tuple[Incident, Attempt, Act | None]
@@ -66,7 +67,8 @@ class World:
         self.now: Callable[[], Instant] = lambda: Instant(0)
         self.working: Callable[[], Working | None] = lambda: None
         self.sleep: Callable[[Millis], Awaitable[None]] = _nobody_waits
-        self._outcomes: list[Outcome] = list(outcomes)
+        self._said: list[tuple[Outcome, ...]] = [tuple(outcomes)]
+        """What was said together, the newest first."""
         self._queries: dict[str, Values] = {_squeezed(q): v for q, v in (queries or {}).items()}
         self._asked_first: dict[tuple[str, int, str, int, str], Instant] = {}
         self._changes: list[Instant] = []
@@ -89,18 +91,18 @@ class World:
     @property
     def takes_time(self) -> bool:
         """Whether some step is not done at once."""
-        return any(isinstance(outcome, StepOutcome) and outcome.takes for outcome in self._outcomes)
+        return any(said.takes for said in self._of(StepOutcome))
 
     def touched(self, path: str) -> int:
         """How often that workload was changed: what its checks answer depends on it."""
         return self._cluster.touched(path)
 
-    def tell(self, said: Outcome | WorkloadFacts) -> None:
-        """From now on this holds, before what was said earlier."""
-        if isinstance(said, WorkloadFacts):
-            self._cluster.tell(said)
-        else:
-            self._outcomes.insert(0, said)
+    def tell(self, *said: Outcome | WorkloadFacts) -> None:
+        """From now on all of this holds, before what was said earlier."""
+        for facts in said:
+            if isinstance(facts, WorkloadFacts):
+                self._cluster.tell(facts)
+        self._said.insert(0, tuple(each for each in said if not isinstance(each, WorkloadFacts)))
         self.version += 1
 
     def tell_query(self, promql: str, values: Values) -> None:
@@ -122,6 +124,10 @@ class World:
         working = self.working()
         return None if working is None else working[:2]
 
+    def _of(self, kind: type[T]) -> Iterator[T]:
+        """What was said of one kind, what counts most first."""
+        return (each for together in self._said for each in together if isinstance(each, kind))
+
     def _about(self, runbook: str | None, attempt: Attempt | None) -> bool:
         return runbook is None or (attempt is not None and attempt.runbook.name == runbook)
 
@@ -137,10 +143,8 @@ class World:
         return next(
             (
                 said
-                for said in self._outcomes
-                if isinstance(said, StepOutcome)
-                and said.step == action
-                and self._about(said.runbook, attempt)
+                for said in self._of(StepOutcome)
+                if said.step == action and self._about(said.runbook, attempt)
             ),
             None,
         )
@@ -149,29 +153,20 @@ class World:
         """What was said that the diagnosis finds."""
         working = self.attempt()
         attempt = working[1] if working is not None else None
-        for said in self._outcomes:
-            if (
-                isinstance(said, DiagnosisOutcome)
-                and said.diagnosis == name
-                and self._about(said.runbook, attempt)
-            ):
+        for said in self._of(DiagnosisOutcome):
+            if said.diagnosis == name and self._about(said.runbook, attempt):
                 return said.finds
         return None
 
     def check_said(self, name: str) -> Result | None:
         """What was said that the check answers now."""
         working = self.attempt()
-        attempt = working[1] if working is not None else None
-        said = [
-            outcome
-            for outcome in self._outcomes
-            if isinstance(outcome, CheckOutcome)
-            and outcome.check == name
-            and self._about(outcome.runbook, attempt)
-        ]
-        if not said or working is None:
+        if working is None:
             return None
         incident, own = working
+        said = self._checks_said(name, own)
+        if not said:
+            return None
         since = self._first(incident.id, own, name)
         elapsed = self.now() - since
         for outcome in said:
@@ -182,6 +177,14 @@ class World:
             latest = max(outcome.after for outcome in due)
             return next(outcome.result for outcome in due if outcome.after == latest)
         return OPPOSITE[min(said, key=lambda outcome: outcome.after).result]
+
+    def _checks_said(self, name: str, attempt: Attempt) -> list[CheckOutcome]:
+        """What was last said of the check. Said together, each holds from its own moment on."""
+        for together in self._said:
+            said = [each for each in together if isinstance(each, CheckOutcome) and each.check == name]
+            if found := [each for each in said if self._about(each.runbook, attempt)]:
+                return found
+        return []
 
     def _first(self, incident: str, attempt: Attempt, check: str) -> Instant:
         key = (incident, attempt.number, attempt.phase.value, attempt.step, check)
@@ -217,11 +220,7 @@ class World:
     def channel_said(self, name: str) -> Hearing:
         """What was said of the channel."""
         return next(
-            (
-                said.result
-                for said in self._outcomes
-                if isinstance(said, ChannelOutcome) and said.channel == name
-            ),
+            (said.result for said in self._of(ChannelOutcome) if said.channel == name),
             Hearing.OK,
         )
 

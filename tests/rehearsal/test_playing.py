@@ -218,6 +218,31 @@ def test_facts_and_values_can_change_on_the_way() -> None:
     assert played.passed, told(played)
 
 
+def test_what_is_said_on_the_way_counts_before_what_was_said_at_the_beginning() -> None:
+    """Whatever that says of later moments; of what is said together the first counts."""
+    broken = "outcomes: [{check: promql, result: failed, after: 1m}]"
+    mended = WEB + resolve("1s") + "- {at: 3m, outcome: {check: promql, result: ok}}"
+    assert one(mended, "- {at: 2m, status: resolved}", more="outcomes: []").passed
+    slow = policy(("ready: {for: 30s}", "ready: {for: 4m}"))
+    played = one(
+        mended, "- {at: 2m, status: verifying}\n- {at: 5m, status: resolved}", more=broken, known=slow
+    )
+    assert played.passed, told(played)
+
+    late = "outcomes: [{check: promql, result: ok, after: 2m}]"
+    worse = WEB + resolve("1s") + "- {at: 1m, outcome: {check: promql, result: failed}}"
+    played = one(worse, "- {at: 5m, status: verifying}", more=late)
+    assert played.passed, told(played)
+
+    both = "- {at: 0s, outcome: [{step: restart, result: failed}, {step: restart, result: ok}]}\n"
+    played = one(
+        both + WEB,
+        "- {at: 1s, changes: [delete pod web-5d9c7-0 of deployment/web, "
+        "delete pod web-5d9c7-1 of deployment/web]}",
+    )
+    assert played.passed, told(played)
+
+
 def test_a_bound_of_a_query_is_judged_by_the_check_itself() -> None:
     """A value on the wrong side of a threshold fails the verification, and says by how much."""
     played = one(WEB, "- {at: 5m, status: resolved}", more="query: {'errors:ratio': 0.02}")
