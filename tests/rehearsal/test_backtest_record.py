@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_the_files_of_several_replicas_are_read_in_the_order_of_time(tmp_path: P
     found = [read_line(line.raw).notification.alerts[0].labels["number"] for line in Record(str(tmp_path))]
     assert found == [str(number) for number in range(40)]
     assert len(list(tmp_path.glob("intake-*"))) > 4
+
+
+def test_a_folder_of_thousands_of_captures_is_read_file_by_file(tmp_path: Path) -> None:
+    """One webhook a file, and no time in any: a process may not hold them all open at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for number in range(300):
+        (tmp_path / f"{number:04}.json").write_text(json.dumps(body(alert(f"A{number}"))))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, hard))
+    try:
+        record = Record(str(tmp_path))
+        assert names(list(record)) == [[f"A{number}"] for number in range(300)]
+        assert record.broken == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_folder_without_records_and_no_file_at_all_are_told(tmp_path: Path) -> None:

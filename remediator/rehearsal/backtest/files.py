@@ -92,7 +92,7 @@ class Record:
         waiting.sort(reverse=True)
         heap: list[tuple[str, int, Line, Iterator[Line]]] = []
         while waiting or heap:
-            while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
+            while waiting and (not heap or waiting[-1][0] < heap[0][0]):
                 begins, number, file = waiting.pop()
                 self._push(heap, begins, number, self._of(file))
             if heap:
