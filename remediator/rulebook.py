@@ -22,7 +22,7 @@ from remediator.core.errors import PolicyError, RemediatorError
 from remediator.core.policies import Policy
 from remediator.core.ports import Runtime
 from remediator.core.rule_index import index_rules
-from remediator.core.steps import Steps
+from remediator.core.steps import Steps, with_breaks
 from remediator.policy import reader
 from remediator.policy.handover import take_over
 from remediator.policy.load import load_policy
@@ -141,13 +141,7 @@ class Rulebook:
             raise PolicyError([f"{self._source}:1:1: {text}"]) from error
 
     async def _with_breaks(self, steps: Steps[T]) -> T:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                result: T = ended.value
-                return result
-            await self._runtime.sleep(0)
+        return await with_breaks(steps, lambda: self._runtime.sleep(0))
 
     async def follow(
         self, hints: AsyncGenerator[None, None], reload: Callable[[], Awaitable[object]]

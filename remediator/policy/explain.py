@@ -7,16 +7,18 @@ guards. How the world looks is asked of whoever calls, because only a running da
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Classifier, Match, Miss
 from remediator.core.incident import Incident, Status
 from remediator.core.matchers import Matcher, MatchOp
-from remediator.core.policies import Mode, Policy, Rule, Scope
+from remediator.core.policies import Mode, Rule, Scope
+from remediator.core.steps import Steps, with_breaks
 from remediator.core.text import plain
-from remediator.core.times import Instant, Stamp, format_instant
+from remediator.core.times import Instant, format_instant
 from remediator.policy.explained import (
     AlertExplanation,
     Explanation,
@@ -34,38 +36,43 @@ from remediator.policy.remedies import NOBODY, Remedies
 __all__ = ["Explainer", "Explanation", "explain", "skeleton"]
 
 SHOWN_MISSES = 3
-MOST_MISSES = 1_000
-"""Rules that do not match, told of one alert."""
-ALL_MISSES = 20_000
-"""The same of all alerts of one notification together: five hundred of them times all rules is too much."""
-_BEGINNING = Stamp("1970-01-01T00:00:00.000000000Z")
+MOST_MISSES = 20_000
+"""Rules that do not match, told of all alerts of one notification together: five hundred of them times all
+rules is too much."""
+STEP = 100
+"""Rules that are put into words between two breaks."""
 
 
 async def explain(
-    policy: Policy, notification: Notification, *, ceiling: Mode = Mode.AUTO, present: Present | None = None
+    rules: Classifier,
+    notification: Notification,
+    *,
+    ceiling: Mode = Mode.AUTO,
+    present: Present | None = None,
 ) -> Explanation:
-    """What the policy would make of a notification. ``present``: how the world looks, where that is known."""
-    return await Explainer(policy, ceiling=ceiling, present=present).notification(notification)
+    """What the rules would make of a notification. ``present``: how the world looks, where that is known."""
+    return await Explainer(rules, ceiling=ceiling, present=present).notification(notification)
 
 
 class Explainer:
-    """Explains alerts under one policy and one ceiling. Remembers which of them it was told to fire."""
+    """Explains alerts under one policy and one ceiling. Remembers which of them it was told to fire.
 
-    def __init__(self, policy: Policy, *, ceiling: Mode = Mode.AUTO, present: Present | None = None) -> None:
-        self._policy = policy
-        self._classifier = Classifier(policy)
+    However many rules there are, others are heard after every few of them.
+    """
+
+    def __init__(
+        self, rules: Classifier, *, ceiling: Mode = Mode.AUTO, present: Present | None = None
+    ) -> None:
+        self._rules, self._policy = rules, rules.policy
         self._ceiling = ceiling
         self._present = present if present is not None else Nowhere()
-        self._remedies = Remedies(policy, ceiling, self._present)
+        self._remedies = Remedies(self._policy, ceiling, self._present)
         self._firing: set[Fingerprint] = set()
 
     async def notification(self, notification: Notification) -> Explanation:
         """Alert by alert. Raises StoreUnavailable."""
-        most = min(MOST_MISSES, ALL_MISSES // max(len(notification.alerts), 1))
-        alerts = []
-        for alert in notification.alerts:
-            alerts.append(await self.alert(alert, most=most))
-            await asyncio.sleep(0)  # thousands of rules take a while: others want to be heard meanwhile
+        most = MOST_MISSES // max(len(notification.alerts), 1)
+        alerts = [await self.alert(alert, most=most) for alert in notification.alerts]
         return Explanation(
             policy=self._policy.digest,
             ceiling=self._ceiling,
@@ -74,26 +81,11 @@ class Explainer:
             rejected=tuple(plain(each.reason, 300) for each in notification.rejected),
         )
 
-    async def labels(
-        self, labels: Mapping[str, str], *, fingerprint: str = "", status: str = AlertStatus.FIRING
-    ) -> AlertExplanation:
-        """What would become of an alert with these labels."""
-        alert = Alert(
-            fingerprint=Fingerprint(fingerprint),
-            status=AlertStatus(status),
-            labels=labels,
-            annotations={},
-            starts_at=_BEGINNING,
-            ends_at=None,
-        )
-        return await self.alert(alert)
-
     async def alert(self, alert: Alert, *, most: int = MOST_MISSES) -> AlertExplanation:
         """What would become of one alert. ``most``: how many rules that do not match are told."""
-        labels, match = alert.labels, self._classifier.match(alert.labels)
-        misses = self._classifier.misses(labels)
-        missed = {miss.rule.name for miss in misses}
-        covered = [rule for rule in self._policy.rules if rule.name not in missed]
+        labels, match = alert.labels, self._rules.match(alert.labels)
+        compared = await with_breaks(self._rules.compare(labels), _give_way)
+        misses = compared.misses
         foreign = next((each for each in self._policy.guards.accept if not each.matches(labels)), None)
         unmatched = AlertExplanation(
             fingerprint=alert.fingerprint,
@@ -102,9 +94,9 @@ class Explainer:
             fate=Fate.UNMATCHED,
             because="no rule matches: it is counted and listed, nothing else",
             rule=None,
-            too_late=tuple(map(self._rule, covered[1:])),
-            near=tuple(self._miss(miss) for miss in [miss for miss in misses if miss.held][:SHOWN_MISSES]),
-            others=tuple(map(self._miss, misses[:most])),
+            too_late=tuple(map(self._rule, compared.covered[1:])),
+            near=tuple(map(self._miss, islice((miss for miss in misses if miss.held), SHOWN_MISSES))),
+            others=await with_breaks(self._told(misses[:most]), _give_way),
             others_left_out=max(len(misses) - most, 0),
             severity=None,
             incident=None,
@@ -164,6 +156,14 @@ class Explainer:
         mode = rule.mode.capped(self._ceiling)
         return RuleNote(name=rule.name, where=rule.where, mode=mode, lowered=rule.lowered)
 
+    def _told(self, misses: Sequence[Miss]) -> Steps[tuple[NearMiss, ...]]:
+        told: list[NearMiss] = []
+        for number, miss in enumerate(misses):
+            if number % STEP == 0:
+                yield
+            told.append(self._miss(miss))
+        return tuple(told)
+
     def _miss(self, miss: Miss) -> NearMiss:
         return NearMiss(
             rule=self._rule(miss.rule),
@@ -186,6 +186,10 @@ class Explainer:
             severity=match.rule.severity if after is None else after.severity,
             now=None if before is None else _open_incident(before),
         )
+
+
+async def _give_way() -> None:
+    await asyncio.sleep(0)
 
 
 def _open_incident(incident: Incident) -> OpenIncident:
