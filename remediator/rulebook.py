@@ -35,6 +35,8 @@ SMALL = 64 << 10
 SETTLES = 0.2
 """Seconds for which files must look the same before they are read: whoever writes them is done."""
 SETTLE_TRIES = 50
+AGAIN = 30.0
+"""Seconds after which files are read again when the process that was to read them failed."""
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +97,9 @@ class Rulebook:
                 self._next = None  # from now on the files may change behind our back
                 asked.set_result(await self._read_anew(why))
         except Exception as error:  # noqa: BLE001  # those who asked get it
+            if not isinstance(error, PolicyError):
+                self._look = None  # the files are not to blame, and it is not over with them
+                self._metrics.refused()
             asked.set_exception(error)
 
     async def _read_anew(self, why: str) -> Reading:
@@ -137,6 +142,7 @@ class Rulebook:
         except (RemediatorError, ValueError) as error:
             if isinstance(error, PolicyError):
                 raise
+            self._look = None  # the files are not to blame, and it is not over with them
             text = f"the process that reads the policies failed: {error}; try remediator check {self._source}"
             raise PolicyError([f"{self._source}:1:1: {text}"]) from error
 
@@ -157,8 +163,9 @@ class Rulebook:
                 await self._settled()
                 try:
                     await reload()
-                except PolicyError:
-                    continue  # told with its findings; they are read again when they change
+                except PolicyError:  # told with its findings; they are read again when they change
+                    if self._look is None:
+                        await self._runtime.sleep(AGAIN)
 
     async def _settled(self) -> None:
         """Wait for whoever writes the files, within reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ from remediator.core.policies import (
     WorkloadRef,
 )
 from remediator.core.times import HOUR, MINUTE, SECOND, Millis
-from remediator.policy.findings import Level
+from remediator.policy.findings import Findings, Level
 from remediator.policy.load import Loaded, load_policy, read_policies
+from remediator.policy.sources import look_of, read_sources
 
 GOOD = """\
 severities:
@@ -419,3 +421,45 @@ def test_everything_wrong_is_told_in_one_run() -> None:
         ("c.yaml", 1, 12, "P005"),
         ("c.yaml", 2, 1, "P010"),
     ]
+
+
+def test_files_are_read_as_they_stand_together(tmp_path: Path) -> None:
+    """A ConfigMap that is swapped between two files gives the old policy or the new, or is said to change."""
+    files, versions = [f"{number:02}.yaml" for number in range(20)], iter(range(1_000_000))
+
+    def swap() -> None:
+        content = tmp_path / f"..{next(versions)}"
+        content.mkdir()
+        for name in files:
+            (content / name).write_text(content.name)
+        (tmp_path / "..tmp").symlink_to(content.name)
+        (tmp_path / "..tmp").rename(tmp_path / "..data")
+
+    swap()
+    for name in files:
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    done = threading.Event()
+
+    def keep_swapping() -> None:
+        while not done.is_set():
+            swap()
+
+    swapping = threading.Thread(target=keep_swapping)
+    swapping.start()
+    try:
+        read = [(read_sources(tmp_path, out := Findings()), out) for _ in range(100)]
+    finally:
+        done.set()
+        swapping.join()
+    for sources, out in read:
+        assert len(set(sources.texts.values())) == 1 or "while they are read" in str(out.ordered()[0])
+    calm = read_sources(tmp_path, out := Findings())
+    assert (len(calm.texts), len(set(calm.texts.values())), out.found) == (20, 1, [])
+
+
+def test_a_path_that_cannot_even_be_looked_at_is_a_finding() -> None:
+    """Here because it is too long; others are in a folder that may not be entered."""
+    nowhere = Path("/", "x" * 300)
+    assert look_of(nowhere) == ()
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_policy(nowhere)
