@@ -68,10 +68,11 @@ class Now:
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """As the Protocol says."""
-        pointers, homes = await self.store.route([match.group], [alert.fingerprint])
-        home, pointed = homes.get(alert.fingerprint), pointers.get(match.group)
+        groups = [] if match is None else [match.group]
+        pointers, homes = await self.store.route(groups, [alert.fingerprint])
+        home, pointed = homes.get(alert.fingerprint), next(iter(pointers.values()), None)
         if alert.status is AlertStatus.RESOLVED:
             return await self._load(home, alert)
         if home is not None and home != pointed:

@@ -104,7 +104,12 @@ class Explainer:
             foreign=None if foreign is None else str(foreign),
             skeleton=skeleton(labels) if match is None else None,
         )
-        return unmatched if match is None else await self._matched(unmatched, alert, match)
+        if match is not None:
+            return await self._matched(unmatched, alert, match)
+        if alert.status is AlertStatus.RESOLVED:  # it may have fired by a rule that has gone
+            fate, because = self._ended(alert, await self._present.standing(alert, None))
+            return replace(unmatched, fate=fate, because=because)
+        return unmatched
 
     async def _matched(self, told: AlertExplanation, alert: Alert, match: Match) -> AlertExplanation:
         before = await self._present.standing(alert, match)
@@ -141,16 +146,25 @@ class Explainer:
         known = alert.fingerprint in self._firing
         if alert.fingerprint:
             (self._firing.add if fires else self._firing.discard)(alert.fingerprint)
+        if not fires:
+            return self._ended(alert, before)
         if self._present.live:
             return _live_fate(alert, match, before, foreseen)
-        if not fires:
-            return Fate.ENDS, "it ends its episode; it opens nothing"
         if known:
             return Fate.DUPLICATE, "it was told to fire before: nothing new follows"
         return (
             Fate.OPENS_OR_JOINS,
             "it joins the incident of its group, or opens one: the running daemon knows",
         )
+
+    def _ended(self, alert: Alert, before: Standing) -> tuple[Fate, str]:
+        if not self._present.live:
+            return Fate.ENDS, "it ends its episode; it opens nothing"
+        if before.incident is None or alert.fingerprint not in before.facts.members:
+            return Fate.NOTHING, "no incident has it as firing: nothing follows"
+        left = before.facts.firing - 1
+        rest = f"{left} of its alerts fire on" if left else "it was the last of its alerts"
+        return Fate.ENDS, f"it ends its episode in incident {before.incident.id}: {rest}"
 
     def _rule(self, rule: Rule) -> RuleNote:
         mode = rule.mode.capped(self._ceiling)
@@ -208,12 +222,6 @@ def _open_incident(incident: Incident) -> OpenIncident:
 def _live_fate(alert: Alert, match: Match, before: Standing, foreseen: Foreseen) -> tuple[Fate, str]:
     incident, after = before.incident, foreseen.incident
     member = alert.fingerprint in before.facts.members
-    if alert.status is AlertStatus.RESOLVED:
-        if incident is None or not member:
-            return Fate.NOTHING, "no incident has it as firing: nothing follows"
-        left = before.facts.firing - 1
-        rest = f"{left} of its alerts fire on" if left else "it was the last of its alerts"
-        return Fate.ENDS, f"it ends its episode in incident {incident.id}: {rest}"
     waits = f"it must still fire after {span(match.rule.hold)}"
     if incident is None or after is None or after.id != incident.id:
         return (Fate.WAITS, waits) if match.rule.hold else (Fate.OPENS, "no incident of its group is open")

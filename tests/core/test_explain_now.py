@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from remediator.core.alerts import Fingerprint
+from remediator.cli.explain_text import say_explanation
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.classify import Classifier, lane_of
 from remediator.core.cluster import Workload
 from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
 from remediator.core.errors import Refused, RemediatorError, Retryable
+from remediator.core.incident import IncidentId
 from remediator.core.journal import Fired
 from remediator.core.policies import Mode, Policy, Service, WorkloadRef
 from remediator.core.store import Arrival
@@ -135,21 +139,46 @@ async def test_an_alert_that_fires_already_follows_to_nothing_new_whatever_its_g
     """The door lets an episode in once, even when the rules have come to group it otherwise since."""
     rules, one = load_policy({"p.yaml": FILES.replace("    hold: 30s\n", "")}), alert(DOWN)
     store = MemoryStore(lambda: NOW)
-    match = Classifier(rules).match(DOWN)
-    assert match is not None
-    await store.admit([Arrival(alert=one, lane=lane_of(match.rule), matched=True)], ())
-    decision = decide(None, [Fired(alert=one, match=match)], Facts(), rules, NOW)
-    await store.commit(commit(None, decision, fingerprints=[one.fingerprint]))
-    assert decision.incident is not None
+    incident = await _fired(store, rules, one)
     regrouped = replace(rules, rules=tuple(replace(rule, group_by=("alertname",)) for rule in rules.rules))
     explainer = Explainer(Classifier(regrouped), present=now(regrouped, {}, store=store))
     told = await explainer.alert(one)
     assert told.fate == "duplicate"
     assert told.incident is not None
     assert told.incident.now is not None
-    assert told.incident.now.id == decision.incident.id
+    assert told.incident.now.id == incident
     other = replace(one, fingerprint=Fingerprint("cd"))
     assert (await explainer.alert(other)).fate == "opens"
+
+
+async def test_an_alert_whose_rule_has_gone_still_ends_in_its_incident() -> None:
+    """A resolved alert belongs to the incident that its episode joined, whatever the rules say by now."""
+    rules, one = load_policy({"p.yaml": FILES}), alert(DOWN)
+    store = MemoryStore(lambda: NOW)
+    incident = await _fired(store, rules, one)
+    without = replace(rules, rules=rules.rules[3:])
+    explainer = Explainer(Classifier(without), present=now(without, {}, store=store))
+    resolved = replace(one, status=AlertStatus.RESOLVED)
+    told = await explainer.alert(resolved)
+    assert (told.rule, told.fate) == (None, "ends")
+    assert told.because == f"it ends its episode in incident {incident}: it was the last of its alerts"
+    stranger = await explainer.alert(replace(resolved, fingerprint=Fingerprint("cd")))
+    assert (stranger.rule, stranger.fate) == (None, "nothing")
+    out = StringIO()
+    explanation = Explanation(policy="", ceiling=Mode.AUTO, live=True, alerts=(told,), rejected=())
+    say_explanation(Console(file=out, width=200), explanation)
+    assert "unmatched no rule matches\n  resolved  it ends its episode" in out.getvalue()
+
+
+async def _fired(store: MemoryStore, rules: Policy, one: Alert) -> IncidentId:
+    """Its incident, once it has come through the door and been decided."""
+    match = Classifier(rules).match(one.labels)
+    assert match is not None
+    await store.admit([Arrival(alert=one, lane=lane_of(match.rule), matched=True)], ())
+    decision = decide(None, [Fired(alert=one, match=match)], Facts(), rules, NOW)
+    await store.commit(commit(None, decision, fingerprints=[one.fingerprint]))
+    assert decision.incident is not None
+    return decision.incident.id
 
 
 @pytest.mark.parametrize(

@@ -436,7 +436,7 @@ class Here(Nowhere):
     live = True
     stands: Standing
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """As told."""
         return self.stands
 
