@@ -84,7 +84,7 @@ def _check(draft: Draft, name: str, at: Spot, target: Section[BaseModel], out: F
     if name in target.items or draft.may_define(name):
         return
     if out.full:
-        out.left_out += 1
+        out.leave_out()
         return
     hint = suggestion(name, target.names, otherwise="define it, or write one of: ")
     hint = hint if target.names else f"add it under {target.name}"
