@@ -98,7 +98,7 @@ _WARNINGS = {
     "S302": "the page leaves before the runbooks of a rule can be verified",
     "S304": "an escalation cannot reach everybody within the response time",
     "S305": "a severity promises to be resolved before it promises to be answered",
-    "G401": "rules act on a service outside `guards.namespaces`",
+    "G401": "rules act on a service or a target outside `guards.namespaces`",
     "G402": "a rule may act while `guards.namespaces` is empty",
     "G403": "a rule acts on nothing but protected workloads",
     "G404": "`protect` names a workload that is nearly one of the catalog",

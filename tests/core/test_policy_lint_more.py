@@ -166,6 +166,26 @@ def test_an_undo_is_told_when_no_step_has_an_inverse(steps: str, told_of: int) -
     assert len(told(runbook(steps, extra=", undo: on_failure"))) == told_of
 
 
+@pytest.mark.parametrize(
+    ("match", "target", "expected"),
+    [
+        ('x="y"', "{pod: 'kube/{{ labels.pod }}'}", ["1:104 G401"]),
+        ('namespace="kube"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", ["1:115 G401"]),
+        ('namespace=~"kube|shop"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: 'kube-{{ labels.x }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: 'shop/{{ labels.pod }}'}", []),
+        ('x="y"', "{node: '{{ labels.node }}'}", []),
+    ],
+)
+def test_a_target_outside_the_allowed_namespaces_is_told(
+    match: str, target: str, expected: list[str]
+) -> None:
+    acting = f"mode: suggest, runbooks: [restart], target: {target}"
+    assert told(rule(acting, match)) == expected
+    assert told(rule(acting.replace("suggest", "observe"), match)) == []
+
+
 def test_rules_that_may_select_anything_share_one_selection() -> None:
     """Else ten thousand rules would keep ten thousand copies of the catalog."""
     one = rule("runbooks: [restart]", 'service=~"[a-z]+"')

@@ -428,6 +428,15 @@ def test_hundreds_of_notices_hide_no_error() -> None:
     assert left_out == {Level.NOTICE: "100", Level.WARNING: "100"}
 
 
+def test_a_raise_to_the_same_severity_is_idle_and_no_error() -> None:
+    """The page of the language has such a rule."""
+    text = "severities: {SEV-1: {}, SEV-2: {}}\nrules:\n  - {name: a, match: [], severity: SEV-1, "
+    same = read_policies({"p.yaml": text + "raise: {to: SEV-1, after: 1h}}\n"})
+    milder = read_policies({"p.yaml": text + "raise: {to: SEV-2, after: 1h}}\n"})
+    assert [each.level for each in same.findings if each.code == "P027"] == [Level.WARNING]
+    assert [each.level for each in milder.findings if each.code == "P027"] == [Level.ERROR]
+
+
 def test_at_least_one_severity_must_be_defined() -> None:
     assert found("services: {}\n") == ["1:1 P012"]
 
