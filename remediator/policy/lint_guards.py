@@ -77,9 +77,10 @@ def only_protected(view: View) -> Iterator[Note]:
     protect = frozenset(view.policy.guards.protect)
     for rule in view.acting if protect else ():
         names = view.selection(rule).names
-        services = [view.policy.services[name] for name in names]
-        if services and not has_target(view, rule) and all(_protected(each, protect) for each in services):
-            shown = ", ".join(str(each.workload) for each in services[:3]) + (", …" if len(names) > 3 else "")
+        services = map(view.policy.services.__getitem__, names)  # there may be thousands; most end at once
+        if names and not has_target(view, rule) and all(_protected(each, protect) for each in services):
+            first = ", ".join(str(view.policy.services[name].workload) for name in names[:3])
+            shown = first + (", …" if len(names) > 3 else "")
             text = (
                 f"rule '{rule.name}' acts on nothing but {shown}, which guards.protect keeps from every "
                 "change; write mode: observe, or have people do it"
