@@ -111,22 +111,25 @@ def queries(view: View) -> Iterator[Asked]:
         rules = view.rules_of.get(name, ())
         for keys, query, may_be_empty in _in_runbook(runbook):
             at = view.spot("runbooks", name, *keys)
-            yield Asked(at=at, rendered=_rendered(view, query, rules), may_be_empty=may_be_empty)
+            yield Asked(
+                at=at, rendered=_rendered(view, query, _incidents(view, rules)), may_be_empty=may_be_empty
+            )
     for rule in view.policy.rules:
         for number, each in enumerate(rule.raises):
             if isinstance(each.when, QueryBound):
                 at = _condition(view, ("rules", rule.name), number)
-                yield Asked(at=at, rendered=_rendered(view, each.when.promql, (rule,)))
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, _incidents(view, (rule,))))
     for name, severity in view.policy.severities.items():
         rules = tuple(rule for rule in view.policy.rules if rule.severity == name)
         for number, each in enumerate(severity.raises):
             if isinstance(each.when, QueryBound):
                 at = _condition(view, ("severities", name), number)
-                yield Asked(at=at, rendered=_rendered(view, each.when.promql, rules))
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, _incidents(view, rules)))
+    anyhow = next(iter(view.policy.severities), "")  # what a service promises depends on none
     for name in view.policy.services:
         errors = view.node("services", name, "slo", "errors")
         if isinstance(errors, Scalar):
-            yield Asked(at=errors.at, rendered={"": errors.text})
+            yield Asked(at=errors.at, rendered=_rendered(view, errors.text, [(name, anyhow)]))
 
 
 def _in_runbook(runbook: Runbook) -> Iterator[tuple[tuple[str, ...], str, bool]]:
@@ -152,7 +155,14 @@ def _condition(view: View, holder: tuple[str, str], number: int) -> Spot:
     return view.spot(*holder, *keys, "when", "promql")
 
 
-def _rendered(view: View, source: str, rules: Iterable[Rule]) -> Mapping[str, str]:
+def _incidents(view: View, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    """The services of the catalog that incidents of the rules can be about, each with a severity."""
+    for rule in rules:
+        for name in view.selection(rule).names:
+            yield name, rule.severity
+
+
+def _rendered(view: View, source: str, incidents: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """The query by the service that it is asked for; nothing when no service of the catalog can use it."""
     try:
         template = compile_placed(source, Escape.PROMQL)
@@ -161,16 +171,15 @@ def _rendered(view: View, source: str, rules: Iterable[Rule]) -> Mapping[str, st
     if not template.reads:
         return {"": source}
     found: dict[str, str] = {}
-    for rule in rules:
-        for name in view.selection(rule).names:
-            if len(found) >= MOST_SERVICES:
-                return found
-            entry = view.policy.services[name]
-            scope = Scope(incident="2026-01-01-0000-live", severity=rule.severity, service=name, entry=entry)
-            try:
-                found.setdefault(name, template.render(values_of(scope)))
-            except TemplateRefused:
-                continue  # an attempt would be blocked and say why
+    for name, severity in incidents:
+        if len(found) >= MOST_SERVICES:
+            return found
+        entry = view.policy.services[name]
+        scope = Scope(incident="2026-01-01-0000-live", severity=severity, service=name, entry=entry)
+        try:
+            found.setdefault(name, template.render(values_of(scope)))
+        except TemplateRefused:
+            continue  # an attempt would be blocked and say why
     return found
 
 

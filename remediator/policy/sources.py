@@ -149,6 +149,11 @@ def _walk(root: Path, out: Findings, *, tests: bool) -> Iterator[Path]:
 
     for folder, folders, files in os.walk(root, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            path = Path(folder) / name
+            if path.is_symlink() and not tests:
+                text = "links to directories are not followed, so nothing in it is read; move it here"
+                out.add(Spot(path=str(path)), "P001", text, level=Level.WARNING)
         for name in files:
             path = Path(folder) / name
             if name.startswith(".") or name.endswith(TESTS) is not tests:

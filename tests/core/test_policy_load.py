@@ -376,6 +376,69 @@ def test_a_yml_file_is_not_silently_left_out(tmp_path: Path) -> None:
     assert [(each.level, each.line) for each in told] == [(Level.WARNING, 1)]
 
 
+def test_a_link_to_a_directory_is_not_silently_left_out(tmp_path: Path) -> None:
+    """It may lead round in a circle, so it is not followed."""
+    (tmp_path / "p.yaml").write_text(GOOD)
+    (tmp_path / "team").symlink_to(tmp_path)
+    loaded = read_policies(tmp_path)
+    told = [(each.path, each.level) for each in loaded.findings if each.code == "P001"]
+    assert told == [(f"{tmp_path}/team", Level.WARNING)]
+    assert loaded.policy is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("x_test.yaml", "this is a file of tests"), ("x.yaml", "tests stand in files of their")],
+)
+def test_tests_among_policies_are_told_what_to_do(tmp_path: Path, path: str, said: str) -> None:
+    (tmp_path / path).write_text("tests: []\n")
+    assert said in read_policies(tmp_path / path).findings[0].message
+
+
+def test_a_merge_key_is_told_as_one() -> None:
+    """The nearest key would be a strange suggestion."""
+    text = "severities: {SEV-4: {}}\nservices:\n  a: &a {namespace: n}\n  b: {<<: *a}\n"
+    told = messages(read_policies({"p.yaml": text}))
+    assert told == [
+        "p.yaml:4:7: unknown key '<<': mappings are not merged; write out the keys that are meant"
+    ]
+
+
+def test_a_name_in_a_file_that_is_no_yaml_is_given_the_benefit_of_the_doubt() -> None:
+    """As long as it could be a name there: a part of another is none."""
+    broken = "runbooks:\n  fix: {steps: [\n  fixed-up: {}\n: ]"
+    rules = (
+        "severities: {SEV-4: {}}\nrules:\n"
+        "  - {name: a, match: [], severity: SEV-4, runbooks: [fix, fixed-up, fixed]}\n"
+    )
+    loaded = read_policies({"a.yaml": broken, "b.yaml": rules})
+    assert [each.message.split("'")[1] for each in loaded.findings if each.code == "P017"] == ["fixed"]
+
+
+def test_hundreds_of_notices_hide_no_error() -> None:
+    """A daemon must not start with a runbook that proves nothing because there was much to say before."""
+    rule = '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: approve, runbooks: [bad]}}\n'
+    text = "severities: {SEV-4: {}}\nrunbooks: {bad: {steps: [{restart: {}}]}}\nrules:\n" + "".join(
+        rule.format(number) for number in range(600)
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_policy({"p.yaml": text})
+    assert [line.split(":")[1] for line in caught.value.findings] == ["2"]
+    loaded = read_policies({"p.yaml": text})
+    assert loaded.policy is None
+    left_out = {each.level: each.message.split()[0] for each in loaded.findings if each.code == "P000"}
+    assert left_out == {Level.NOTICE: "100", Level.WARNING: "100"}
+
+
+def test_a_raise_to_the_same_severity_is_idle_and_no_error() -> None:
+    """The page of the language has such a rule."""
+    text = "severities: {SEV-1: {}, SEV-2: {}}\nrules:\n  - {name: a, match: [], severity: SEV-1, "
+    same = read_policies({"p.yaml": text + "raise: {to: SEV-1, after: 1h}}\n"})
+    milder = read_policies({"p.yaml": text + "raise: {to: SEV-2, after: 1h}}\n"})
+    assert [each.level for each in same.findings if each.code == "P027"] == [Level.WARNING]
+    assert [each.level for each in milder.findings if each.code == "P027"] == [Level.ERROR]
+
+
 def test_at_least_one_severity_must_be_defined() -> None:
     assert found("services: {}\n") == ["1:1 P012"]
 

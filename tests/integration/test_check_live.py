@@ -93,6 +93,13 @@ def test_templates_are_rendered_for_each_service_that_can_use_them(server: str) 
     assert told(text.replace("severity=x", "service=prometheus"), server) == []
 
 
+def test_what_a_service_promises_is_rendered_for_it(server: str) -> None:
+    slo = "{objective: 99%, window: 1d, errors: 'up{job=\"{{ service.name }}\"}'}"
+    text = f"services: {{prometheus: {{slo: {slo}}}, cart: {{slo: {slo}}}}}\n"
+    found = [each for each in told(text, server) if " L9" in each]
+    assert [each.split(";")[0] for each in found] == ["1:150 L901: the query gives no series now for cart"]
+
+
 def test_no_series_is_an_answer_where_the_check_says_so(server: str) -> None:
     text = (
         "rules: [{name: r, match: [severity=x], severity: SEV-2, runbooks: [look]}]\n"
