@@ -6,6 +6,7 @@ the level before was accepted by its channel, so no clock jump climbs more than 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -15,7 +16,7 @@ from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
 from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
 from remediator.core.text import plain
-from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_duration
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis, format_duration
 
 DELIVER_WITHIN = HOUR
 """How long a channel may fail before its page is given up and the next level is asked."""
@@ -63,16 +64,56 @@ def _nothing_left(draft: Draft) -> bool:
     return not incident.plan and incident.active is None and incident.verified_at is None
 
 
-def widen(draft: Draft, policy: Policy) -> None:
-    """The severity rose: whoever the new one asks first and was not asked yet is asked now."""
+def widen(draft: Draft, policy: Policy, before: Sequence[Level]) -> None:
+    """The severity rose, and with it the escalation, from that ``before``.
+
+    Whoever the new one asks first and was not asked yet is asked now; whoever was asked has no longer than it
+    says.
+    """
     incident = draft.incident
-    first = next((level for level in incident.levels if level.level == 1), None)
-    if not incident.level or first is None or isinstance(page_policy(draft, policy), PageNever):
+    if not incident.level or isinstance(page_policy(draft, policy), PageNever):
         return
+    first = _level(incident.levels, 1)
     asked = {page.channel for page in incident.pages if paging.is_current(draft, page)}
-    new = [channel for channel in first.channels if channel not in asked]
+    new = [channel for channel in first.channels if channel not in asked] if first is not None else []
     if new:
         paging.ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
+    _hasten(draft, before)
+
+
+def _hasten(draft: Draft, before: Sequence[Level]) -> None:
+    """The times of the level that was asked run from now, unless what runs already ends sooner."""
+    incident = draft.incident
+    level, was = _level(incident.levels, incident.level), _level(before, incident.level)
+    if level is None:
+        return
+    if incident.acknowledged_at is not None:
+        ran = was.progress_within if was is not None else None
+        _at_the_latest(draft, "progress", level.progress_within, incident.acknowledged_at, ran)
+    elif (accepted := _accepted_at(draft)) is not None:  # else the time begins when a channel takes the page
+        ran = was.acknowledge_within if was is not None else None
+        _at_the_latest(draft, "escalate", level.acknowledge_within, accepted, ran)
+
+
+def _at_the_latest(
+    draft: Draft, timer: str, within: Millis | None, since: Instant, ran: Millis | None
+) -> None:
+    """The timer rings ``within`` from now, or as it would have: it ``ran`` ``since`` then."""
+    if within is None:
+        return
+    if not draft.is_armed(timer) or ran is None or draft.at + within < since + ran:
+        draft.arm(timer, draft.at + within)
+
+
+def _accepted_at(draft: Draft) -> Instant | None:
+    """When a channel first took a page of the level that was asked."""
+    incident = draft.incident
+    taken = [
+        page.accepted_at
+        for page in incident.pages
+        if page.level == incident.level and page.accepted_at is not None and paging.is_current(draft, page)
+    ]
+    return min(taken, default=None)
 
 
 def deadline(draft: Draft, policy: Policy) -> None:
@@ -136,10 +177,11 @@ def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: b
 
     ``unheard``: nobody has taken a page yet, so the operator hears of it when there is no further level.
     """
-    level = next((level for level in draft.incident.levels if level.level == number), None)
+    level = _level(draft.incident.levels, number)
     if level is not None:
         draft.cancel("escalate")
         paging.ask(draft, number, level.channels, why)
+        expect_progress(draft)  # somebody may have acknowledged before anybody was asked
     elif number == 1:
         paging.ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
     elif unheard:
@@ -261,14 +303,14 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
     expect_progress(draft)
 
 
-def _level(draft: Draft, number: int) -> Level | None:
-    return next((level for level in draft.incident.levels if level.level == number), None)
+def _level(levels: Sequence[Level], number: int) -> Level | None:
+    return next((level for level in levels if level.level == number), None)
 
 
 def expect_progress(draft: Draft) -> None:
     """Whoever took it on has so long to bring it to an end; the time that runs already stands."""
     incident = draft.incident
-    level = _level(draft, incident.level)
+    level = _level(incident.levels, incident.level)
     if incident.acknowledged_at is None or level is None or level.progress_within is None:
         return
     if not draft.is_armed("progress"):
@@ -283,7 +325,7 @@ def stalled(draft: Draft, policy: Policy) -> None:
     ago = format_duration(max(draft.at - incident.acknowledged_at, 0) // SECOND * SECOND)
     why = f"acknowledged by {incident.acknowledged_by} {ago} ago, not over"
     number = incident.level + 1
-    if _level(draft, number) is None:
+    if _level(incident.levels, number) is None:
         draft.say(Kind.ESCALATION, f"{why}; there is no level {number} to ask", level=number)
         return
     draft.change(acknowledged_by=None, acknowledged_at=None, stalled=incident.stalled + 1)
