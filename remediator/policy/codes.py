@@ -155,7 +155,10 @@ _LIVE = {
     "L911": "the daemon lacks permissions that a rule needs, and would only observe for it",
     "L904": "Prometheus keeps the alert firing for longer than its resolution is waited for",
 }
-_LIVE_NOTICES = {"L905": "a cooldown that is over before Prometheus can let the alert fire again"}
+_LIVE_NOTICES = {
+    "L905": "a cooldown that is over before Prometheus can let the alert fire again",
+    "L906": "queries that are not asked, because there are too many",
+}
 _LIVE_ERRORS = {
     "L900": "Prometheus cannot be asked",
     "L902": "Prometheus refuses a query",

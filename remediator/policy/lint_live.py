@@ -49,15 +49,16 @@ class Asked:
 
 
 async def ask_prometheus(view: View, api: PrometheusApi) -> tuple[Note, ...]:
-    """L900 to L905. When Prometheus cannot be asked at all, that is the only finding."""
+    """L900 to L906. When Prometheus cannot be asked at all, that is the only finding."""
     try:
         await api.query("vector(1)")
         known = await api.alerting_rules()
     except RemediatorError as error:
         return (Note(at=beginning(view), code="L900", message=plain(f"nothing was asked: {error}", 400)),)
-    asked = _bounded(queries(view))
+    asked, left_out = _bounded(queries(view))
     answers = await asyncio.gather(*(_try(each, api) for each in asked))
-    return (*(note for notes in answers for note in notes), *alert_names(view, known), *timings(view, known))
+    notes = [note for notes in answers for note in notes]
+    return (*notes, *_not_asked(left_out), *alert_names(view, known), *timings(view, known))
 
 
 def beginning(view: View) -> Spot:
@@ -71,15 +72,22 @@ def cluster_unknown(view: View, error: RemediatorError) -> Note:
     return Note(at=beginning(view), code="L910", message=text)
 
 
-def _bounded(asked: Iterable[Asked]) -> list[Asked]:
+def _bounded(asked: Iterable[Asked]) -> tuple[list[Asked], list[Asked]]:
+    """Those that are asked, and those for which there is no room any more."""
     taken: list[Asked] = []
-    left = MOST_QUERIES
+    left_out: list[Asked] = []
+    room = MOST_QUERIES
     for each in asked:
-        left -= len(each.rendered)
-        if left < 0:
-            break
-        taken.append(each)
-    return taken
+        room -= len(each.rendered)
+        (taken if room >= 0 else left_out).append(each)
+    return taken, left_out
+
+
+def _not_asked(left_out: list[Asked]) -> Iterator[Note]:
+    if left_out:
+        number = f"this query and {len(left_out) - 1} others are" if len(left_out) > 1 else "this query is"
+        text = f"{number} not asked: one run asks {MOST_QUERIES} at most; check a part of the files by itself"
+        yield Note(at=left_out[0].at, code="L906", message=text)
 
 
 async def _try(asked: Asked, api: PrometheusApi) -> list[Note]:

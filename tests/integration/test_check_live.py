@@ -14,7 +14,7 @@ from remediator.core.samples import AlertingRule
 from remediator.core.times import MINUTE, Millis
 from remediator.live import ask_world
 from remediator.policy.codes import CODES, Stage
-from remediator.policy.lint_live import ask_prometheus
+from remediator.policy.lint_live import MOST_QUERIES, ask_prometheus
 from remediator.policy.load import Loaded, check_policies
 from remediator.settings import read_settings
 from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, User
@@ -198,6 +198,29 @@ def test_a_question_that_is_not_answered_is_told_at_the_query(error: Exception, 
     loaded = check_policies(files, lambda view: asyncio.run(ask_prometheus(view, Tired(error))))
     found = [(each.line, each.column, each.message) for each in loaded.findings if each.code == code]
     assert found == [(2, 77, str(error))]
+
+
+LIMIT = "not asked: one run asks 500 at most; check a part of the files by itself"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(0, []), (1, [f"this query is {LIMIT}"]), (3, [f"this query and 2 others are {LIMIT}"])],
+)
+def test_queries_that_are_not_asked_are_counted(more: int, said: list[str]) -> None:
+    """A check that stops at some number in silence would be taken for one that found nothing."""
+    looks = "".join(
+        f"    - promql: {{query: 'up{{n=\"{number}\"}}'}}\n" for number in range(MOST_QUERIES + more)
+    )
+    text = (
+        "rules: [{name: r, match: [severity=x], severity: SEV-2, runbooks: [look]}]\n"
+        f"runbooks:\n  look:\n    steps: [restart: {{}}]\n    verify: [alert: {{}}]\n    diagnose:\n{looks}"
+    )
+    files = {**FILES, "x.yaml": text}
+    prometheus = Tired(Refused("no"))
+    loaded = check_policies(files, lambda view: asyncio.run(ask_prometheus(view, prometheus)))
+    found = [(each.line, each.message) for each in loaded.findings if each.code == "L906"]
+    assert found == [(7 + MOST_QUERIES, message) for message in said]
 
 
 @pytest.fixture
