@@ -34,7 +34,7 @@ def _say(out: Console, item: Item) -> None:
     for line in item.below:
         out.print(_words(line, "      ", "dim"))
     for code in item.code.splitlines():
-        out.print(Text(f"      {plain(code, LONGEST) and code}", style="cyan"))
+        out.print(Text(f"      {plain_keeping_blanks(code)}", style="cyan"))
 
 
 def _words(words: Words, indent: str, style: str = "") -> Text:

@@ -298,7 +298,7 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
     if draft.incident.stalled:  # people took it on long ago: that was the time to acknowledge
         draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by} of level {draft.incident.level}", by=by)
     else:
-        took = draft.at - draft.incident.opened_at
+        took = draft.at - draft.incident.open_since
         draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=took)
     expect_progress(draft)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
 from remediator.core.incident import EffectId, IncidentId
+from remediator.core.policies import Mode
 from remediator.core.times import Instant, Millis
 
 # --- events -----------------------------------------------------------------------------------------
@@ -82,6 +83,8 @@ class Acted:
     retry_after: Millis | None = None
     in_doubt: bool = False
     """With ``retry``: an answer got lost and it is not known yet whether the step took effect."""
+    mode: Mode | None = None
+    """With ``withheld``: how far the rule was trusted, the daemon's ceiling included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -77,9 +77,8 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
             _blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
-            rule = policy.rule(attempt.rule)
-            suggested = rule is not None and rule.mode is not Mode.OBSERVE
-            _end(draft, attempt, Outcome.SUGGESTED if suggested else Outcome.OBSERVED, reason, policy)
+            observed = event.mode in (None, Mode.OBSERVE)  # None: an older version did not say
+            _end(draft, attempt, Outcome.OBSERVED if observed else Outcome.SUGGESTED, reason, policy)
         case ActResult.FAILED:
             _end(draft, attempt, Outcome.FAILED, f"{action} failed: {reason}", policy)
         case ActResult.UNKNOWN:
@@ -184,7 +183,7 @@ def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
     draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
-    took = draft.at - draft.incident.opened_at
+    took = draft.at - draft.incident.open_since
     draft.say(
         Kind.RESOLVED,
         f"resolved after {format_duration(took)}: {reason}",

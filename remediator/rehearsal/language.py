@@ -51,11 +51,18 @@ class _AlsoOne:
 _SEVERAL = (BeforeValidator(_several), _AlsoOne())
 
 
+LATEST = parse_stamp("9000-01-01T00:00:00Z")
+"""The last moment at which a test can begin: three centuries later there still is a date."""
+
+
 def _stamp(value: object) -> Stamp:
     try:
-        return parse_stamp(value if isinstance(value, str) else "that")
+        found = parse_stamp(value if isinstance(value, str) else "that")
     except ValueError as error:
         raise refusal(WRONG, str(error)) from None
+    if found > LATEST:
+        raise refusal(WRONG, "a test cannot begin after the year 9000; write an earlier time")
+    return found
 
 
 Labels = Annotated[dict[str, str], Field(min_length=1)]

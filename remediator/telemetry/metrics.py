@@ -175,7 +175,7 @@ class Metrics:
                 self.attempts.labels(runbook, service, outcome).inc()
                 self.attempt_duration.labels(runbook).observe(_seconds(data["took"]))
                 if outcome == "verified":
-                    self._phase(severity, "mitigate", entry.at - incident.opened_at)
+                    self._phase(severity, "mitigate", entry.at - incident.open_since)
             case Kind.STEP if "action" in data:
                 self.steps.labels(str(data["action"]), str(data["result"])).inc()
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:

@@ -125,7 +125,8 @@ class _Work(Reach):
             text = f"{withheld.text}; it would have been blocked by {objection.guard}: {objection.text}"
         else:
             text = f"{withheld.text}; otherwise: {would}"
-        return _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts, changes=self._gone)
+        acted = _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts, changes=self._gone)
+        return replace(acted, mode=self._request.mode)
 
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None

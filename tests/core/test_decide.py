@@ -300,12 +300,23 @@ def test_an_alert_that_fires_again_within_an_hour_reopens() -> None:
     assert life.now.id == first
     assert life.now.reopened == 1
     assert life.now.active is not None
-    life.now.attempts[-1]
     life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
     life.acted(ActResult.BLOCKED)
     assert life.now.resolved
     life.tell(fired(life.policy), after=HOUR + 1)
     assert life.now.id != first
+
+
+def test_what_is_reopened_is_timed_from_then_on() -> None:
+    """Everything counts anew: what was promised for an outage is not broken by the one before it."""
+    life = opened(policy(runbooks=()))
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), after=MINUTE, over=("aa",))
+    life.tell(fired(life.policy), after=50 * MINUTE)
+    acknowledged = life.tell(Acknowledged(by="ada"), after=2 * MINUTE).timeline
+    over = life.tell(Resolved(fingerprint=Fingerprint("aa")), after=3 * MINUTE, over=("aa",)).timeline
+    took = {entry.kind: entry.data["took"] for entry in (*acknowledged, *over) if "took" in entry.data}
+    assert took == {Kind.ACKNOWLEDGED: 2 * MINUTE, Kind.RESOLVED: 5 * MINUTE}
+    assert over[-1].text.startswith("resolved after 5m: ")
 
 
 def test_a_held_rule_waits_and_an_alert_that_resolves_meanwhile_leaves_nothing() -> None:

@@ -148,6 +148,14 @@ def test_an_incident_that_heals_is_counted_from_its_timeline() -> None:
     assert value(metrics, "pages_avoided_total", severity="SEV-2") == 1
 
 
+def test_what_is_reopened_is_mitigated_from_then_on() -> None:
+    metrics = Metrics()
+    again = replace(incident(), reopened=1, reopened_at=Instant(NOW + 3_000_000))
+    ended = entry(Kind.ATTEMPT_ENDED, 3_090_000, runbook="restart", outcome="verified", took=80_000)
+    Telemetry(metrics, policy).told(again, [ended])
+    assert value(metrics, "response_seconds_sum", severity="SEV-2", phase="mitigate") == 90
+
+
 def test_an_incident_that_pages_is_no_page_avoided() -> None:
     metrics = Metrics()
     telemetry = Telemetry(metrics, policy)

@@ -143,6 +143,23 @@ def test_lines_behind_later_ones_come_at_once_and_are_counted(tmp_path: Path) ->
     assert (report.read.begins, report.read.ends, report.read.backwards) == (NOON, NOON + M, 1)
 
 
+def test_a_time_beyond_all_calendars_is_told_and_the_rest_is_played(tmp_path: Path) -> None:
+    """Anybody can send an alert that begins in the year 9999; hours after it there is no date any more."""
+    far = {**alert("Down"), "startsAt": "9999-12-31T23:59:59Z"}
+    raws = [
+        json.dumps(body(far), separators=(",", ":")).encode(),
+        archived(NOON, far),
+        archived(NOON, far).replace(b'received_at":"2025', b'received_at":"9999'),
+        archived(NOON + M, alert("Slow", "api")),
+        json.dumps(body(far), separators=(",", ":")).encode(),
+    ]
+    report = replay(raws, policy(tmp_path, "one"))
+    assert [where for where, _ in report.read.unreadable] == [f"record.jsonl:{n}" for n in (1, 3, 5)]
+    assert all("after the year 9000" in why for _, why in report.read.unreadable)
+    assert (report.read.begins, report.read.ends) == (NOON, NOON + M)
+    assert dict(report.current.incidents) == {"SEV-2": 1, "SEV-3": 1}
+
+
 def test_an_empty_record_is_a_report_of_nothing(tmp_path: Path) -> None:
     report = replay([], policy(tmp_path, "one"), policy(tmp_path, "two"))
     assert (report.read.notifications, report.read.begins) == (0, None)

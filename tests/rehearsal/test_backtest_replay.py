@@ -50,6 +50,16 @@ def test_what_is_resolved_later_than_promised_is_counted(tmp_path: Path) -> None
     assert dict(report.current.late) == {"SEV-2": 1}
 
 
+def test_what_comes_back_is_late_only_when_that_takes_too_long(tmp_path: Path) -> None:
+    """The promise counts from the reopening: forty quiet minutes are no outage."""
+    raws = lines_of(
+        outage("Down", "web", NOON, 25 * M), outage("Down", "web", NOON + 65 * M, 10 * M, pod="b")
+    )
+    report = replay(raws, policy(tmp_path, "one"))
+    assert report.current.reopened == 1
+    assert dict(report.current.late) == {}
+
+
 def test_a_held_incident_that_never_opens_is_none(tmp_path: Path) -> None:
     """Flaky holds for two minutes; with a hold of one it opens."""
     raws = lines_of(outage("Flaky", "web", NOON, 90 * S))
@@ -159,12 +169,34 @@ def test_an_attempt_with_another_outcome_is_a_difference(tmp_path: Path) -> None
     assert dict(report.current.outcomes) == {"verified": 2}
     assert report.current.guards == ()
     [guard] = report.candidate.guards
-    assert (guard.guard, guard.attempts) == ("limits", 1)
+    assert (guard.guard, guard.attempts, guard.rules) == ("limits", 1, {"down": 1})
+    [down] = [row for row in report.candidate.rules if row.rule == "down"]
+    assert down.guards == {"limits": 1}
     assert "10m" in guard.text
     assert (changes.gained.attempted.count, changes.lost.attempted.count) == (1, 0)
     [row] = changes.gained.attempted.first
     assert row.attempts == ("restart: verified", "restart: blocked")
     assert row.other_attempts == ("restart: verified", "restart: verified")
+
+
+def test_what_runs_when_the_record_ends_is_an_attempt_too(tmp_path: Path) -> None:
+    """Its target was touched, so nobody reads that nothing was tried."""
+    report = replay([archived(NOON, alert("Down"))], policy(tmp_path, "one"), beyond=0)
+    assert dict(report.current.outcomes) == {"running": 1}
+    assert report.current.worst_targets.most == 1
+
+
+def test_guards_and_targets_are_told_of_each_rule(tmp_path: Path) -> None:
+    """As incidents and pages are, so that a reviewer sees whose they are."""
+    text = POLICIES.replace("severity: SEV-3}", "severity: SEV-3, mode: suggest, runbooks: [restart]}", 1)
+    down = [outage("Down", name, NOON + n * M, 2 * M) for n, name in enumerate(("api", "db"))]
+    slow = [outage("Slow", "web", NOON + n * 2 * H, 2 * M) for n in range(3)]
+    side = replay(lines_of(*down, *slow), policy(tmp_path, "one", text)).current
+    rows = {row.rule: row for row in side.rules}
+    assert (rows["down"].targets, dict(rows["down"].guards)) == (2, {})
+    assert (rows["slow"].targets, dict(rows["slow"].guards)) == (0, {"mode": 3})
+    [mode] = side.guards
+    assert (mode.guard, mode.attempts, dict(mode.rules)) == ("mode", 3, {"slow": 3})
 
 
 def test_the_worst_hour_is_told_for_pages_and_for_targets(tmp_path: Path) -> None:
@@ -182,7 +214,7 @@ def test_the_ceiling_holds_in_a_backtest_too(tmp_path: Path) -> None:
     one = policy(tmp_path, "one")
     watched = Played(path="one", policy=one.policy, ceiling=Mode.OBSERVE)
     report = replay(lines_of(outage("Down", "web", NOON, 2 * M)), watched)
-    assert dict(report.current.outcomes) == {"suggested": 1}
+    assert dict(report.current.outcomes) == {"observed": 1}
     assert report.current.worst_targets.most == 0
 
 

@@ -99,9 +99,32 @@ def test_what_strangers_write_is_only_text(tmp_path: Path) -> None:
             assert "@" not in outside
             assert "evil" not in outside
         if line.startswith("| "):
-            assert line.count("|") == 8
+            assert line.count("|") == 9
     data = json.loads(json.dumps(report.as_data()))
     assert data["changes"]["severity"][0]["count"] == 1
+
+
+def test_channels_may_be_called_as_fields_of_the_report_are(tmp_path: Path) -> None:
+    """What is counted for a channel called ``at`` is a number, and no moment of 1970."""
+    named = policy(tmp_path, "policies", POLICIES.replace("oncall", "at"))
+    data: Any = replay([archived(NOON, alert("Down"))], named).as_data()
+    assert data["current"]["pages"] == {"at": 1, "manager": 1}
+    assert data["read"]["begins"] == "2025-11-25T12:00:00.000Z"
+
+
+def test_what_is_counted_otherwise_is_told_whatever_it_is(tmp_path: Path) -> None:
+    """A longer hold keeps an incident closed; nobody was to be paged, but a pipeline stops at the change."""
+    raws = lines_of(outage("Slow", "web", NOON, 10 * M), outage("Slow", "web", NOON + 20 * M, 2 * M, pod="b"))
+    longer = POLICIES.replace("severity: SEV-3}", "severity: SEV-3, hold: 3m}", 1)
+    report = replay(raws, policy(tmp_path, "policies"), policy(tmp_path, "candidate", longer))
+    assert report.changed
+    assert "  - incidents reopened 1 → 0 (-1)\n" in said(report)
+
+
+def test_a_record_that_no_rule_matches_has_no_table(tmp_path: Path) -> None:
+    text = said(replay([archived(NOON, alert("Odd"))], policy(tmp_path, "policies")))
+    assert "Rules\n  3 rules without an alert in this record.\n\n" in text
+    assert "targets/hour" not in text
 
 
 def test_a_report_of_very_different_alerts_stays_short(tmp_path: Path) -> None:

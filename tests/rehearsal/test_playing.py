@@ -8,20 +8,32 @@ from remediator.rehearsal.stage import START
 from remediator.rehearsal.telling import in_test_time, moment
 from tests.rehearsal.scenes import one, policy, told
 
-DOWN = "- {at: 0s, fire: {alertname: PostgresDown, cluster: prod-eu}}"
-WEB = "- {at: 0s, fire: {alertname: WebDown}}"
-FAILING = "outcomes: [{check: promql, result: failed}]"
+
+def fire(at: str, labels: str = "alertname: WebDown") -> str:
+    """A moment at which an alert fires."""
+    return f"- {{at: {at}, fire: {{{labels}}}}}\n"
+
+
+def resolve(at: str, labels: str = "alertname: WebDown") -> str:
+    """A moment at which it fires no longer."""
+    return f"- {{at: {at}, resolve: {{{labels}}}}}\n"
+
+
+POSTGRES = "alertname: PostgresDown, cluster: prod-eu"
+DOWN, HEALED = fire("0s", POSTGRES), resolve("50s", POSTGRES)
+WEB = fire("0s")
+SLOW = fire("0s", "alertname: WebSlow")
 
 REASONS = [
     (WEB, "{at: 1s, severity: SEV-1}", "expected SEV-1, seen SEV-2; rule web-down won", "and says SEV-2"),
     (
-        "- {at: 0s, fire: {alertname: PostgresDown, cluster: dev}}",
+        fire("0s", "alertname: PostgresDown, cluster: dev"),
         "{at: 1m, severity: SEV-1}",
         "rule anything-down won",
         "database-down fails at cluster=~\"prod.*\" (saw 'dev')",
     ),
     (
-        "- {at: 0s, fire: {alertname: PostgresDown}}",
+        fire("0s", "alertname: PostgresDown"),
         "{at: 1m, rule: database-down}",
         "expected database-down, seen anything-down",
         'database-down fails at cluster=~"prod.*" (there is no such label)',
@@ -35,13 +47,13 @@ REASONS = [
     ),
     (DOWN, "{at: 29s, rule: database-down}", "expected an incident, seen none", "holds it for 30s"),
     (
-        "- {at: 0s, fire: {alertname: X}}",
+        fire("0s", "alertname: X"),
         "{at: 1s, rule: web-down}",
         "no rule matches X",
         "web-down fails at",
     ),
     (
-        "- {at: 1m, fire: {alertname: X}}",
+        fire("1m", "alertname: X"),
         "{at: 1s, incidents: 1}",
         "expected 1, seen 0",
         "nothing has fired yet",
@@ -102,21 +114,29 @@ def test_what_a_failure_says(alerts: str, expect: str, says: str, why: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "expect", "says"),
+    ("change", "alerts", "expect", "says"),
     [
         (
             ("hold: 30s", "hold: 45s"),
+            DOWN,
             "{at: 31s, incidents: 1}",
             "holds it for 45s (policies.yaml:10:11): it opens",
         ),
         (
             ("acknowledge_within: 15m", "acknowledge_within: 20m"),
+            DOWN,
             "{at: 16m, pages: {manager: 2}}",
             "level 2 is asked at T+20m30s unless somebody acknowledges",
         ),
-        (("severity: SEV-1", "severity: SEV-2"), "{at: 31s, severity: SEV-1}", "rule database-down won"),
+        (
+            ("severity: SEV-1", "severity: SEV-2"),
+            DOWN,
+            "{at: 31s, severity: SEV-1}",
+            "rule database-down won",
+        ),
         (
             ("for: 5m", "for: 7m"),
+            DOWN + HEALED,
             "{at: 6m, attempts: [{runbook: restore-database, outcome: verified}]}",
             "is verifying",
         ),
@@ -124,11 +144,9 @@ def test_what_a_failure_says(alerts: str, expect: str, says: str, why: str) -> N
     ids=["hold", "acknowledge_within", "severity", "for"],
 )
 def test_one_threshold_changes_and_the_test_says_what_that_means(
-    change: tuple[str, str], expect: str, says: str
+    change: tuple[str, str], alerts: str, expect: str, says: str
 ) -> None:
     """It passes as long as nothing is changed; then it says in words what is different now."""
-    alerts = f"{DOWN}\n- {{at: 50s, resolve: {{alertname: PostgresDown, cluster: prod-eu}}}}"
-    alerts = DOWN if "manager" in expect or "incidents" in expect else alerts
     assert one(alerts, f"- {expect}").passed, told(one(alerts, f"- {expect}"))
     played = one(alerts, f"- {expect}", known=policy(change))
     assert says in told(played)
@@ -152,7 +170,7 @@ def test_every_expectation_is_looked_at() -> None:
 
 def test_with_several_incidents_one_must_be_named() -> None:
     """Pages are counted over all of them unless one is."""
-    both = f"{WEB}\n- {{at: 0s, fire: {{alertname: CartDown, service: cart}}}}"
+    both = WEB + fire("0s", "alertname: CartDown, service: cart")
     assert "add service: NAME" in told(one(both, "- {at: 1s, severity: SEV-2}"))
     assert one(both, "- {at: 1s, service: cart, severity: SEV-2, pages: {oncall: 1}}").passed
     assert one(
@@ -162,22 +180,18 @@ def test_with_several_incidents_one_must_be_named() -> None:
 
 def test_the_same_alert_twice_is_a_duplicate() -> None:
     """As in the daemon: nothing begins anew."""
-    assert one(
-        f"{WEB}\n- {{at: 5s, fire: {{alertname: WebDown}}}}", "- {at: 1m, incidents: 1, reopened: 0}"
-    ).passed
+    assert one(WEB + fire("5s"), "- {at: 1m, incidents: 1, reopened: 0}").passed
 
 
 def test_an_alert_that_comes_back_reopens_its_incident() -> None:
     """Within the hour; every opening is remedied anew."""
-    back = (
-        f"{WEB}\n- {{at: 1m, resolve: {{alertname: WebDown}}}}\n- {{at: 20m, fire: {{alertname: WebDown}}}}"
-    )
+    back = WEB + resolve("1m") + fire("20m")
     assert one(back, "- {at: 21m, incidents: 1, reopened: 1, status: verifying}").passed
 
 
 def test_what_people_do_must_be_possible() -> None:
     """Who acknowledges what is not there is told so."""
-    text = told(one(f"{WEB}\n- {{at: 1m, acknowledge: bob, service: cart}}", "- {at: 2m, incidents: 1}"))
+    text = told(one(WEB + "- {at: 1m, acknowledge: bob, service: cart}", "- {at: 2m, incidents: 1}"))
     assert "no incident of cart is open then" in text
 
 
@@ -187,7 +201,7 @@ def test_people_close_what_fires_no_longer() -> None:
     - {{at: 0s, pause: deploying}}
     {WEB}
     - {{at: 1m, resume: true}}
-    - {{at: 2m, resolve: {{alertname: WebDown}}}}
+    {resolve("2m")}
     """
     assert one(moments, "- {at: 3m, status: resolved, blocked_by: kill_switch, changes: []}").passed
 
@@ -197,7 +211,7 @@ def test_facts_and_values_can_change_on_the_way() -> None:
     moments = f"""
     {WEB}
     - {{at: 1m, query: {{'errors:ratio{{service="web"}}': 0.5}}}}
-    - {{at: 2m, resolve: {{alertname: WebDown}}}}
+    {resolve("2m")}
     - {{at: 4m, query: {{'errors:ratio': null, 'errors:ratio{{service="web"}}': 0.001}}}}
     """
     played = one(moments, "- {at: 3m, status: verifying}\n- {at: 5m, status: resolved}")
@@ -216,11 +230,26 @@ def test_the_ceiling_of_a_daemon_can_be_rehearsed() -> None:
     assert played.passed, told(played)
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "rule", "outcome"),
+    [
+        ("observe", "auto", "observed"),
+        ("observe", "suggest", "observed"),
+        ("suggest", "auto", "suggested"),
+        ("suggest", "observe", "observed"),
+    ],
+)
+def test_the_ceiling_decides_whether_anything_was_suggested(ceiling: str, rule: str, outcome: str) -> None:
+    """Under a ceiling of observe nothing is, however much the rule itself is trusted."""
+    expect = f"- {{at: 1m, attempts: [{{runbook: restart-web, outcome: {outcome}}}]}}"
+    played = one(WEB, expect, more=f"mode: {ceiling}\ntrust: {{web-down: {rule}}}")
+    assert played.passed, told(played)
+
+
 def test_a_rule_can_be_rehearsed_with_more_trust_than_its_file_gives_it() -> None:
     """What it would do one day is tested before that day; the file stays what it is."""
-    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
-    assert one(slow, "- {at: 1s, changes: [], blocked_by: mode}").passed
-    trusted = one(slow, "- {at: 1s, changes: [restart deployment/web]}", more="trust: {web-slow: auto}")
+    assert one(SLOW, "- {at: 1s, changes: [], blocked_by: mode}").passed
+    trusted = one(SLOW, "- {at: 1s, changes: [restart deployment/web]}", more="trust: {web-slow: auto}")
     assert trusted.passed, told(trusted)
     lowered = one(WEB, "- {at: 1s, changes: [], blocked_by: mode}", more="trust: {web-down: observe}")
     assert lowered.passed, told(lowered)
@@ -228,8 +257,7 @@ def test_a_rule_can_be_rehearsed_with_more_trust_than_its_file_gives_it() -> Non
 
 def test_a_condition_that_does_not_hold_is_told_with_its_place_and_what_it_looks_like() -> None:
     """Who changed the threshold reads where it stands, and how far the value is from it."""
-    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
-    text = told(one(slow, "- {at: 1m, severity: SEV-1}", more="query: {'sum(rate(errors': 0.2}"))
+    text = told(one(SLOW, "- {at: 1m, severity: SEV-1}", more="query: {'sum(rate(errors': 0.2}"))
     assert (
         "rule web-slow (policies.yaml:29:12) does not raise it: sum(rate(errors[5m])) is 0.2, not above 0.25"
         in text
@@ -238,8 +266,7 @@ def test_a_condition_that_does_not_hold_is_told_with_its_place_and_what_it_looks
 
 def test_a_condition_that_raised_is_told_with_its_place() -> None:
     """The severity's own, or the rule's."""
-    slow = "- {at: 0s, fire: {alertname: WebSlow}}"
-    text = told(one(slow, "- {at: 1m, severity: SEV-3}", more="query: {'sum(rate(errors': 0.3}"))
+    text = told(one(SLOW, "- {at: 1m, severity: SEV-3}", more="query: {'sum(rate(errors': 0.3}"))
     assert "is 0.3, above 0.25, at T+0s; so says rule web-slow (policies.yaml:29:12)" in text
     text = told(one(WEB, "- {at: 3h, severity: SEV-2}"))
     assert "still open after 2h, at T+2h; so says SEV-2 (policies.yaml:4:77)" in text
@@ -253,8 +280,7 @@ def test_pages_that_nobody_got_because_nothing_opened_say_so() -> None:
 def test_attempts_that_ended_as_expected_are_not_explained() -> None:
     """A list of five needs the reason of the one that is another, and times as the test counts them."""
     again = "".join(
-        f"{WEB.replace('0s', begins)}\n- {{at: {ends}, resolve: {{alertname: WebDown}}}}\n"
-        for begins, ends in (("0s", "2m"), ("10m", "12m"), ("20m", "22m"))
+        fire(begins) + resolve(ends) for begins, ends in (("0s", "2m"), ("10m", "12m"), ("20m", "22m"))
     )
     good = "{runbook: restart-web, outcome: verified}"
     text = told(one(again, f"- {{at: 30m, attempts: [{good}, {good}, {good}]}}"))
@@ -267,7 +293,7 @@ def test_attempts_that_ended_as_expected_are_not_explained() -> None:
 
 def test_what_only_looks_like_a_moment_is_left_as_it_is() -> None:
     """Labels are other people's."""
-    odd = "- {at: 0s, fire: {alertname: WebDown, since: '2026-99-99T00:00:00Z'}}"
+    odd = fire("0s", "alertname: WebDown, since: '2026-99-99T00:00:00Z'")
     assert one(odd, "- {at: 1s, timeline: [WebDown fires]}").passed
     assert in_test_time("2026-99-99T00:00:00Z, 2026-01-05T07:00:00Z, 2026-01-05T09:00:00.000Z", START) == (
         "2026-99-99T00:00:00Z, 2026-01-05T07:00:00Z, T+1h"

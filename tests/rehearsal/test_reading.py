@@ -123,6 +123,7 @@ MISTAKES = [
     (HEAD + "    trust: {web-solw: auto}\n", "5:23", "T831", "did you mean 'web-slow'?"),
     (HEAD + "    trust: {web-slow: full}\n", "5:23", "T813", "'full' is not possible here"),
     (HEAD + "    start: yesterday\n", "5:12", "T813", "RFC 3339"),
+    (HEAD + "    start: 9999-12-31T23:59:59Z\n", "5:12", "T813", "cannot begin after the year 9000"),
     (HEAD + HEAD.removeprefix("tests:\n"), "5:11", "T805", "is there twice"),
     ("tests:\n  - {name: one\n", "3:1", "T802", "not valid YAML"),
 ]

@@ -19,6 +19,8 @@ from remediator.http.payload import BadPayload, parse_json, understand
 ARCHIVED = b'{"v":1,"received_at":"'
 """How a line of the archive begins; then comes a time of a fixed length."""
 _TIME = slice(len(ARCHIVED), len(ARCHIVED) + 24)
+LATEST = stamp_instant(parse_stamp("9000-01-01T00:00:00Z"))
+"""What is later is no time: deadlines that follow from it would be beyond all calendars."""
 _PLAIN_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -54,6 +56,10 @@ def read_line(raw: bytes) -> Taken:
         if "received_at" not in root:
             notification = understand(root, raw)
             at = own_time(notification.alerts)
+            if at > LATEST:
+                raise BadLine(
+                    "its alerts speak of a time after the year 9000, and nobody noted when they came"
+                )
             return Taken(at=at, notification=notification, raw_alerts=tuple(root["alerts"]), timed=False)
         body, version, rejected = root.get("notification"), root.get("v"), root.get("rejected", [])
         if version != VERSION:
@@ -80,9 +86,12 @@ def own_time(alerts: Iterable[Alert]) -> Instant:
 
 def _moment(value: object) -> Instant:
     try:
-        return Instant(max(stamp_instant(parse_stamp(value if isinstance(value, str) else "")), 0))
+        at = Instant(max(stamp_instant(parse_stamp(value if isinstance(value, str) else "")), 0))
     except ValueError:
         raise BadLine("received_at is not an RFC 3339 time") from None
+    if at > LATEST:
+        raise BadLine("received_at is after the year 9000")
+    return at
 
 
 def received_at(raw: bytes) -> str | None:

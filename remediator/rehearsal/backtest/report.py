@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from remediator.core.times import Instant, format_instant
 from remediator.policy.differences import Changed
@@ -32,7 +33,11 @@ class ReadLines:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleRow:
-    """What came of one rule. ``attempts``: how many ended with which outcome."""
+    """What came of one rule.
+
+    ``attempts``: how many ended with which outcome. ``guards``: to how many of them each guard objected.
+    ``targets``: the most that were touched in an hour.
+    """
 
     rule: str
     severity: str
@@ -40,14 +45,17 @@ class RuleRow:
     incidents: int
     pages: int
     attempts: Mapping[str, int]
+    guards: Mapping[str, int]
+    targets: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuardRow:
-    """A guard that would have blocked: how many attempts, and how it put it the first time."""
+    """A guard that would have blocked: how many attempts, of which rules, and how it put it the first time."""
 
     guard: str
     attempts: int
+    rules: Mapping[str, int]
     text: str
     incident: str
     at: Instant
@@ -201,17 +209,26 @@ class Report:
 
     def as_data(self) -> dict[str, object]:
         """Plain values; times as RFC 3339."""
-        return {"version": SCHEMA, **{name: _plain(value) for name, value in asdict(self).items()}}
+        return {"version": SCHEMA, **_object(self)}
 
 
 _INSTANTS = frozenset(("at", "begins", "ends", "ended_at", "opened_at"))
+"""Fields that are times; a channel may be called so, too."""
 
 
-def _plain(value: object, name: str = "") -> object:
-    if name in _INSTANTS and isinstance(value, int):
-        return format_instant(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(each, str(key)) for key, each in value.items()}
+def _object(value: Any) -> dict[str, object]:
+    found = {each.name: getattr(value, each.name) for each in fields(value)}
+    return {
+        name: format_instant(each) if name in _INSTANTS and isinstance(each, int) else _plain(each)
+        for name, each in found.items()
+    }
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return _object(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value

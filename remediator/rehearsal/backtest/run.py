@@ -10,7 +10,7 @@ from remediator.core.policies import Mode, Policy
 from remediator.core.text import plain
 from remediator.core.times import HOUR, Instant, Millis, Stamp, stamp_instant
 from remediator.rehearsal.backtest.comparison import Moves, Unmatched, compare, pair_up
-from remediator.rehearsal.backtest.lines import BadLine, Line, Taken, read_line, received_at
+from remediator.rehearsal.backtest.lines import LATEST, BadLine, Line, Taken, read_line, received_at
 from remediator.rehearsal.backtest.replay import Replay
 from remediator.rehearsal.backtest.report import ReadLines, Report
 from remediator.rehearsal.backtest.shortcut import Cut, Known, Shortcut, cut
@@ -139,6 +139,8 @@ class Backtest:
             text = received_at(raw)
             at = max([each.own_time for each in known]) if text is None else _instant(text)
         except ValueError:
+            return False
+        if at > LATEST:  # for the reader to say
             return False
         self._count(at, len(known), timed=text is not None)
         for replay in self._replays:

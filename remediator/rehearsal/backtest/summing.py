@@ -43,7 +43,7 @@ def side_of(path: str, policy: Policy, tally: Tally, unmatched: Unmatched) -> Si
         late=_in_order(tally.late),
         pages=_sorted(Counter(channel for note in opened for _, _, channel in note.pages)),
         outcomes=_sorted(Counter(outcome for note in opened for _, outcome in note.attempts)),
-        guards=_guard_rows(tally),
+        guards=_guard_rows(tally, opened),
         worst_pages=_hour(tally.pages),
         worst_targets=_hour(tally.targets),
         unmatched=tuple(
@@ -59,9 +59,11 @@ def _rule_rows(policy: Policy, tally: Tally, opened: Sequence[Note]) -> tuple[Ru
     incidents = Counter(note.rule for note in opened)
     pages: Counter[str] = Counter()
     attempts: dict[str, Counter[str]] = {}
+    guards: dict[str, Counter[str]] = {}
     for note in opened:
         pages[note.rule] += len(note.pages)
         attempts.setdefault(note.rule, Counter()).update(outcome for _, outcome in note.attempts)
+        guards.setdefault(note.rule, Counter()).update(guard for _, guard in note.blocked)
     return tuple(
         RuleRow(
             rule=rule.name,
@@ -70,6 +72,8 @@ def _rule_rows(policy: Policy, tally: Tally, opened: Sequence[Note]) -> tuple[Ru
             incidents=incidents[rule.name],
             pages=pages[rule.name],
             attempts=_sorted(attempts.get(rule.name, Counter())),
+            guards=_sorted(guards.get(rule.name, Counter())),
+            targets=tally.targets_of[rule.name].most if rule.name in tally.targets_of else 0,
         )
         for rule in policy.rules
     )
@@ -83,10 +87,21 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: counts[name] for name in sorted(counts)}
 
 
-def _guard_rows(tally: Tally) -> tuple[GuardRow, ...]:
+def _guard_rows(tally: Tally, opened: Sequence[Note]) -> tuple[GuardRow, ...]:
+    rules: dict[str, Counter[str]] = {guard: Counter() for guard in tally.objections}
+    for note in opened:
+        for _, guard in note.blocked:
+            rules[guard][note.rule] += 1
     rows = [
-        GuardRow(guard=guard, attempts=each.attempts, text=each.text, incident=each.incident, at=each.at)
-        for guard, each in tally.objections.items()
+        GuardRow(
+            guard=guard,
+            attempts=rules[guard].total(),
+            rules=_sorted(rules[guard]),
+            text=first.text,
+            incident=first.incident,
+            at=first.at,
+        )
+        for guard, first in tally.objections.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.attempts, row.guard)))
 

@@ -23,6 +23,8 @@ LONGEST_LABELS = 140
 """Characters of the labels in an example."""
 LONGEST_REASON = 120
 """Characters of why an incident was raised."""
+RUNNING = "running"
+"""What is told as the outcome of an attempt that is not over when the record is."""
 FIRST_LABELS = ("alertname", "namespace", "service", "app", "job", "pod")
 
 
@@ -67,12 +69,19 @@ class Note:
     """When, on which level, to which channel."""
     raised: list[tuple[Instant, str, str]] = field(default_factory=list)
     """When, to which severity, and why."""
-    attempts: list[tuple[str, str]] = field(default_factory=list)
-    """Runbook and outcome."""
+    ended: list[tuple[str, str]] = field(default_factory=list)
+    """Attempts that are over: runbook and outcome."""
+    running: str | None = None
+    """The runbook of the attempt that is not."""
     blocked: set[tuple[int, str]] = field(default_factory=set)
     """Attempts, by number, and the guards that objected to a step of theirs."""
     partners: set[IncidentId] = field(default_factory=set)
     """Ids of the incidents that the same alerts belong to in the other replay."""
+
+    @property
+    def attempts(self) -> list[tuple[str, str]]:
+        """Runbook and outcome of each."""
+        return self.ended if self.running is None else [*self.ended, (self.running, RUNNING)]
 
     def severe_since(self, severity: str) -> Instant | None:
         """When it was first at least so severe; None: never."""
@@ -107,11 +116,10 @@ class WorstHour:
             self.held = tuple(sorted(self._names))
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Objection:
-    """A guard that objected: to how many attempts, and how it put it first."""
+    """A guard that objected, and how it put it first."""
 
-    attempts: int = 0
     text: str
     incident: str
     at: Instant
@@ -133,6 +141,8 @@ class Tally:
         self.joined: list[Fingerprint] = []
         """Those that joined an incident since somebody last looked."""
         self.pages, self.targets = WorstHour(), WorstHour()
+        self.targets_of: dict[str, WorstHour] = {}
+        """Targets that were touched for each rule."""
         self.late: Counter[str] = Counter()
         """Incidents of each severity that were resolved later than it promises."""
         self.objections: dict[str, Objection] = {}
@@ -219,11 +229,15 @@ class Tally:
                 if within is not None and isinstance(took, int) and took > within and not note.late:
                     note.late = True
                     self.late[incident.severity] += 1
+            case Kind.ATTEMPT_STARTED:
+                note.running = str(data["runbook"])
             case Kind.ATTEMPT_ENDED:
-                note.attempts.append((str(data["runbook"]), str(data["outcome"])))
+                note.running = None
+                note.ended.append((str(data["runbook"]), str(data["outcome"])))
             case Kind.STEP if data.get("result") == "done" and data.get("action") not in (None, "wait"):
-                target = incident.attempts[-1].target if incident.attempts else ""
-                self.targets.add(entry.at, target or incident.service, distinct=True)
+                target = (incident.attempts[-1].target if incident.attempts else "") or incident.service
+                self.targets.add(entry.at, target, distinct=True)
+                self.targets_of.setdefault(incident.rule, WorstHour()).add(entry.at, target, distinct=True)
             case Kind.GUARD if data.get("verdict") == "blocks":
                 self._objects(note, incident, entry, str(data["guard"]))
             case _:
@@ -235,9 +249,6 @@ class Tally:
         if key in note.blocked:
             return
         note.blocked.add(key)
-        found = self.objections.get(guard)
-        if found is None:
+        if guard not in self.objections:
             text = plain(entry.text.removeprefix(f"{guard}: "), 300)
-            found = Objection(text=text, incident=incident.id, at=entry.at)
-            self.objections[guard] = found
-        found.attempts += 1
+            self.objections[guard] = Objection(text=text, incident=incident.id, at=entry.at)

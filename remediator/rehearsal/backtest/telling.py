@@ -40,6 +40,7 @@ from remediator.rehearsal.backtest.worst import tell_hours_and_guards
 
 LISTED_RULES = 40
 """Rows of the table of rules."""
+HEAD = ("rule", "severity", "new alerts", "incidents", "pages", "attempts", "verified", "targets/hour")
 
 
 def tell(report: Report) -> Iterator[Section]:
@@ -106,15 +107,19 @@ def _summary(report: Report, candidate: Side, changes: Changes) -> Section:
         + outcomes(current.outcomes, candidate.outcomes),
         f"alerts that no rule matches {arrow(_unmatched_count(current), _unmatched_count(candidate))}",
     )
-    return Section(
-        title="Backtest", lines=lines, items=(*map(item, told), *_raised(changes), *_late(current, candidate))
-    )
+    more = (*_raised(changes), *_reopened(current, candidate), *_late(current, candidate))
+    return Section(title="Backtest", lines=lines, items=(*map(item, told), *more))
 
 
 def _raised(changes: Changes) -> Iterator[Item]:
     more, less = changes.gained.raised.count, changes.lost.raised.count
     if more or less:
         yield item(f"incidents raised sooner or further {more:,}, later or not at all {less:,}")
+
+
+def _reopened(current: Side, candidate: Side) -> Iterator[Item]:
+    if current.reopened != candidate.reopened:
+        yield item(f"incidents reopened {arrow(current.reopened, candidate.reopened)}")
 
 
 def _late(current: Side, candidate: Side) -> Iterator[Item]:
@@ -244,14 +249,14 @@ def _rules_of_one(side: Side) -> Section:
             f"{row.pages:,}",
             f"{total(row.attempts):,}",
             f"{row.attempts.get('verified', 0):,}",
+            f"{row.targets:,}",
         )
         for row in rows
     ]
-    head = ("rule", "severity", "new alerts", "incidents", "pages", "attempts", "verified")
     return Section(
         title="Rules",
         lines=_quiet(len(side.rules) - len(rows), "without an alert in this record"),
-        table=Table(head=head, rows=tuple(cells[:LISTED_RULES]), left=2),
+        table=Table(head=HEAD, rows=tuple(cells[:LISTED_RULES]), left=2) if cells else None,
         items=_more(len(cells) - LISTED_RULES, "rule"),
     )
 
@@ -261,19 +266,17 @@ def _rules(current: Side, candidate: Side) -> Iterator[Section]:
     names = list(dict.fromkeys((*before, *after)))
     changed = [name for name in names if before.get(name) != after.get(name)]
     cells = tuple(_rule_cells(name, before.get(name), after.get(name)) for name in changed)
-    head = ("rule", "severity", "new alerts", "incidents", "pages", "attempts", "verified")
     if cells:
         yield Section(
             title="Rules that change",
             lines=_quiet(len(names) - len(changed), "as before"),
-            table=Table(head=head, rows=cells[:LISTED_RULES], left=2),
+            table=Table(head=HEAD, rows=cells[:LISTED_RULES], left=2),
             items=_more(len(cells) - LISTED_RULES, "rule"),
         )
 
 
 def _rule_cells(name: str, before: RuleRow | None, after: RuleRow | None) -> tuple[str, ...]:
-    one = before or RuleRow(rule=name, severity="none", alerts=0, incidents=0, pages=0, attempts={})
-    two = after or RuleRow(rule=name, severity="none", alerts=0, incidents=0, pages=0, attempts={})
+    one, two = before or _no_rule(name), after or _no_rule(name)
     severity = one.severity if one.severity == two.severity else f"{one.severity} → {two.severity}"
     return (
         name,
@@ -283,6 +286,13 @@ def _rule_cells(name: str, before: RuleRow | None, after: RuleRow | None) -> tup
         arrow(one.pages, two.pages),
         arrow(total(one.attempts), total(two.attempts)),
         arrow(one.attempts.get("verified", 0), two.attempts.get("verified", 0)),
+        arrow(one.targets, two.targets),
+    )
+
+
+def _no_rule(name: str) -> RuleRow:
+    return RuleRow(
+        rule=name, severity="none", alerts=0, incidents=0, pages=0, attempts={}, guards={}, targets=0
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from remediator.rehearsal.backtest.report import GuardRow, Hour, Side
 from remediator.rehearsal.backtest.words import Item, Name, Section, Text, item, many, minute, second
 
 T = TypeVar("T")
+LISTED_RULES = 5
+"""Rules that are named of each guard."""
 
 
 def tell_hours_and_guards(sides: Sequence[Side]) -> Iterator[Section]:
@@ -41,9 +43,19 @@ def _by_side(found: Sequence[T]) -> list[tuple[str, T]]:
 
 def _guard_item(who: str, row: GuardRow) -> Item:
     return Item(
-        text=(who, Name(row.guard), f" objects to {many(row.attempts, 'attempt')}"),
+        text=(who, Name(row.guard), f" objects to {many(row.attempts, 'attempt')}: ", *_rules(row.rules)),
         below=((f"{second(row.at)} ", Name(row.incident), ": ", Name(row.text)),),
     )
+
+
+def _rules(counts: Mapping[str, int]) -> Iterator[str]:
+    """``3 of slow, 2 of down``: the most first; one alone by its name."""
+    most = sorted(counts.items(), key=lambda each: -each[1])
+    for number, (rule, count) in enumerate(most[:LISTED_RULES]):
+        yield f"{', ' if number else ''}{f'{count:,} ' if len(counts) > 1 else ''}of "
+        yield Name(rule)
+    if len(counts) > LISTED_RULES:
+        yield f" and {many(len(counts) - LISTED_RULES, 'more rule')}"
 
 
 def _hour_item(what: str, hour: Hour) -> Item:
