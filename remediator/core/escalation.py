@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import paging
+from remediator.core import paging, patience
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
+from remediator.core.patience import level_of
 from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
 from remediator.core.text import plain
-from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis, format_duration
+from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_duration
 
 DELIVER_WITHIN = HOUR
 """How long a channel may fail before its page is given up and the next level is asked."""
@@ -73,47 +74,12 @@ def widen(draft: Draft, policy: Policy, before: Sequence[Level]) -> None:
     incident = draft.incident
     if not incident.level or isinstance(page_policy(draft, policy), PageNever):
         return
-    first = _level(incident.levels, 1)
+    first = level_of(incident.levels, 1)
     asked = {page.channel for page in incident.pages if paging.is_current(draft, page)}
     new = [channel for channel in first.channels if channel not in asked] if first is not None else []
     if new:
         paging.ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
-    _hasten(draft, before)
-
-
-def _hasten(draft: Draft, before: Sequence[Level]) -> None:
-    """The times of the level that was asked run from now, unless what runs already ends sooner."""
-    incident = draft.incident
-    level, was = _level(incident.levels, incident.level), _level(before, incident.level)
-    if level is None:
-        return
-    if incident.acknowledged_at is not None:
-        ran = was.progress_within if was is not None else None
-        _at_the_latest(draft, "progress", level.progress_within, incident.acknowledged_at, ran)
-    elif (accepted := _accepted_at(draft)) is not None:  # else the time begins when a channel takes the page
-        ran = was.acknowledge_within if was is not None else None
-        _at_the_latest(draft, "escalate", level.acknowledge_within, accepted, ran)
-
-
-def _at_the_latest(
-    draft: Draft, timer: str, within: Millis | None, since: Instant, ran: Millis | None
-) -> None:
-    """The timer rings ``within`` from now, or as it would have: it ``ran`` ``since`` then."""
-    if within is None:
-        return
-    if not draft.is_armed(timer) or ran is None or draft.at + within < since + ran:
-        draft.arm(timer, draft.at + within)
-
-
-def _accepted_at(draft: Draft) -> Instant | None:
-    """When a channel first took a page of the level that was asked."""
-    incident = draft.incident
-    taken = [
-        page.accepted_at
-        for page in incident.pages
-        if page.level == incident.level and page.accepted_at is not None and paging.is_current(draft, page)
-    ]
-    return min(taken, default=None)
+    patience.hasten(draft, before)
 
 
 def deadline(draft: Draft, policy: Policy) -> None:
@@ -177,11 +143,11 @@ def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: b
 
     ``unheard``: nobody has taken a page yet, so the operator hears of it when there is no further level.
     """
-    level = _level(draft.incident.levels, number)
+    level = level_of(draft.incident.levels, number)
     if level is not None:
         draft.cancel("escalate")
         paging.ask(draft, number, level.channels, why)
-        expect_progress(draft)  # somebody may have acknowledged before anybody was asked
+        patience.expect_progress(draft)  # somebody may have acknowledged before anybody was asked
     elif number == 1:
         paging.ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
     elif unheard:
@@ -239,12 +205,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         if paging.is_current(draft, other)
     )
     if level is not None and first:
-        _arm_escalation(draft, level)
-
-
-def _arm_escalation(draft: Draft, level: Level) -> None:
-    if level.acknowledge_within is not None and draft.incident.acknowledged_at is None:
-        draft.arm("escalate", draft.at + level.acknowledge_within)
+        patience.expect_answer(draft, level)
 
 
 def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: Policy) -> None:
@@ -300,21 +261,7 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
     else:
         took = draft.at - draft.incident.open_since
         draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=took)
-    expect_progress(draft)
-
-
-def _level(levels: Sequence[Level], number: int) -> Level | None:
-    return next((level for level in levels if level.level == number), None)
-
-
-def expect_progress(draft: Draft) -> None:
-    """Whoever took it on has so long to bring it to an end; the time that runs already stands."""
-    incident = draft.incident
-    level = _level(incident.levels, incident.level)
-    if incident.acknowledged_at is None or level is None or level.progress_within is None:
-        return
-    if not draft.is_armed("progress"):
-        draft.arm("progress", draft.at + level.progress_within)
+    patience.expect_progress(draft)
 
 
 def stalled(draft: Draft, policy: Policy) -> None:
@@ -325,7 +272,7 @@ def stalled(draft: Draft, policy: Policy) -> None:
     ago = format_duration(max(draft.at - incident.acknowledged_at, 0) // SECOND * SECOND)
     why = f"acknowledged by {incident.acknowledged_by} {ago} ago, not over"
     number = incident.level + 1
-    if _level(incident.levels, number) is None:
+    if level_of(incident.levels, number) is None:
         draft.say(Kind.ESCALATION, f"{why}; there is no level {number} to ask", level=number)
         return
     draft.change(acknowledged_by=None, acknowledged_at=None, stalled=incident.stalled + 1)
