@@ -118,12 +118,15 @@ class ThreadedArchive:
             self._wake.wait(HOUR / SECOND)
             self._ending.wait(REST)  # what comes meanwhile is written with it: that costs a third
             self._wake.clear()
-            try:
-                self._sink.tidy(self._clock())
-                self._write()
-            except OSError as error:  # of tidying: there is still a next time
-                self._observer.not_archived(0, _why(error))
+            self._tidy()
+            self._write()
         self._sink.close()
+
+    def _tidy(self) -> None:
+        try:
+            self._sink.tidy(self._clock())
+        except OSError as error:  # there is a next time, and what waits is written all the same
+            self._observer.not_archived(0, _why(error))
 
     def _write(self) -> None:
         kept = [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -132,9 +135,10 @@ class ThreadedArchive:
         lines = self._lines(kept)
         try:
             self._sink.write(lines, kept[-1][2])
-        except Partly as error:
-            self._observer.archived(error.written)
-            self._observer.not_archived(len(lines) - error.written, _why(error))
+        except OSError as error:
+            written = error.written if isinstance(error, Partly) else 0
+            self._observer.archived(written)
+            self._observer.not_archived(len(lines) - written, _why(error))
         else:
             self._observer.archived(len(lines))
         self._taken += sum(len(body) for body, _, _ in kept)

@@ -60,9 +60,15 @@ def backtest(
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", metavar="URL", help="Take the ALERTS series from there.")
     ] = None,
-    begin: Annotated[str, typer.Option("--from", metavar="TIME", help=f"{_WHEN}")] = "7d",
-    end: Annotated[str, typer.Option("--to", metavar="TIME", help=f"{_WHEN}")] = "0s",
-    step: Annotated[str, typer.Option("--step", help="How closely to look at the series.")] = "1m",
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help=f"{_WHEN}", show_default="7d")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help=f"{_WHEN}", show_default="now")
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option("--step", help="How closely to look at the series.", show_default="1m")
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE", help="Keep what Prometheus answered, as JSON lines."),
@@ -94,11 +100,17 @@ def backtest(
         stop("name one record: --alerts FILE or --prometheus URL", ExitCode.WRONG_USE)
     if fail_on is FailOn.CHANGE and against is None:
         stop("--fail-on change compares two policies; name the other one with --against", ExitCode.WRONG_USE)
+    if json and markdown == "-":
+        stop("--json and --markdown - both want standard output; name a file for one", ExitCode.WRONG_USE)
+    if alerts is not None and (begin, end, step) != (None, None, None):
+        text = "--from, --to and --step choose from the series of --prometheus; a file is played as it is"
+        stop(text, ExitCode.WRONG_USE)
     after = _duration("--beyond", beyond)
     read = [_read(path) for path in (directory, against) if path is not None]
     played = [Played(path=str(one.path), policy=one.policy, ceiling=mode) for one in read]
     otherwise = differences(*(one.draft for one in read)) if against is not None else ()
-    with _record(directory, alerts, prometheus, begin, end, step, save) as (record, shown):
+    span = (begin or "7d", end or "0s", step or "1m")
+    with _record(directory, alerts, prometheus, span, save) as (record, shown):
         report = replace(_play(Backtest(played, record=shown), record, after), differences=otherwise)
     _answer(report, json=json, markdown=markdown)
     stopped = report.changed and fail_on is FailOn.CHANGE
@@ -106,18 +118,18 @@ def backtest(
 
 
 def _answer(report: Report, *, json: bool, markdown: str | None) -> None:
-    text = as_markdown(tell(report)) if markdown is not None else ""
-    if markdown is not None and markdown != "-":
-        try:
-            Path(markdown).write_text(text, encoding="utf-8")
-        except OSError as error:
-            stop(f"{markdown} cannot be written ({error.strerror})", ExitCode.WRONG_USE)
+    """Print first: what took a minute to find out is not lost to a file that cannot be written."""
     if json:
         say_json(report.as_data())
     elif markdown == "-":
-        typer.echo(text, nl=False)
+        typer.echo(as_markdown(tell(report)), nl=False)
     else:
         say_report(console(), tell(report))
+    if markdown is not None and markdown != "-":
+        try:
+            Path(markdown).write_text(as_markdown(tell(report)), encoding="utf-8")
+        except OSError as error:
+            stop(f"{markdown} cannot be written ({error.strerror})", ExitCode.WRONG_USE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,9 +178,7 @@ def _record(
     directory: Path,
     alerts: str | None,
     prometheus: str | None,
-    begin: str,
-    end: str,
-    step: str,
+    span: tuple[str, str, str],
     save: Path | None,
 ) -> Iterator[tuple[Record, str]]:
     """The record, and how it is called."""
@@ -180,10 +190,10 @@ def _record(
         except NoRecord as error:
             stop(str(error), ExitCode.WRONG_USE)
         return
-    span = _span(begin, end, step)
+    chosen = _span(*span)
     with tempfile.TemporaryDirectory(prefix="remediator-backtest-") as folder:
         file = save if save is not None else Path(folder) / "alerts.jsonl"
-        url = _fetch(directory, prometheus or "", span, file)
+        url = _fetch(directory, prometheus or "", chosen, file)
         yield Record(str(file)), f"ALERTS of {url}"
 
 

@@ -44,9 +44,7 @@ def run_tests(
             "-k", metavar="EXPR", help="Only tests whose file and name match: 'outage and not page'."
         ),
     ] = "",
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Name every test, and tell its story.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Name every test.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, too.")
@@ -75,6 +73,8 @@ def run_tests(
     Exits 0 when everything is as expected, 1 when a test fails, a test file has mistakes, there are no tests
     or a bound is missed, 2 when the path does not exist or an option makes no sense.
     """
+    if kill is not None and not mutate:
+        stop("--kill is a bound for --mutate: nothing is broken without it; add it", ExitCode.WRONG_USE)
     if not directory.exists():
         stop(f"{directory} does not exist; name the directory of the policy files", ExitCode.WRONG_USE)
     if not directory.is_dir():
@@ -89,8 +89,6 @@ def run_tests(
             progress.step()
 
         run = run_cases(cases, rules, done)
-    if junit is not None:
-        _write(junit, junit_xml([each.played for each in run.tests], took.laps))
     places = Places.read(directory) if coverage or cover_rules is not None or mutate else None
     measured = measure(policy, places, run.points) if places is not None else None
     score = None
@@ -99,6 +97,8 @@ def run_tests(
             score = try_mutants(policy, places, run, progress.moved)
     shown = measured if coverage or cover_rules is not None else None
     _say(run, shown, score, took, verbose=verbose, json=json)
+    if junit is not None:
+        _write(junit, junit_xml([each.played for each in run.tests], took.laps))
     if mutate and run.failed and not json:
         console(err=True).print("mutants are made when every test passes; correct them first", style="yellow")
     missed = _missed(measured, cover_rules, score, kill)

@@ -12,11 +12,13 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from errno import EDQUOT, EPERM
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import aiohttp
@@ -258,6 +260,46 @@ def test_a_slow_disk_costs_bounded_memory_and_no_time(tmp_path: Path) -> None:
         archive.keep(bytes(4 << 20), whole=True)
     assert sum(count for count, _ in heard.lost) == 2
     assert "too slow" in heard.lost[0][1]
+
+
+class Waiting(Heard):
+    """An observer that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: SimpleQueue[int] = SimpleQueue()
+
+    def not_archived(self, count: int, reason: str) -> None:
+        super().not_archived(count, reason)
+        if count:
+            self.losses.put(count)
+
+
+class Sour(Folder):
+    """A folder that nobody can tidy, and whose file fails when it is closed, as on a full NFS."""
+
+    def tidy(self, at: Instant) -> None:
+        raise PermissionError(EPERM, "Operation not permitted")
+
+    def write(self, lines: Sequence[bytes], at: Instant) -> None:
+        if any(b"sour" in line for line in lines):
+            raise OSError(EDQUOT, "Disk quota exceeded")
+        super().write(lines, at)
+
+
+def test_an_error_of_any_kind_loses_what_it_met_and_nothing_else(tmp_path: Path) -> None:
+    """It is counted, gives back the room that was waited in, and what comes later is written."""
+    heard = Waiting()
+    archive = ThreadedArchive(Sour(tmp_path, Bounds()), heard, parse=parse_notification, clock=lambda: NOON)
+    archive.start()
+    for number in range(12):
+        large = alert("Down", pod=f"sour-{number}", padding="x" * (3 << 20))
+        archive.keep(json.dumps(notification(large)).encode(), whole=True)
+        assert heard.losses.get(timeout=20) == 1
+    archive.keep(json.dumps(notification(alert("Down", pod="sweet"))).encode(), whole=True)
+    archive.close(within=20)
+    assert (len(read(tmp_path)), heard.written) == (1, 1)
+    assert {why for _, why in heard.lost} == {"Operation not permitted", "Disk quota exceeded"}
 
 
 # --- the daemon ---------------------------------------------------------------------------------------

@@ -81,6 +81,9 @@ def test_markdown_goes_to_a_file_beside_the_report_or_to_standard_output(
     alone = run(*asked, "-")
     assert alone.stdout == file.read_text()
     assert alone.stdout.startswith("## Backtest\n")
+    nowhere = run(*asked, tmp_path / "no" / "where")
+    assert (nowhere.returncode, nowhere.stdout) == (2, beside.stdout)
+    assert "cannot be written (No such file or directory)" in nowhere.stderr
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -143,6 +146,12 @@ def test_policies_with_errors_exit_1_and_are_named(current: Path, record: Path, 
         (("--alerts", "-", "--beyond", "soon"), "--beyond: 'soon' is not a duration"),
         (("--alerts", "-", "--fail-on", "change"), "--against"),
         (("--alerts", "-", "--save", "x"), "--save"),
+        (
+            ("--alerts", "-", "--from", "30d"),
+            "--from, --to and --step choose from the series of --prometheus",
+        ),
+        (("--alerts", "-", "--step", "1m"), "a file is played as it is"),
+        (("--alerts", "-", "--json", "--markdown", "-"), "both want standard output"),
         (("--prometheus", "http://127.0.0.1:1", "--from", "1h", "--to", "2h"), "--from must be before --to"),
         (("--prometheus", "http://127.0.0.1:1", "--from", "noon"), "'noon' is no time"),
         (("--prometheus", "http://127.0.0.1:1", "--step", "1ms"), "--step must be from 1s to 1d"),

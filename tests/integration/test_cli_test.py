@@ -140,7 +140,10 @@ def test_results_as_junit(policies: Path) -> None:
     assert run("test", policies, "--junit", report).returncode == 0
     (suite,) = ElementTree.parse(report).getroot()
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("2", "0")
-    assert run("test", policies, "--junit", policies / "no" / "where").returncode == 2
+    nowhere = run("test", policies, "--junit", policies / "no" / "where")
+    assert nowhere.returncode == 2
+    assert nowhere.stdout.startswith("2 tests: 2 passed, in ")
+    assert "cannot be written (No such file or directory)" in nowhere.stderr
 
 
 def test_coverage_is_printed_and_can_be_a_bound(policies: Path) -> None:
@@ -171,6 +174,13 @@ def test_mutants_tell_what_no_test_notices_and_change_no_file(policies: Path) ->
     assert found["killed"] + len(found["survivors"]) == found["total"]
     hold = next(each for each in found["survivors"] if each["change"] == "hold 30s -> 15s")
     assert (hold["path"], hold["line"]) == (f"{policies}/policies.yaml", 14)
+
+
+def test_a_bound_on_mutants_without_mutants_is_wrong_use(policies: Path) -> None:
+    """A pipeline that asks for it and breaks nothing would always be green."""
+    done = run("test", policies, "--kill", "100")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--kill is a bound for --mutate" in done.stderr
 
 
 def test_mutants_are_made_of_policies_that_pass(policies: Path) -> None:

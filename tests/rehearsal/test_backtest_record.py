@@ -5,7 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -125,6 +129,43 @@ def test_a_folder_without_records_and_no_file_at_all_are_told(tmp_path: Path) ->
         Record(str(tmp_path))
     with pytest.raises(NoRecord, match="does not exist"):
         Record(str(tmp_path / "nothing"))
+
+
+@contextmanager
+def unprivileged() -> Iterator[Path]:
+    """A folder with an archive that nobody else may read, seen by somebody else."""
+    is_root = os.geteuid() == 0
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        archive = folder / "archive"
+        folder.chmod(0o755)
+        archive.mkdir()
+        (archive / "intake-1.jsonl").write_bytes(archived(NOON, alert("Down")))
+        (folder / "open").mkdir()
+        (folder / "open" / "intake-2.jsonl").write_bytes(archived(NOON, alert("Slow")))
+        (folder / "own.jsonl").touch(0o600 if is_root else 0)
+        archive.chmod(0o700 if is_root else 0)
+        os.seteuid(65534 if is_root else os.geteuid())
+        try:
+            yield folder
+        finally:
+            os.seteuid(os.getuid())
+            archive.chmod(0o700)
+
+
+def test_an_archive_that_may_not_be_read_is_not_told_as_an_empty_one() -> None:
+    """It is the daemon's user's alone: whoever is another one reads why there is nothing."""
+    with unprivileged() as folder:
+        for path in (folder / "archive", folder / "archive" / "intake-1.jsonl"):
+            with pytest.raises(NoRecord, match=r"archive\S* cannot be read \(Permission denied\)"):
+                Record(str(path))
+        with pytest.raises(NoRecord, match=r"own.jsonl cannot be read \(Permission denied\)"):
+            list(Record(str(folder / "own.jsonl")))
+        record = Record(str(folder))
+        assert names(list(record)) == [["Slow"]]
+        assert record.broken == [
+            (str(folder / name), "Permission denied") for name in ("archive", "own.jsonl")
+        ]
 
 
 def test_a_capture_without_times_takes_those_of_its_alerts(tmp_path: Path) -> None:

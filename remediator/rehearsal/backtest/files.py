@@ -10,9 +10,11 @@ import gzip
 import heapq
 import io
 import json
+import os
+import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,8 +46,8 @@ class Record:
         self._stdin = stdin
         self._open: dict[Path, IO[bytes]] = {}
         self._read = 0
-        self.files = () if path == STDIN else _files(Path(path))
-        self.size = sum(file.stat().st_size for file in self.files)
+        self.files = () if path == STDIN else self._find(Path(path))
+        self.size = sum(map(_size, self.files))
         """Bytes on the disk; 0 when that is not known."""
 
     @property
@@ -61,6 +63,28 @@ class Record:
             yield from self._of(self.files[0])
         else:
             yield from self._merged()
+
+    def _find(self, path: Path) -> tuple[Path, ...]:
+        """The files there. Raises NoRecord."""
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            text = f"{path} does not exist; name a file of notifications, or the archive's folder"
+            raise NoRecord(text) from None
+        except OSError as error:
+            raise NoRecord(f"{path} cannot be read ({error.strerror})") from None
+        if not is_folder:
+            return (path,)
+        hidden: list[OSError] = []
+        found = sorted(
+            each for each in _walk(path, hidden.append) if each.name.endswith(SUFFIXES) and each.is_file()
+        )
+        self.broken += [(str(error.filename), str(error.strerror)) for error in hidden]
+        if found:
+            return tuple(found)
+        if hidden:
+            raise NoRecord("{} cannot be read ({})".format(*self.broken[0]))
+        raise NoRecord(f"{path} holds no files that end in {', '.join(SUFFIXES[:3])}, with or without .gz")
 
     def _merged(self) -> Iterator[Line]:
         """By the time of each line; a line without one comes right after the one before it in its file."""
@@ -89,10 +113,12 @@ class Record:
                 self._open[file] = opened
                 yield from self._lines(str(file), opened)
         except OSError as error:
+            if len(self.files) == 1:
+                raise NoRecord(f"{file} cannot be read ({error.strerror or error})") from None
             self.broken.append((str(file), error.strerror or str(error)))
         finally:
             self._open.pop(file, None)
-            self._read += file.stat().st_size if file.exists() else 0
+            self._read += _size(file)
 
     def _lines(self, name: str, raw: IO[bytes]) -> Iterator[Line]:
         buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
@@ -112,15 +138,18 @@ class Record:
             self.broken.append((f"{name}:{number + 1}", f"the rest cannot be read: {error}"))
 
 
-def _files(path: Path) -> tuple[Path, ...]:
-    if not path.exists():
-        raise NoRecord(f"{path} does not exist; name a file of notifications, or the archive's folder")
-    if not path.is_dir():
-        return (path,)
-    found = sorted(each for each in path.rglob("*") if each.name.endswith(SUFFIXES) and each.is_file())
-    if not found:
-        raise NoRecord(f"{path} holds no files that end in {', '.join(SUFFIXES[:3])}, with or without .gz")
-    return tuple(found)
+def _walk(folder: Path, hidden: Callable[[OSError], None]) -> Iterator[Path]:
+    """All files of a folder; ``hidden`` hears of folders that cannot be looked into."""
+    for parent, _, names in os.walk(folder, onerror=hidden):
+        yield from (Path(parent) / name for name in names)
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 where it is gone by now: an archive tidies itself."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _begins(file: Path) -> str:

@@ -51,7 +51,7 @@ class RuleRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuardRow:
-    """A guard that would have blocked: how many attempts, of which rules, and its words the first time."""
+    """A guard that would have blocked: how many attempts, of which rules, and how it put it first."""
 
     guard: str
     attempts: int
