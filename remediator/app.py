@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, serve_paths
-from remediator.policy.explain import explain
+from remediator.policy.explain import Explanation, explain
 from remediator.routing import meet_at_the_door
 from remediator.rulebook import Reading, Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
@@ -260,16 +260,16 @@ class App:
     async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
         host, port = parse_listen(self.settings.ops_listen_at)
 
-        async def explained(notification: Notification) -> Mapping[str, object]:
-            policy = self.rulebook.policy()
+        async def explained(notification: Notification) -> Explanation:
+            rules = self.rulebook.rules()
             now = Now(
                 store=store,
                 reader=self.cluster.reader if self.cluster else None,
                 metrics=self.prometheus,
-                policy=policy,
+                policy=rules.policy,
                 clock_trouble=crew.clock.trouble,
             )
-            return (await explain(policy, notification, ceiling=self.settings.mode, present=now)).as_data()
+            return await explain(rules, notification, ceiling=self.settings.mode, present=now)
 
         api = Api(store=store, runtime=self.runtime, explain=explained)
         ops = Ops(

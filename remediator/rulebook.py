@@ -22,7 +22,7 @@ from remediator.core.errors import PolicyError, RemediatorError
 from remediator.core.policies import Policy
 from remediator.core.ports import Runtime
 from remediator.core.rule_index import index_rules
-from remediator.core.steps import Steps
+from remediator.core.steps import Steps, with_breaks
 from remediator.policy import reader
 from remediator.policy.handover import take_over
 from remediator.policy.load import load_policy
@@ -35,6 +35,8 @@ SMALL = 64 << 10
 SETTLES = 0.2
 """Seconds for which files must look the same before they are read: whoever writes them is done."""
 SETTLE_TRIES = 50
+AGAIN = 30.0
+"""Seconds after which files are read again when the process that was to read them failed."""
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +97,9 @@ class Rulebook:
                 self._next = None  # from now on the files may change behind our back
                 asked.set_result(await self._read_anew(why))
         except Exception as error:  # noqa: BLE001  # those who asked get it
+            if not isinstance(error, PolicyError):
+                self._look = None  # the files are not to blame, and it is not over with them
+                self._metrics.refused()
             asked.set_exception(error)
 
     async def _read_anew(self, why: str) -> Reading:
@@ -137,17 +142,12 @@ class Rulebook:
         except (RemediatorError, ValueError) as error:
             if isinstance(error, PolicyError):
                 raise
+            self._look = None  # the files are not to blame, and it is not over with them
             text = f"the process that reads the policies failed: {error}; try remediator check {self._source}"
             raise PolicyError([f"{self._source}:1:1: {text}"]) from error
 
     async def _with_breaks(self, steps: Steps[T]) -> T:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                result: T = ended.value
-                return result
-            await self._runtime.sleep(0)
+        return await with_breaks(steps, lambda: self._runtime.sleep(0))
 
     async def follow(
         self, hints: AsyncGenerator[None, None], reload: Callable[[], Awaitable[object]]
@@ -163,8 +163,9 @@ class Rulebook:
                 await self._settled()
                 try:
                     await reload()
-                except PolicyError:
-                    continue  # told with its findings; they are read again when they change
+                except PolicyError:  # told with its findings; they are read again when they change
+                    if self._look is None:
+                        await self._runtime.sleep(AGAIN)
 
     async def _settled(self) -> None:
         """Wait for whoever writes the files, within reason."""

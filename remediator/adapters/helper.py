@@ -21,14 +21,7 @@ async def run_helper(module: str, *arguments: str, within: float = ENDS_WITHIN) 
     It gets none of our settings, which hold secrets. When the caller is cancelled it is killed; when we are
     killed its standard input ends, and it has to end with that.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module, *arguments),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env=_environment(),
-        start_new_session=True,  # Ctrl-C is for the daemon, which ends it
-    )
+    process = await _start(module, *arguments)
     try:
         async with asyncio.timeout(within):
             answer = await _read(process)
@@ -40,6 +33,20 @@ async def run_helper(module: str, *arguments: str, within: float = ENDS_WITHIN) 
     if code:
         raise Refused(f"it ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
     return answer
+
+
+async def _start(module: str, *arguments: str) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", module, *arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for the daemon, which ends it
+        )
+    except OSError as error:  # no memory, no process or no file descriptor to be had
+        raise Refused(f"it could not be started ({error.strerror})") from None
 
 
 def _environment() -> dict[str, str]:

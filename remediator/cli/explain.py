@@ -12,6 +12,7 @@ import typer
 from remediator.cli.explain_text import say_explanation
 from remediator.cli.output import ExitCode, console, finding_line, say_json, stop
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
+from remediator.core.classify import Classifier
 from remediator.core.matcher_syntax import MatcherSyntaxError
 from remediator.core.matchers import MatchOp, parse_matchers
 from remediator.core.policies import Mode, Policy
@@ -42,7 +43,9 @@ def explain(
     every: Annotated[
         bool, typer.Option("--all", help="Show every other rule and why it did not match.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer in JSON, which always has all.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Answer in JSON, which always has what --all shows.")
+    ] = False,
 ) -> None:
     """What would happen to a notification, and why not something else. Changes nothing.
 
@@ -102,7 +105,7 @@ async def _explain(
     policy: Policy, notifications: list[Notification], ceiling: Mode
 ) -> list[explaining.Explanation]:
     """One explainer for all of them: it knows what an earlier one has told."""
-    explainer = explaining.Explainer(policy, ceiling=ceiling)
+    explainer = explaining.Explainer(Classifier(policy), ceiling=ceiling)
     return [await explainer.notification(each) for each in notifications]
 
 

@@ -65,11 +65,13 @@ def _say(out: Console, line: Line) -> None:
 
 def _lines(alert: AlertExplanation, *, every: bool) -> Iterator[Line]:
     if alert.rule is None:
-        yield Line("unmatched", alert.because, "yellow")
+        nothing_more = alert.fate is Fate.UNMATCHED
+        yield Line("unmatched", alert.because if nothing_more else "no rule matches", "yellow")
     else:
         yield Line("rule", f"{alert.rule.name} ({alert.rule.where}), mode {alert.rule.mode}", "green")
         if alert.rule.lowered:
             yield Line("lowered", alert.rule.lowered, "yellow")
+    if alert.fate is not Fate.UNMATCHED:
         yield Line(_word(alert.fate), alert.because, "bold")
     if alert.incident is not None:
         yield from _incident(alert.incident)

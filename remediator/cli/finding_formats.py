@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from remediator import __version__
 from remediator.cli.output import count_levels, finding_data
-from remediator.policy.codes import CODES, DOCS, Code
+from remediator.policy.codes import CODES, PAGE, Code
 from remediator.policy.findings import Finding, Level
 from remediator.policy.load import Loaded
 
@@ -29,7 +29,7 @@ def as_json(loaded: Loaded) -> dict[str, object]:
         "ok": counts["error"] + counts["warning"] == 0,
         "digest": None if loaded.policy is None else loaded.policy.digest,
         "counts": counts,
-        "findings": [{**finding_data(each), "link": _link(each)} for each in loaded.findings],
+        "findings": [{**finding_data(each), "page": _page(each)} for each in loaded.findings],
         "silenced": [{**finding_data(each.finding), "reason": each.reason} for each in loaded.silenced],
     }
 
@@ -39,7 +39,7 @@ def as_github(findings: Iterable[Finding]) -> Iterator[str]:
     for each in findings:
         places = {"file": _relative(each.path), "line": each.line, "col": each.column, "title": each.code}
         properties = ",".join(f"{key}={_property(str(value))}" for key, value in places.items())
-        yield f"::{each.level} {properties}::{_data(f'{each.message} ({_link(each)})')}"
+        yield f"::{each.level} {properties}::{_data(f'{each.message} (see {_page(each)} of remediator)')}"
 
 
 def _data(text: str) -> str:
@@ -61,7 +61,6 @@ def as_sarif(loaded: Loaded) -> dict[str, object]:
     driver = {
         "name": "remediator",
         "version": __version__,
-        "informationUri": DOCS,
         "rules": [_rule(code) for code in CODES.values()],
     }
     run = {
@@ -77,8 +76,7 @@ def _rule(code: Code) -> dict[str, object]:
     return {
         "id": code.name,
         "shortDescription": {"text": code.title.replace("`", "")},
-        "helpUri": code.link,
-        "help": {"text": f"{code.title.replace('`', '')}: {code.link}"},
+        "help": {"text": f"{code.title.replace('`', '')}; see {code.page} of remediator"},
         "defaultConfiguration": {"level": _SARIF_LEVELS[code.level]},
     }
 
@@ -100,9 +98,9 @@ def _result(finding: Finding, index: dict[str, int], seen: Counter[str]) -> dict
     }
 
 
-def _link(finding: Finding) -> str:
+def _page(finding: Finding) -> str:
     code = CODES.get(finding.code)
-    return DOCS if code is None else code.link
+    return PAGE if code is None else code.page
 
 
 def _relative(path: str) -> str:

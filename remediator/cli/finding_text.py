@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.text import Text
 
 from remediator.cli.output import STYLES, finding_line
-from remediator.policy.codes import CODES
 from remediator.policy.findings import Finding
 
 WIDEST = 100
@@ -24,14 +23,11 @@ _UNPRINTABLE = re.compile("[^\\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e
 
 
 def say_findings(out: Console, findings: Iterable[Finding], texts: Mapping[str, str]) -> None:
-    """A line for each; on a terminal with the source below it, and the code leading to its page."""
+    """A line for each; on a terminal with the source below it."""
     lines: dict[str, Sequence[str]] = {}
     hidden: dict[str, frozenset[int]] = {}
     for finding in findings:
-        line = finding_line(finding)
-        if out.is_terminal and (code := CODES.get(finding.code)) is not None:
-            line.stylize(f"link {code.link}", len(line) - len(finding.code) - 1, len(line) - 1)
-        out.print(line)
+        out.print(finding_line(finding))
         if out.is_terminal and finding.path in texts:
             if finding.path not in lines:
                 lines[finding.path] = texts[finding.path].split("\n")

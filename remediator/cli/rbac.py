@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,15 @@ USUAL = {
     "--as-if": Mode.OBSERVE,
 }
 """What the options say where they are not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is checked, as whom, and the command that grants what is missing."""
+
+    directory: Path
+    kubeconfig: Path | None
+    grant: str
 
 
 def _name(value: str) -> str:
@@ -75,20 +85,17 @@ def rbac(
     """
     policy = _policy(directory)
     needed = demands(policy, ceiling=mode, at_least=as_if)
+    given = {"--namespace": namespace, "--service-account": service_account, "--mode": mode, "--as-if": as_if}
+    options = "".join(f" {name} {value}" for name, value in given.items() if value != USUAL[name])
     if check:
-        raise typer.Exit(_check(directory, policy, needed, kubeconfig, json=json))
+        how = f"remediator rbac {directory}{options} | kubectl apply -f -"
+        raise typer.Exit(_check(policy, needed, Asked(directory, kubeconfig, how), json=json))
     account, roles = Account(namespace=namespace, name=service_account), roles_of(needed)
     if json:
         say_json(_data(policy, roles, account, needed))
         return
     if not roles:
         console(err=True).print(f"{directory}: {NOTHING}", style="yellow")
-    options = {
-        "--namespace": namespace,
-        "--service-account": service_account,
-        "--mode": mode,
-        "--as-if": as_if,
-    }
     typer.echo(as_yaml(roles, account, _head(directory, options)), nl=False)
 
 
@@ -104,11 +111,10 @@ def _policy(directory: Path) -> Policy:
     return loaded.policy
 
 
-def _head(directory: Path, options: Mapping[str, str]) -> tuple[str, ...]:
-    given = "".join(f" {name} {value}" for name, value in options.items() if value != USUAL[name])
+def _head(directory: Path, options: str) -> tuple[str, ...]:
     return (
         "The least that these policies need of Kubernetes.",
-        f"Written by: remediator rbac {plain(directory.name or str(directory), 80)}{given}",
+        f"Written by: remediator rbac {plain(directory.name or str(directory), 80)}{options}",
         "Each rule says what it is for: a runbook, the rules of the policy that try it, and its parts.",
     )
 
@@ -135,11 +141,9 @@ def _need(access: Access, purposes: Sequence[Purpose]) -> dict[str, object]:
     }
 
 
-def _check(
-    directory: Path, policy: Policy, needed: Demands, kubeconfig: Path | None, *, json: bool
-) -> ExitCode:
+def _check(policy: Policy, needed: Demands, asked: Asked, *, json: bool) -> ExitCode:
     try:
-        missing, wider = asyncio.run(_ask(directory, policy, needed, kubeconfig))
+        missing, wider = asyncio.run(_ask(policy, needed, asked))
     except SettingsError as error:
         stop(str(error), ExitCode.WRONG_USE)
     except RemediatorError as error:
@@ -149,22 +153,20 @@ def _check(
         data = {"ok": not lacked, "digest": policy.digest, "needed": len(needed)}
         say_json({**data, "missing": [_need(*each) for each in lacked.items()], "wider": wider})
     else:
-        _say(directory, needed, lacked, wider)
+        _say(asked, needed, lacked, wider)
     return ExitCode.FINDINGS if lacked else ExitCode.FINE
 
 
-async def _ask(
-    directory: Path, policy: Policy, needed: Demands, kubeconfig: Path | None
-) -> tuple[frozenset[Access], tuple[str, ...]]:
+async def _ask(policy: Policy, needed: Demands, asked: Asked) -> tuple[frozenset[Access], tuple[str, ...]]:
     from remediator.cluster_access import access_reviewer  # costs 0.3 s that printing need not pay
 
-    settings = read_settings({"policies": directory, "kubeconfig": kubeconfig})
+    settings = read_settings({"policies": asked.directory, "kubeconfig": asked.kubeconfig})
     async with access_reviewer(settings) as reviewer:
         missing = await reviewer.missing(needed)
         return missing, await too_wide(needed, reviewer, namespaces_of(policy))
 
 
-def _say(directory: Path, needed: Demands, lacked: Demands, wider: Sequence[str]) -> None:
+def _say(asked: Asked, needed: Demands, lacked: Demands, wider: Sequence[str]) -> None:
     out = console()
     for access, purposes in lacked.items():
         out.print(Text.assemble(("missing: ", "bold red"), (str(access), "bold")))
@@ -175,9 +177,9 @@ def _say(directory: Path, needed: Demands, lacked: Demands, wider: Sequence[str]
     told = console(err=True)
     if lacked:
         told.print(
-            f"{directory}: {len(lacked)} of {plural(len(needed), 'permission')} missing; grant them: "
-            f"remediator rbac {directory} | kubectl apply -f -",
+            f"{asked.directory}: {len(lacked)} of {plural(len(needed), 'permission')} missing; "
+            f"grant them: {asked.grant}",
             style="bold red",
         )
     else:
-        told.print(f"{directory}: {plural(len(needed), 'permission')} needed, all there", style="green")
+        told.print(f"{asked.directory}: {plural(len(needed), 'permission')} needed, all there", style="green")

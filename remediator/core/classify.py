@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from remediator.core.alerts import Lane
 from remediator.core.incident import GroupKey
 from remediator.core.matchers import Matcher
 from remediator.core.policies import URGENT_SEVERITIES, Policy, Rule
-from remediator.core.rule_index import RuleIndex, index_rules
-from remediator.core.steps import at_once
+from remediator.core.rule_index import STEP, RuleIndex, index_rules
+from remediator.core.steps import Steps, at_once
 from remediator.core.text import UNKNOWN, plain, safe_name
 
 SERVICE_LABELS = ("service", "app", "job")
@@ -48,6 +49,17 @@ class Miss:
     """How many of the rule's matchers hold."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Every rule beside the labels of one alert. The first of ``covered`` wins, the others come too late.
+
+    ``misses``: all others, the nearest first; of those that are equally near, in the order of the rules.
+    """
+
+    covered: tuple[Rule, ...]
+    misses: tuple[Miss, ...]
+
+
 class Classifier:
     """The rules of one policy, compiled.
 
@@ -76,16 +88,26 @@ class Classifier:
         order = find(told)
         return None if order is None else self.policy.rules[order]
 
+    def compare(self, labels: Mapping[str, str]) -> Steps[Comparison]:
+        """Every rule, matcher by matcher: slow, and in steps, because there can be thousands."""
+        covered: list[Rule] = []
+        by_nearness: dict[tuple[int, int], list[Miss]] = {}
+        for order, rule in enumerate(self.policy.rules):
+            if order % STEP == 0:
+                yield
+            failed = [matcher for matcher in rule.matchers if not matcher.matches(labels)]
+            if not failed:
+                covered.append(rule)
+                continue
+            saw, held = labels.get(failed[0].name, ""), len(rule.matchers) - len(failed)
+            miss = Miss(rule=rule, matcher=failed[0], saw=saw, held=held)
+            by_nearness.setdefault((len(failed), -held), []).append(miss)
+        nearest = chain.from_iterable(by_nearness[key] for key in sorted(by_nearness))
+        return Comparison(covered=tuple(covered), misses=tuple(nearest))
+
     def misses(self, labels: Mapping[str, str]) -> tuple[Miss, ...]:
         """Every rule that does not match, the nearest first."""
-        found = []
-        for order, rule in enumerate(self.policy.rules):
-            failed = [matcher for matcher in rule.matchers if not matcher.matches(labels)]
-            if failed:
-                saw = labels.get(failed[0].name, "")
-                miss = Miss(rule=rule, matcher=failed[0], saw=saw, held=len(rule.matchers) - len(failed))
-                found.append((len(failed), -miss.held, order, miss))
-        return tuple(miss for *_, miss in sorted(found, key=lambda item: item[:3]))
+        return at_once(self.compare(labels)).misses
 
     def covered(self, labels: Mapping[str, str]) -> tuple[Rule, ...]:
         """Every rule whose matchers hold; the first is the winner, the others come too late."""

@@ -6,13 +6,15 @@ the level before was accepted by its channel, so no clock jump climbs more than 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import paging
+from remediator.core import paging, patience
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
+from remediator.core.patience import level_of
 from remediator.core.policies import Level, PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy
 from remediator.core.text import plain
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_duration
@@ -63,16 +65,21 @@ def _nothing_left(draft: Draft) -> bool:
     return not incident.plan and incident.active is None and incident.verified_at is None
 
 
-def widen(draft: Draft, policy: Policy) -> None:
-    """The severity rose: whoever the new one asks first and was not asked yet is asked now."""
+def widen(draft: Draft, policy: Policy, before: Sequence[Level]) -> None:
+    """The severity rose, and with it the escalation, from that ``before``.
+
+    Whoever the new one asks first and was not asked yet is asked now; whoever was asked has no longer than it
+    says.
+    """
     incident = draft.incident
-    first = next((level for level in incident.levels if level.level == 1), None)
-    if not incident.level or first is None or isinstance(page_policy(draft, policy), PageNever):
+    if not incident.level or isinstance(page_policy(draft, policy), PageNever):
         return
+    first = level_of(incident.levels, 1)
     asked = {page.channel for page in incident.pages if paging.is_current(draft, page)}
-    new = [channel for channel in first.channels if channel not in asked]
+    new = [channel for channel in first.channels if channel not in asked] if first is not None else []
     if new:
         paging.ask(draft, incident.level, new, f"raised to {incident.severity}; {_first_reason(draft)}")
+    patience.hasten(draft, before)
 
 
 def deadline(draft: Draft, policy: Policy) -> None:
@@ -136,10 +143,11 @@ def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: b
 
     ``unheard``: nobody has taken a page yet, so the operator hears of it when there is no further level.
     """
-    level = next((level for level in draft.incident.levels if level.level == number), None)
+    level = level_of(draft.incident.levels, number)
     if level is not None:
         draft.cancel("escalate")
         paging.ask(draft, number, level.channels, why)
+        patience.expect_progress(draft)  # somebody may have acknowledged before anybody was asked
     elif number == 1:
         paging.ask(draft, number, policy.operator, f"{draft.incident.severity} has no escalation: {why}")
     elif unheard:
@@ -197,12 +205,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         if paging.is_current(draft, other)
     )
     if level is not None and first:
-        _arm_escalation(draft, level)
-
-
-def _arm_escalation(draft: Draft, level: Level) -> None:
-    if level.acknowledge_within is not None and draft.incident.acknowledged_at is None:
-        draft.arm("escalate", draft.at + level.acknowledge_within)
+        patience.expect_answer(draft, level)
 
 
 def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: Policy) -> None:
@@ -258,21 +261,7 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
     else:
         took = draft.at - draft.incident.open_since
         draft.say(Kind.ACKNOWLEDGED, f"acknowledged by {by}", by=by, took=took)
-    expect_progress(draft)
-
-
-def _level(draft: Draft, number: int) -> Level | None:
-    return next((level for level in draft.incident.levels if level.level == number), None)
-
-
-def expect_progress(draft: Draft) -> None:
-    """Whoever took it on has so long to bring it to an end; the time that runs already stands."""
-    incident = draft.incident
-    level = _level(draft, incident.level)
-    if incident.acknowledged_at is None or level is None or level.progress_within is None:
-        return
-    if not draft.is_armed("progress"):
-        draft.arm("progress", draft.at + level.progress_within)
+    patience.expect_progress(draft)
 
 
 def stalled(draft: Draft, policy: Policy) -> None:
@@ -283,7 +272,7 @@ def stalled(draft: Draft, policy: Policy) -> None:
     ago = format_duration(max(draft.at - incident.acknowledged_at, 0) // SECOND * SECOND)
     why = f"acknowledged by {incident.acknowledged_by} {ago} ago, not over"
     number = incident.level + 1
-    if _level(draft, number) is None:
+    if level_of(incident.levels, number) is None:
         draft.say(Kind.ESCALATION, f"{why}; there is no level {number} to ask", level=number)
         return
     draft.change(acknowledged_by=None, acknowledged_at=None, stalled=incident.stalled + 1)

@@ -205,9 +205,8 @@ def _rise_by_itself(draft: Draft, policy: Policy, to: str, condition: str, obser
 
 def rise(draft: Draft, policy: Policy, to: str, why: str, **data: str) -> None:
     """The incident is more severe from now on: who is asked, and until when, follows the new severity."""
-    before = draft.incident.severity
+    before, levels = draft.incident.severity, draft.incident.levels
     draft.change(severity=to, levels=policy.levels(to))
     told = {"severity": to, "from": before, **data}
     draft.say(Kind.SEVERITY_RAISED, f"raised from {before} to {to}{why}", **told)
-    escalation.widen(draft, policy)
-    escalation.expect_progress(draft)
+    escalation.widen(draft, policy, levels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,3 +19,14 @@ def at_once(steps: Steps[T]) -> T:
         except StopIteration as ended:
             result: T = ended.value
             return result
+
+
+async def with_breaks(steps: Steps[T], give_way: Callable[[], Awaitable[None]]) -> T:
+    """All steps. ``give_way`` lets others go on, after each of them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            result: T = ended.value
+            return result
+        await give_way()

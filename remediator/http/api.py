@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from aiohttp import web
@@ -12,15 +12,23 @@ from remediator.core.incident import Incident, Status
 from remediator.core.journal import Acknowledged, Closed
 from remediator.core.policies import SEVERITIES
 from remediator.core.ports import Runtime
+from remediator.core.steps import with_breaks
 from remediator.core.store import IncidentFilter, IncidentStore, Loaded, PauseStore, QueueStore
 from remediator.core.text import plain
 from remediator.core.times import DAY, Instant, parse_duration
-from remediator.http.asking import ApiError, Asked, answer, unknown_dead_letter, unknown_incident
+from remediator.http.asking import (
+    ApiError,
+    Asked,
+    answer,
+    unknown_dead_letter,
+    unknown_incident,
+    write_answer,
+)
 from remediator.http.payload import BadPayload, parse_notification
 from remediator.http.server import read_body
 from remediator.http.views import show_alert, show_dead_letter, show_entry, show_incident, show_pause
 from remediator.http.webhook import MAX_BODY_BYTES
-from remediator.policy.explain import skeleton
+from remediator.policy.explain import Explanation, skeleton
 
 STATUSES = tuple(status.value for status in Status if status is not Status.HELD)
 EXPLAINED = 500
@@ -30,7 +38,7 @@ HEARD_WITHIN = 2.0
 """Seconds to wait for an incident to have heard what it was told, before the answer is 202."""
 LOOK_EVERY = 0.02
 
-Explain = Callable[[Notification], Awaitable[Mapping[str, object]]]
+Explain = Callable[[Notification], Awaitable[Explanation]]
 
 
 class ApiStore(IncidentStore, QueueStore, PauseStore, Protocol):
@@ -171,7 +179,8 @@ class Api:
             raise ApiError(400, error.reason, hint) from error
         if len(notification.alerts) > EXPLAINED:
             raise ApiError(413, f"more than {EXPLAINED} alerts are asked about", "send fewer of them")
-        return answer(await self._explain(notification))
+        steps = write_answer(await self._explain(notification))
+        return await with_breaks(steps, lambda: self._runtime.sleep(0))
 
 
 def _span(text: str) -> int:

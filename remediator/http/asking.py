@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from aiohttp import web
 
 from remediator.core.errors import RemediatorError
 from remediator.core.incident import IncidentId
+from remediator.core.steps import Steps
 from remediator.http.auth import Principal, Role
 from remediator.http.server import read_body
 
@@ -19,6 +20,8 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_WITHIN = 10.0
 """Seconds to send a body."""
 LONGEST_PAGE = 1000
+WORDS_AT_ONCE = 2_000
+"""Words of JSON that are written between two breaks: a millisecond or so."""
 _INCIDENT = re.compile(r"[a-z0-9._-]{1,120}")
 _DEAD_LETTER = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -138,3 +141,22 @@ def unknown_dead_letter() -> ApiError:
 def answer(data: object, status: int = 200) -> web.Response:
     """``data`` as JSON."""
     return web.Response(status=status, body=json.dumps(data).encode(), content_type="application/json")
+
+
+def write_answer(data: object) -> Steps[web.Response]:
+    """``answer`` to what can be megabytes, dataclasses included: ``json.dumps`` keeps all others waiting."""
+    words: list[str] = []
+    pieces: list[bytes] = []
+    for word in json.JSONEncoder(default=_members).iterencode(data):
+        words.append(word)
+        if len(words) == WORDS_AT_ONCE:
+            pieces.append("".join(words).encode())
+            words.clear()
+            yield
+    pieces.append("".join(words).encode())
+    return web.Response(body=b"".join(pieces), content_type="application/json")
+
+
+def _members(value: Any) -> dict[str, object]:
+    """Of a dataclass."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.alerts import Alert, AlertStatus
@@ -19,7 +19,8 @@ from remediator.core.cluster import (
     Workload,
     read_snapshot,
 )
-from remediator.core.errors import Refused
+from remediator.core.errors import Refused, RemediatorError, Retryable
+from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult
 from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
@@ -37,6 +38,8 @@ MOST_WEIGHED = 20
 """Incidents whose conditions are looked at for one notification."""
 WEIGH_WITHIN = 10.0
 """Seconds for the conditions of one of them."""
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 class PresentStore(IncidentStore, GuardStore, Protocol):
@@ -59,18 +62,26 @@ class Now:
     ) -> None:
         self.store, self.clock_trouble = store, clock_trouble
         self._reader, self._metrics, self._policy = reader, metrics, policy
-        self._seen: dict[str, Workload] = {}
-        self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot] = {}
+        self._silent: Retryable | None = None
+        self._seen: dict[str, Workload | RemediatorError] = {}
+        self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot | RemediatorError] = {}
+        self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """As the Protocol says."""
+        groups = [] if match is None else [match.group]
+        pointers, homes = await self.store.route(groups, [alert.fingerprint])
+        home, pointed = homes.get(alert.fingerprint), next(iter(pointers.values()), None)
         if alert.status is AlertStatus.RESOLVED:
-            _, homes = await self.store.route((), [alert.fingerprint])
-            incident = homes.get(alert.fingerprint)
-        else:
-            pointers, _ = await self.store.route([match.group], ())
-            incident = pointers.get(match.group)
+            return await self._load(home, alert)
+        if home is not None and home != pointed:
+            before = await self._load(home, alert)
+            if alert.fingerprint in before.facts.members:
+                return before  # it has been firing since before its labels meant another group
+        return await self._load(pointed, alert)
+
+    async def _load(self, incident: IncidentId | None, alert: Alert) -> Standing:
         loaded = await self.store.load(incident, [alert.fingerprint])
         return Standing(at=loaded.at, incident=loaded.incident, facts=loaded.facts)
 
@@ -116,18 +127,38 @@ class Now:
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now; the same for everybody who asks in this request."""
-        if target.path not in self._seen:
-            reader = self.reader
-            if len(self._seen) >= MOST_TARGETS:
-                raise NotAskedError
-            self._seen[target.path] = await reader.workload(target)
-        return self._seen[target.path]
+        reader = self.reader
+        if target.path not in self._seen and len(self._seen) >= MOST_TARGETS:
+            raise NotAskedError
+        return await self._once(self._seen, target.path, lambda: reader.workload(target))
+
+    async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
+        """The disruption budgets over the target's pods."""
+        seen = await self.workload(target)
+        return await self._once(self._budgets, target.path, lambda: self.reader.budgets(seen))
 
     async def _snapshot(self, target: WorkloadRef, needs: frozenset[Need]) -> Snapshot:
+        seen = await self.workload(target)
         key = (target.path, needs)
-        if key not in self._snapshots:
-            self._snapshots[key] = await read_snapshot(self.reader, await self.workload(target), needs)
-        return self._snapshots[key]
+        return await self._once(self._snapshots, key, lambda: read_snapshot(self.reader, seen, needs))
+
+    async def _once(self, known: dict[K, T | RemediatorError], key: K, read: Callable[[], Awaitable[T]]) -> T:
+        """What was read, or why it could not be. Each look at a cluster that hangs lasts until its deadline:
+        once it has failed to answer, it is not asked further.
+        """
+        if key not in known:
+            if self._silent is not None:
+                raise Retryable(f"not asked: the cluster had failed to answer before: {self._silent}")
+            try:
+                known[key] = await read()
+            except RemediatorError as error:
+                known[key] = error
+                if isinstance(error, Retryable):
+                    self._silent = error
+        found = known[key]
+        if isinstance(found, RemediatorError):
+            raise found.with_traceback(None)
+        return found
 
     async def pods(self, target: WorkloadRef) -> Sequence[Pod]:
         """The target's pods."""
@@ -171,7 +202,7 @@ class ReadOnly:
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over them."""
         target = self._request.target
-        return () if target is None else await self._now.reader.budgets(await self._now.workload(target))
+        return () if target is None else await self._now.budgets(target)
 
     async def lease(self, target: str) -> Lease | str:
         """Asking takes it, and whoever works on the target now would lose time."""

@@ -12,8 +12,9 @@ from enum import Enum
 
 from remediator.policy.findings import Level
 
-DOCS = "https://github.com/remediator/remediator/blob/main/docs/findings.md"
-"""The page that explains the codes: a heading for each."""
+PAGE = "docs/findings.md"
+"""The page that explains the codes, in the project's repository: a heading for each. It is told as this path,
+because the project has no public address."""
 
 
 class Stage(Enum):
@@ -38,9 +39,9 @@ class Code:
     stage: Stage = Stage.FILES
 
     @property
-    def link(self) -> str:
-        """Where it is explained."""
-        return f"{DOCS}#{self.name.lower()}"
+    def page(self) -> str:
+        """Where it is explained: a path in the project's repository, and a heading there."""
+        return f"{PAGE}#{self.name.lower()}"
 
 
 def _codes(level: Level, titles: dict[str, str], stage: Stage = Stage.FILES) -> Iterable[Code]:
@@ -48,10 +49,10 @@ def _codes(level: Level, titles: dict[str, str], stage: Stage = Stage.FILES) -> 
 
 
 _READING = {
-    "P000": "there are more than 500 findings; the rest is left out",
+    "P000": "there are more than 500 findings of a level; the rest is left out",
     "P001": "a file cannot be read, is too large, is not UTF-8, or there is none",
     "P002": "not valid YAML, control characters, or a tag",
-    "P003": "too deep, too long a line, too many values, or an alias that cannot be followed",
+    "P003": "too deep, too long a line, too many values, too large expressions, or a lost alias",
     "P004": "a key stands twice in a mapping",
     "P005": "a name, `guards` or `operator` is defined twice",
     "P010": "unknown key or section",
@@ -97,7 +98,7 @@ _WARNINGS = {
     "S302": "the page leaves before the runbooks of a rule can be verified",
     "S304": "an escalation cannot reach everybody within the response time",
     "S305": "a severity promises to be resolved before it promises to be answered",
-    "G401": "rules act on a service outside `guards.namespaces`",
+    "G401": "rules act on a service or a target outside `guards.namespaces`",
     "G402": "a rule may act while `guards.namespaces` is empty",
     "G403": "a rule acts on nothing but protected workloads",
     "G404": "`protect` names a workload that is nearly one of the catalog",
@@ -154,7 +155,10 @@ _LIVE = {
     "L911": "the daemon lacks permissions that a rule needs, and would only observe for it",
     "L904": "Prometheus keeps the alert firing for longer than its resolution is waited for",
 }
-_LIVE_NOTICES = {"L905": "a cooldown that is over before Prometheus can let the alert fire again"}
+_LIVE_NOTICES = {
+    "L905": "a cooldown that is over before Prometheus can let the alert fire again",
+    "L906": "queries that are not asked, because there are too many",
+}
 _LIVE_ERRORS = {
     "L900": "Prometheus cannot be asked",
     "L902": "Prometheus refuses a query",

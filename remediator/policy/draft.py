@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
@@ -9,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from remediator.core.policies import SEVERITIES
+from remediator.policy.effort import Effort
 from remediator.policy.findings import Findings, Level, Spot, quoted, suggestion
 from remediator.policy.model import OneOf
 from remediator.policy.nodes import Entry, Items, Node, Scalar, Table, compose, follow
@@ -26,7 +28,7 @@ from remediator.policy.schema import (
     TemplateModel,
     TimeIntervalModel,
 )
-from remediator.policy.sources import Sources
+from remediator.policy.sources import TESTS, Sources
 from remediator.policy.validate import validate
 from remediator.policy.values import NAME
 
@@ -101,17 +103,19 @@ class Draft:
     documents: list[Table] = field(default_factory=list)
     complete: bool = True
     """Whether the text of every file is known: only then can a name be said to be missing."""
-    unparsed: list[str] = field(default_factory=list)
-    """Texts that are not YAML, in which anything may be meant."""
+    parsed: bool = True
+    """Whether every text is YAML."""
+    words: set[str] = field(default_factory=set)
+    """What could be names in texts that are not YAML, in which anything may be meant."""
 
     @property
     def whole(self) -> bool:
         """Whether everything that the files say is here."""
-        return self.complete and not self.unparsed
+        return self.complete and self.parsed
 
     def may_define(self, name: str) -> bool:
         """Whether a name that is not here may stand in what could not be read."""
-        return not self.complete or any(name in text for text in self.unparsed)
+        return not self.complete or name in self.words
 
     def section(self, name: str) -> Section[BaseModel] | None:
         """The section of that name."""
@@ -119,17 +123,22 @@ class Draft:
 
 
 SECTIONS = tuple(
-    each.name for each in fields(Draft) if each.name not in ("documents", "complete", "unparsed")
+    each.name for each in fields(Draft) if each.name not in ("documents", "complete", "parsed", "words")
 )
+
+
+_WORD = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+"""As ``NAME``, of any length."""
 
 
 def read_draft(sources: Sources, out: Findings) -> Draft:
     """Everything the files say, merged; what is wrong with any of it is in ``out``."""
-    draft = Draft(complete=sources.complete)
+    draft, effort = Draft(complete=sources.complete), Effort()
     for path, text in sources.texts.items():
-        documents = compose(path, text, out)
+        documents = compose(path, text, out, effort)
         if documents is None:
-            draft.unparsed.append(text)
+            draft.parsed = False
+            draft.words.update(_WORD.findall(text))
         for document in documents or ():
             if isinstance(document, Table):
                 draft.documents.append(document)
@@ -163,7 +172,9 @@ def _read_section(draft: Draft, entry: Entry, out: Findings) -> None:
 
 
 def _refuse_section(name: str, at: Spot, out: Findings) -> None:
-    if name == "tests":
+    if name == "tests" and at.path.endswith(TESTS):
+        out.add(at, "P010", "this is a file of tests; name the directory of the policies that they are for")
+    elif name == "tests":
         out.add(at, "P010", "tests stand in files of their own; move them to one named *_test.yaml")
     else:
         out.add(at, "P010", f"unknown section {quoted(name)}; {suggestion(name, SECTIONS)}")

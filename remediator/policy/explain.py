@@ -7,16 +7,18 @@ guards. How the world looks is asked of whoever calls, because only a running da
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Classifier, Match, Miss
 from remediator.core.incident import Incident, Status
 from remediator.core.matchers import Matcher, MatchOp
-from remediator.core.policies import Mode, Policy, Rule, Scope
+from remediator.core.policies import Mode, Rule, Scope
+from remediator.core.steps import Steps, with_breaks
 from remediator.core.text import plain
-from remediator.core.times import Instant, Stamp, format_instant
+from remediator.core.times import Instant, format_instant
 from remediator.policy.explained import (
     AlertExplanation,
     Explanation,
@@ -34,38 +36,43 @@ from remediator.policy.remedies import NOBODY, Remedies
 __all__ = ["Explainer", "Explanation", "explain", "skeleton"]
 
 SHOWN_MISSES = 3
-MOST_MISSES = 1_000
-"""Rules that do not match, told of one alert."""
-ALL_MISSES = 20_000
-"""The same of all alerts of one notification together: five hundred of them times all rules is too much."""
-_BEGINNING = Stamp("1970-01-01T00:00:00.000000000Z")
+MOST_MISSES = 20_000
+"""Rules that do not match, told of all alerts of one notification together: five hundred of them times all
+rules is too much."""
+STEP = 100
+"""Rules that are put into words between two breaks."""
 
 
 async def explain(
-    policy: Policy, notification: Notification, *, ceiling: Mode = Mode.AUTO, present: Present | None = None
+    rules: Classifier,
+    notification: Notification,
+    *,
+    ceiling: Mode = Mode.AUTO,
+    present: Present | None = None,
 ) -> Explanation:
-    """What the policy would make of a notification. ``present``: how the world looks, where that is known."""
-    return await Explainer(policy, ceiling=ceiling, present=present).notification(notification)
+    """What the rules would make of a notification. ``present``: how the world looks, where that is known."""
+    return await Explainer(rules, ceiling=ceiling, present=present).notification(notification)
 
 
 class Explainer:
-    """Explains alerts under one policy and one ceiling. Remembers which of them it was told to fire."""
+    """Explains alerts under one policy and one ceiling. Remembers which of them it was told to fire.
 
-    def __init__(self, policy: Policy, *, ceiling: Mode = Mode.AUTO, present: Present | None = None) -> None:
-        self._policy = policy
-        self._classifier = Classifier(policy)
+    However many rules there are, others are heard after every few of them.
+    """
+
+    def __init__(
+        self, rules: Classifier, *, ceiling: Mode = Mode.AUTO, present: Present | None = None
+    ) -> None:
+        self._rules, self._policy = rules, rules.policy
         self._ceiling = ceiling
         self._present = present if present is not None else Nowhere()
-        self._remedies = Remedies(policy, ceiling, self._present)
+        self._remedies = Remedies(self._policy, ceiling, self._present)
         self._firing: set[Fingerprint] = set()
 
     async def notification(self, notification: Notification) -> Explanation:
         """Alert by alert. Raises StoreUnavailable."""
-        most = min(MOST_MISSES, ALL_MISSES // max(len(notification.alerts), 1))
-        alerts = []
-        for alert in notification.alerts:
-            alerts.append(await self.alert(alert, most=most))
-            await asyncio.sleep(0)  # thousands of rules take a while: others want to be heard meanwhile
+        most = MOST_MISSES // max(len(notification.alerts), 1)
+        alerts = [await self.alert(alert, most=most) for alert in notification.alerts]
         return Explanation(
             policy=self._policy.digest,
             ceiling=self._ceiling,
@@ -74,26 +81,11 @@ class Explainer:
             rejected=tuple(plain(each.reason, 300) for each in notification.rejected),
         )
 
-    async def labels(
-        self, labels: Mapping[str, str], *, fingerprint: str = "", status: str = AlertStatus.FIRING
-    ) -> AlertExplanation:
-        """What would become of an alert with these labels."""
-        alert = Alert(
-            fingerprint=Fingerprint(fingerprint),
-            status=AlertStatus(status),
-            labels=labels,
-            annotations={},
-            starts_at=_BEGINNING,
-            ends_at=None,
-        )
-        return await self.alert(alert)
-
     async def alert(self, alert: Alert, *, most: int = MOST_MISSES) -> AlertExplanation:
         """What would become of one alert. ``most``: how many rules that do not match are told."""
-        labels, match = alert.labels, self._classifier.match(alert.labels)
-        misses = self._classifier.misses(labels)
-        missed = {miss.rule.name for miss in misses}
-        covered = [rule for rule in self._policy.rules if rule.name not in missed]
+        labels, match = alert.labels, self._rules.match(alert.labels)
+        compared = await with_breaks(self._rules.compare(labels), _give_way)
+        misses = compared.misses
         foreign = next((each for each in self._policy.guards.accept if not each.matches(labels)), None)
         unmatched = AlertExplanation(
             fingerprint=alert.fingerprint,
@@ -102,9 +94,9 @@ class Explainer:
             fate=Fate.UNMATCHED,
             because="no rule matches: it is counted and listed, nothing else",
             rule=None,
-            too_late=tuple(map(self._rule, covered[1:])),
-            near=tuple(self._miss(miss) for miss in [miss for miss in misses if miss.held][:SHOWN_MISSES]),
-            others=tuple(map(self._miss, misses[:most])),
+            too_late=tuple(map(self._rule, compared.covered[1:])),
+            near=tuple(map(self._miss, islice((miss for miss in misses if miss.held), SHOWN_MISSES))),
+            others=await with_breaks(self._told(misses[:most]), _give_way),
             others_left_out=max(len(misses) - most, 0),
             severity=None,
             incident=None,
@@ -112,7 +104,12 @@ class Explainer:
             foreign=None if foreign is None else str(foreign),
             skeleton=skeleton(labels) if match is None else None,
         )
-        return unmatched if match is None else await self._matched(unmatched, alert, match)
+        if match is not None:
+            return await self._matched(unmatched, alert, match)
+        if alert.status is AlertStatus.RESOLVED:  # it may have fired by a rule that has gone
+            fate, because = self._ended(alert, await self._present.standing(alert, None))
+            return replace(unmatched, fate=fate, because=because)
+        return unmatched
 
     async def _matched(self, told: AlertExplanation, alert: Alert, match: Match) -> AlertExplanation:
         before = await self._present.standing(alert, match)
@@ -149,10 +146,10 @@ class Explainer:
         known = alert.fingerprint in self._firing
         if alert.fingerprint:
             (self._firing.add if fires else self._firing.discard)(alert.fingerprint)
+        if not fires:
+            return self._ended(alert, before)
         if self._present.live:
             return _live_fate(alert, match, before, foreseen)
-        if not fires:
-            return Fate.ENDS, "it ends its episode; it opens nothing"
         if known:
             return Fate.DUPLICATE, "it was told to fire before: nothing new follows"
         return (
@@ -160,9 +157,26 @@ class Explainer:
             "it joins the incident of its group, or opens one: the running daemon knows",
         )
 
+    def _ended(self, alert: Alert, before: Standing) -> tuple[Fate, str]:
+        if not self._present.live:
+            return Fate.ENDS, "it ends its episode; it opens nothing"
+        if before.incident is None or alert.fingerprint not in before.facts.members:
+            return Fate.NOTHING, "no incident has it as firing: nothing follows"
+        left = before.facts.firing - 1
+        rest = f"{left} of its alerts fire on" if left else "it was the last of its alerts"
+        return Fate.ENDS, f"it ends its episode in incident {before.incident.id}: {rest}"
+
     def _rule(self, rule: Rule) -> RuleNote:
         mode = rule.mode.capped(self._ceiling)
         return RuleNote(name=rule.name, where=rule.where, mode=mode, lowered=rule.lowered)
+
+    def _told(self, misses: Sequence[Miss]) -> Steps[tuple[NearMiss, ...]]:
+        told: list[NearMiss] = []
+        for number, miss in enumerate(misses):
+            if number % STEP == 0:
+                yield
+            told.append(self._miss(miss))
+        return tuple(told)
 
     def _miss(self, miss: Miss) -> NearMiss:
         return NearMiss(
@@ -188,6 +202,10 @@ class Explainer:
         )
 
 
+async def _give_way() -> None:
+    await asyncio.sleep(0)
+
+
 def _open_incident(incident: Incident) -> OpenIncident:
     return OpenIncident(
         id=incident.id,
@@ -204,12 +222,6 @@ def _open_incident(incident: Incident) -> OpenIncident:
 def _live_fate(alert: Alert, match: Match, before: Standing, foreseen: Foreseen) -> tuple[Fate, str]:
     incident, after = before.incident, foreseen.incident
     member = alert.fingerprint in before.facts.members
-    if alert.status is AlertStatus.RESOLVED:
-        if incident is None or not member:
-            return Fate.NOTHING, "no incident has it as firing: nothing follows"
-        left = before.facts.firing - 1
-        rest = f"{left} of its alerts fire on" if left else "it was the last of its alerts"
-        return Fate.ENDS, f"it ends its episode in incident {incident.id}: {rest}"
     waits = f"it must still fire after {span(match.rule.hold)}"
     if incident is None or after is None or after.id != incident.id:
         return (Fate.WAITS, waits) if match.rule.hold else (Fate.OPENS, "no incident of its group is open")

@@ -169,7 +169,7 @@ class RunbookNote:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertExplanation:
-    """What would become of one alert. Without a ``rule`` it is counted and listed, nothing else.
+    """What would become of one alert. Without a ``rule`` none matches: it can open nothing, only end.
 
     ``others``: every rule that does not match, the nearest first, but for ``others_left_out`` of them.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ from enum import StrEnum
 from remediator.core.text import plain
 
 MOST_FINDINGS = 500
-"""Nobody reads more, and a hostile file could otherwise make millions."""
+"""Of one level. Nobody reads more, and a hostile file could otherwise make millions."""
 
 MOST_COMPARED = 300
 """Names among which the nearest is looked for: comparing takes long where there are thousands."""
@@ -70,10 +71,14 @@ class Finding:
 
 @dataclass(kw_only=True, slots=True)
 class Findings:
-    """Collects findings of one run, at most ``MOST_FINDINGS`` of them; says so when it left some out."""
+    """Collects findings of one run, at most ``MOST_FINDINGS`` of a level; says so when it left some out.
+
+    Each level has room of its own: notices by the thousand must not hide an error.
+    """
 
     found: list[Finding] = field(default_factory=list)
-    left_out: int = 0
+    left_out: Counter[Level] = field(default_factory=Counter)
+    _told: Counter[Level] = field(default_factory=Counter)
     _seen: set[Finding] = field(default_factory=set)
 
     def add(self, at: Spot, code: str, message: str, level: Level = Level.ERROR) -> None:
@@ -81,16 +86,26 @@ class Findings:
         finding = Finding(at=at, code=code, level=level, message=message)
         if finding in self._seen:
             return
-        if self.full:
-            self.left_out += 1
+        if self._told[level] >= MOST_FINDINGS:
+            self.left_out[level] += 1
             return
         self._seen.add(finding)
+        self._told[level] += 1
         self.found.append(finding)
+
+    def leave_out(self) -> None:
+        """Count an error that nobody would be told of, so that it need not be put into words."""
+        self.left_out[Level.ERROR] += 1
+
+    def keep(self, told: Iterable[Finding]) -> None:
+        """Go on with these only."""
+        self.found = list(told)
+        self._told = Counter(each.level for each in self.found)
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for more."""
-        return len(self.found) >= MOST_FINDINGS
+        """Whether there is no room for more errors."""
+        return self._told[Level.ERROR] >= MOST_FINDINGS
 
     @property
     def has_errors(self) -> bool:
@@ -103,10 +118,9 @@ class Findings:
     def ordered(self) -> tuple[Finding, ...]:
         """All, by path, line and column."""
         found = sorted(self.found)
-        if self.left_out:
-            last = Spot(path=found[-1].path, line=found[-1].line, column=found[-1].column)
-            text = f"{self.left_out} more findings are left out; correct those above and check again"
-            found.append(Finding(at=last, code="P000", level=Level.ERROR, message=text))
+        for level, count in self.left_out.items():
+            text = f"{count} more of level {level} left out; correct those above and check again"
+            found.append(Finding(at=found[-1].at, code="P000", level=level, message=text))
         return tuple(found)
 
 

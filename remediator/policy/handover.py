@@ -46,7 +46,10 @@ def hand_over(outcome: Policy | PolicyError) -> Iterator[bytes]:
 def take_over(said: bytes) -> Steps[Policy]:
     """The policy. Raises PolicyError as it was met there, and ValueError when something is missing."""
     pieces = _cut(said)
-    head = pickle.loads(next(pieces, b""))  # noqa: S301  # written by our own program, see above
+    first = next(pieces, None)
+    if first is None:
+        raise ValueError("nothing was handed over")
+    head = pickle.loads(first)  # noqa: S301  # written by our own program, see above
     yield
     if not isinstance(head, _Head) or head.policy is None:
         raise PolicyError(head.errors) if isinstance(head, _Head) else ValueError("this is no policy")

@@ -76,10 +76,9 @@ def services_never_selected(view: View) -> Iterator[Note]:
     if not view.sound:
         return
     rules = view.policy.rules
-    selections = {id(found): found for found in map(view.selection, rules)}
-    if not all(each.narrow for each in selections.values()) or any(has_target(view, rule) for rule in rules):
+    if not all(view.selection(rule).narrow and not has_target(view, rule) for rule in rules):
         return
-    selected = {name for each in selections.values() for name in each.names}
+    selected = view.selected(rules)
     for name in view.policy.services if rules else ():
         if name not in selected:
             text = (

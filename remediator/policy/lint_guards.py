@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from remediator.core.policies import Rate, Service
+from remediator.core.policies import Rate, Rule, Service
+from remediator.core.text import plain
 from remediator.policy.draft import SINGLE
 from remediator.policy.findings import MOST_COMPARED
 from remediator.policy.lint_rules import has_target
 from remediator.policy.lint_view import Note, View
+from remediator.policy.nodes import Scalar, Table
+from remediator.policy.shapes import possible_values
 
+_LABEL = re.compile(r"\{\{\s*labels\.(\w+)\s*\}\}", re.ASCII)
 LONGEST_SLIP = 2
 """Characters by which a misspelt name is longer or shorter: ``db-primary`` is no slip of ``db``."""
 
@@ -33,6 +38,26 @@ def outside_namespaces(view: View) -> Iterator[Note]:
                 "guards.namespaces does not list; add it there, or write mode: observe for these rules"
             )
             yield Note(at=view.spot("services", name), code="G401", message=text)
+    for rule in view.acting:
+        for kind, namespaces in _target_namespaces(view, rule):
+            if allowed.isdisjoint(namespaces):
+                text = (
+                    f"rule '{rule.name}' acts on a {kind} in namespace '{plain(min(namespaces), 63)}', which "
+                    "guards.namespaces does not list; add it there, or write mode: observe"
+                )
+                at = view.spot("rules", rule.name, "target", kind)
+                yield Note(at=at, code="G401", message=text)
+
+
+def _target_namespaces(view: View, rule: Rule) -> Iterator[tuple[str, frozenset[str]]]:
+    """The kind of a rule's target, and the only namespaces it can be in, where the rule tells them."""
+    target = view.node("rules", rule.name, "target")
+    for entry in target.entries if isinstance(target, Table) else ():
+        place, slash, _ = entry.value.text.partition("/") if isinstance(entry.value, Scalar) else ("", "", "")
+        label = _LABEL.fullmatch(place.strip())
+        known = possible_values(rule.matchers, label[1]) if label else frozenset((place.strip(),))
+        if slash and known and (label or "{{" not in place):
+            yield entry.key.text, known
 
 
 def no_namespace(view: View) -> Iterator[Note]:
@@ -52,9 +77,10 @@ def only_protected(view: View) -> Iterator[Note]:
     protect = frozenset(view.policy.guards.protect)
     for rule in view.acting if protect else ():
         names = view.selection(rule).names
-        services = [view.policy.services[name] for name in names]
-        if services and not has_target(view, rule) and all(_protected(each, protect) for each in services):
-            shown = ", ".join(str(each.workload) for each in services[:3]) + (", …" if len(names) > 3 else "")
+        services = map(view.policy.services.__getitem__, names)  # there may be thousands; most end at once
+        if names and not has_target(view, rule) and all(_protected(each, protect) for each in services):
+            first = ", ".join(str(view.policy.services[name].workload) for name in names[:3])
+            shown = first + (", …" if len(names) > 3 else "")
             text = (
                 f"rule '{rule.name}' acts on nothing but {shown}, which guards.protect keeps from every "
                 "change; write mode: observe, or have people do it"

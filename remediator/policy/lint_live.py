@@ -49,15 +49,16 @@ class Asked:
 
 
 async def ask_prometheus(view: View, api: PrometheusApi) -> tuple[Note, ...]:
-    """L900 to L905. When Prometheus cannot be asked at all, that is the only finding."""
+    """L900 to L906. When Prometheus cannot be asked at all, that is the only finding."""
     try:
         await api.query("vector(1)")
         known = await api.alerting_rules()
     except RemediatorError as error:
         return (Note(at=beginning(view), code="L900", message=plain(f"nothing was asked: {error}", 400)),)
-    asked = _bounded(queries(view))
+    asked, left_out = _bounded(queries(view))
     answers = await asyncio.gather(*(_try(each, api) for each in asked))
-    return (*(note for notes in answers for note in notes), *alert_names(view, known), *timings(view, known))
+    notes = [note for notes in answers for note in notes]
+    return (*notes, *_not_asked(left_out), *alert_names(view, known), *timings(view, known))
 
 
 def beginning(view: View) -> Spot:
@@ -71,15 +72,22 @@ def cluster_unknown(view: View, error: RemediatorError) -> Note:
     return Note(at=beginning(view), code="L910", message=text)
 
 
-def _bounded(asked: Iterable[Asked]) -> list[Asked]:
+def _bounded(asked: Iterable[Asked]) -> tuple[list[Asked], list[Asked]]:
+    """Those that are asked, and those for which there is no room any more."""
     taken: list[Asked] = []
-    left = MOST_QUERIES
+    left_out: list[Asked] = []
+    room = MOST_QUERIES
     for each in asked:
-        left -= len(each.rendered)
-        if left < 0:
-            break
-        taken.append(each)
-    return taken
+        room -= len(each.rendered)
+        (taken if room >= 0 else left_out).append(each)
+    return taken, left_out
+
+
+def _not_asked(left_out: list[Asked]) -> Iterator[Note]:
+    if left_out:
+        number = f"this query and {len(left_out) - 1} others are" if len(left_out) > 1 else "this query is"
+        text = f"{number} not asked: one run asks {MOST_QUERIES} at most; check a part of the files by itself"
+        yield Note(at=left_out[0].at, code="L906", message=text)
 
 
 async def _try(asked: Asked, api: PrometheusApi) -> list[Note]:
@@ -111,22 +119,25 @@ def queries(view: View) -> Iterator[Asked]:
         rules = view.rules_of.get(name, ())
         for keys, query, may_be_empty in _in_runbook(runbook):
             at = view.spot("runbooks", name, *keys)
-            yield Asked(at=at, rendered=_rendered(view, query, rules), may_be_empty=may_be_empty)
+            yield Asked(
+                at=at, rendered=_rendered(view, query, _incidents(view, rules)), may_be_empty=may_be_empty
+            )
     for rule in view.policy.rules:
         for number, each in enumerate(rule.raises):
             if isinstance(each.when, QueryBound):
                 at = _condition(view, ("rules", rule.name), number)
-                yield Asked(at=at, rendered=_rendered(view, each.when.promql, (rule,)))
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, _incidents(view, (rule,))))
     for name, severity in view.policy.severities.items():
         rules = tuple(rule for rule in view.policy.rules if rule.severity == name)
         for number, each in enumerate(severity.raises):
             if isinstance(each.when, QueryBound):
                 at = _condition(view, ("severities", name), number)
-                yield Asked(at=at, rendered=_rendered(view, each.when.promql, rules))
+                yield Asked(at=at, rendered=_rendered(view, each.when.promql, _incidents(view, rules)))
+    anyhow = next(iter(view.policy.severities), "")  # what a service promises depends on none
     for name in view.policy.services:
         errors = view.node("services", name, "slo", "errors")
         if isinstance(errors, Scalar):
-            yield Asked(at=errors.at, rendered={"": errors.text})
+            yield Asked(at=errors.at, rendered=_rendered(view, errors.text, [(name, anyhow)]))
 
 
 def _in_runbook(runbook: Runbook) -> Iterator[tuple[tuple[str, ...], str, bool]]:
@@ -152,7 +163,14 @@ def _condition(view: View, holder: tuple[str, str], number: int) -> Spot:
     return view.spot(*holder, *keys, "when", "promql")
 
 
-def _rendered(view: View, source: str, rules: Iterable[Rule]) -> Mapping[str, str]:
+def _incidents(view: View, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    """The services of the catalog that incidents of the rules can be about, each with a severity."""
+    for rule in rules:
+        for name in view.selection(rule).names:
+            yield name, rule.severity
+
+
+def _rendered(view: View, source: str, incidents: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """The query by the service that it is asked for; nothing when no service of the catalog can use it."""
     try:
         template = compile_placed(source, Escape.PROMQL)
@@ -161,16 +179,15 @@ def _rendered(view: View, source: str, rules: Iterable[Rule]) -> Mapping[str, st
     if not template.reads:
         return {"": source}
     found: dict[str, str] = {}
-    for rule in rules:
-        for name in view.selection(rule).names:
-            if len(found) >= MOST_SERVICES:
-                return found
-            entry = view.policy.services[name]
-            scope = Scope(incident="2026-01-01-0000-live", severity=rule.severity, service=name, entry=entry)
-            try:
-                found.setdefault(name, template.render(values_of(scope)))
-            except TemplateRefused:
-                continue  # an attempt would be blocked and say why
+    for name, severity in incidents:
+        if len(found) >= MOST_SERVICES:
+            return found
+        entry = view.policy.services[name]
+        scope = Scope(incident="2026-01-01-0000-live", severity=severity, service=name, entry=entry)
+        try:
+            found.setdefault(name, template.render(values_of(scope)))
+        except TemplateRefused:
+            continue  # an attempt would be blocked and say why
     return found
 
 

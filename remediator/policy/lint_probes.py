@@ -33,17 +33,16 @@ def nothing_to_ask(view: View) -> Iterator[Note]:
     if not view.draft.whole:
         return
     for name, runbook in view.policy.runbooks.items():
-        selected = {each for rule in view.rules_of.get(name, ()) for each in view.selection(rule).names}
-        known = [view.policy.services[each] for each in selected]
-        if not known or any(service.health is not None for service in known):
+        asking = [keys for keys, params in _probes(runbook) if "url" not in params]
+        known = view.selected(view.rules_of.get(name, ())) if asking else ()
+        if not known or any(view.policy.services[each].health is not None for each in known):
             continue
-        for keys, params in _probes(runbook):
-            if "url" not in params:
-                text = (
-                    f"runbook '{name}' asks the service's health URL, but no service that it is for has one; "
-                    "add health: http://… to the services"
-                )
-                yield Note(at=view.spot("runbooks", name, *keys), code="B206", message=text)
+        for keys in asking:
+            text = (
+                f"runbook '{name}' asks the service's health URL, but no service that it is for has one; "
+                "add health: http://… to the services"
+            )
+            yield Note(at=view.spot("runbooks", name, *keys), code="B206", message=text)
 
 
 def _probes(runbook: Runbook) -> Iterator[Probe]:

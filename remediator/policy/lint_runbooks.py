@@ -9,7 +9,7 @@ from remediator.core.probing import authority, template_authority
 from remediator.core.times import MINUTE, format_duration
 from remediator.policy.findings import Spot
 from remediator.policy.lint_view import Note, View
-from remediator.policy.nodes import Items, Scalar, Table
+from remediator.policy.nodes import Scalar
 
 OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
 """Checks that say how the change itself went, not whether the trouble is over."""
@@ -49,17 +49,14 @@ def unproven_runbooks(view: View) -> Iterator[Note]:
 
 def _foreign_probes(runbook: Runbook, view: View) -> list[Check]:
     """The checks ``http`` that ask none of the services which the runbook is for."""
-    rules = view.rules_of.get(runbook.name, ())
-    names = {name for rule in rules for name in view.selection(rule).names}
-    own = {authority(health) for name in names if (health := view.policy.services[name].health) is not None}
-    return [
-        check
+    probes = [
+        (check, template_authority(url))
         for check in runbook.verify
-        if check.check == "http"
-        and own
-        and isinstance(url := check.params.get("url"), str)
-        and template_authority(url) not in own
+        if check.check == "http" and isinstance(url := check.params.get("url"), str)
     ]
+    names = view.selected(view.rules_of.get(runbook.name, ())) if probes else ()
+    own = {authority(health) for name in names if (health := view.policy.services[name].health) is not None}
+    return [check for check, host in probes if own and host not in own]
 
 
 def impossible_checks(view: View) -> Iterator[Note]:
@@ -150,17 +147,15 @@ def _limit(view: View, name: str, key: str) -> Spot:
 
 def undo_of_nothing(view: View) -> Iterator[Note]:
     """B210: something is to be undone on failure, and nothing can be."""
-    for name in view.draft.runbooks.items:
-        undo, steps = view.node("runbooks", name, "undo"), view.node("runbooks", name, "steps")
-        if not (isinstance(undo, Scalar) and undo.text == "on_failure" and isinstance(steps, Items)):
+    for name, runbook in view.policy.runbooks.items():
+        undo = view.node("runbooks", name, "undo")
+        if not isinstance(undo, Scalar) or undo.text != "on_failure":
             continue
-        actions = [
-            each.entries[0].key.text for each in steps.items if isinstance(each, Table) and each.entries
-        ]
-        changing = [action for action in actions if action not in CHANGES_NOTHING]
-        if changing and NO_INVERSE.issuperset(changing):
+        changing = [step.action for step in runbook.steps if step.action not in CHANGES_NOTHING]
+        if NO_INVERSE.issuperset(changing):
             shown = " and ".join(dict.fromkeys(changing))
-            text = f"nothing can be undone: {shown} cannot be taken back; write undo: never"
+            why = f"{shown} cannot be taken back" if changing else "no step changes anything"
+            text = f"nothing can be undone: {why}; write undo: never"
             yield Note(at=undo.at, code="B210", message=text)
 
 

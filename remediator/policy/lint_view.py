@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +54,11 @@ class View:
     def selection(self, rule: Rule) -> Selection:
         """The services of the catalog that a rule can select."""
         return self._selector.of(rule)
+
+    def selected(self, rules: Iterable[Rule]) -> frozenset[str]:
+        """The services of the catalog that any of the rules can select."""
+        selections = {id(found): found for found in map(self.selection, rules)}  # thousands share a few
+        return frozenset(name for each in selections.values() for name in each.names)
 
     @cached_property
     def acting(self) -> tuple[Rule, ...]:

@@ -55,11 +55,11 @@ class Examined:
     def conclude(self, notes: Iterable[Note] = (), asked: Collection[Stage] = (Stage.FILES,)) -> Loaded:
         """The findings, without what comments silence. ``notes``: what else was found, in ``asked``."""
         policy = None if self.out.has_errors else self.view.policy
-        whole = self.view.draft.whole and policy is not None and not self.out.full
+        whole = self.view.draft.whole and policy is not None and not self.out.left_out
         report(notes, self.out)
         silences, faults = read_silences(self.texts)
         heard = apply_silences(self.out, silences, asked, whole=whole)
-        self.out.found[:] = heard.told
+        self.out.keep(heard.told)
         report((*faults, *heard.notes), self.out)
         return Loaded(policy=policy, findings=self.out.ordered(), silenced=heard.silenced, texts=self.texts)
 

@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from remediator.core.text import plain
+from remediator.policy.effort import REPEAT_LESS, Effort
 from remediator.policy.findings import Findings, Spot, quoted
 
 MOST_DEPTH = 20
@@ -142,8 +143,11 @@ def scalars(node: Node) -> Iterator[Scalar]:
                 yield from scalars(entry.value)
 
 
-def compose(path: str, text: str, out: Findings) -> tuple[Node, ...] | None:
-    """The documents of a file; None when it is not YAML, or more of it than is read (which is in ``out``)."""
+def compose(path: str, text: str, out: Findings, effort: Effort | None = None) -> tuple[Node, ...] | None:
+    """The documents of a file; None when it is not YAML, or more of it than is read (which is in ``out``).
+
+    ``effort``: what has been spent on the files before, where texts may be regular expressions.
+    """
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > LONGEST_LINE:
             at = Spot(path=path, line=number)
@@ -151,7 +155,7 @@ def compose(path: str, text: str, out: Findings) -> tuple[Node, ...] | None:
                 at, "P003", f"the line has {len(line)} characters; break it: at most {LONGEST_LINE} are read"
             )
             return None
-    builder = _Builder(path=path, text=text, out=out)
+    builder = _Builder(path=path, text=text, out=out, effort=effort)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
@@ -168,15 +172,26 @@ class _Stopped(Exception):
     """The rest of the file is not read."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """What an anchor stands for. ``weight``: of how many values; ``depth``: how deep collections are nested
+    in it. Both with aliases expanded."""
+
+    node: Node
+    weight: int
+    depth: int
+
+
 @dataclass(kw_only=True, slots=True)
 class _Frame:
-    """A collection that is not closed yet."""
+    """A collection that is not closed yet. ``depth``: of what stands in it so far."""
 
     at: Spot
     table: bool
     anchor: str | None
     children: list[Node] = field(default_factory=list)
     weight: int = 1
+    depth: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -189,9 +204,10 @@ class _Builder:
     path: str
     text: str
     out: Findings
+    effort: Effort | None
     documents: list[Node] = field(default_factory=list)
     open: list[_Frame] = field(default_factory=list)
-    anchors: dict[str, tuple[Node, int]] = field(default_factory=dict)
+    anchors: dict[str, _Known] = field(default_factory=dict)
     weight: int = 0
 
     def take(self, event: Event) -> None:
@@ -207,7 +223,7 @@ class _Builder:
             case SequenceEndEvent() | MappingEndEvent():
                 frame = self.open.pop()
                 node = self._table(frame) if frame.table else Items(at=frame.at, items=tuple(frame.children))
-                self._put(node, frame.anchor, weight=frame.weight, fresh=1)
+                self._put(node, frame.anchor, weight=frame.weight, fresh=1, depth=frame.depth + 1)
             case AliasEvent():
                 self._alias(event, at)
             case _:
@@ -225,17 +241,21 @@ class _Builder:
         known = self.anchors.get(event.anchor)
         if known is None:
             self._stop(at, f"*{plain(event.anchor, 60)} refers to an anchor that is not complete before it")
-        self._put(known[0], None, weight=known[1], fresh=known[1])
+        if len(self.open) + known.depth > MOST_DEPTH:
+            self._stop(at, f"nested deeper than {MOST_DEPTH}, aliases expanded; no policy needs that")
+        self._put(known.node, None, weight=known.weight, fresh=known.weight, depth=known.depth)
 
-    def _put(self, node: Node, anchor: str | None, *, weight: int, fresh: int) -> None:
+    def _put(self, node: Node, anchor: str | None, *, weight: int, fresh: int, depth: int = 0) -> None:
         self.weight += fresh
         if self.weight > MOST_NODES:
             self._stop(node.at, f"more than {MOST_NODES} values, aliases expanded; split the file")
         if anchor is not None:
-            self.anchors[anchor] = (node, weight)
+            self.anchors[anchor] = _Known(node=node, weight=weight, depth=depth)
         if self.open:
-            self.open[-1].children.append(node)
-            self.open[-1].weight += weight
+            frame = self.open[-1]
+            frame.children.append(node)
+            frame.weight += weight
+            frame.depth = max(frame.depth, depth)
         else:
             self.documents.append(node)
 
@@ -244,6 +264,8 @@ class _Builder:
         if _CONTROL.search(text):
             self.out.add(at, "P002", "the text holds control characters or lone surrogates; leave them out")
             text = _CONTROL.sub("\ufffd", text)
+        if self.effort is not None and not self.effort.spend(text):
+            self._stop(at, f"regular expressions are too large from here on; {REPEAT_LESS}")
         plain_style = event.style is None and event.tag is None
         if event.tag is not None and str(event.tag) not in _STRING_TAGS:
             self._refuse_tag(at)

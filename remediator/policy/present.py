@@ -24,8 +24,8 @@ class Present(Protocol):
 
     live: bool
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
-        """The newest incident of the alert's group, or the one that a resolved alert belongs to."""
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
+        """The newest incident of the alert's group, or the one that it is known to belong to."""
 
     def ports(self, request: ChangeRequest) -> GuardPorts:
         """What guards look through."""
@@ -42,7 +42,7 @@ class Nowhere:
 
     live = False
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """No incident is known."""
         return Standing()
 

@@ -12,6 +12,9 @@ MOST_OPERATORS = 200
 
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|#[^\n]*", re.DOTALL)
 _OPERATOR = re.compile(r"[-+*/%^(\[{=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_GIVEN_UP = "its parser gives up; a duration or a number in it may be too large"
+_OF_RUST = "pyo3_runtime"
+"""Where the exception of a panic of the parser, which is no Exception, says it is from."""
 _QUOTED = re.compile(r"name '([^']+)'|function '([^']+)'|regex for (.+)|character '(.)'", re.DOTALL)
 
 
@@ -36,7 +39,13 @@ def check_query(query: str) -> None:
         promql_parser.parse(query)
     except UnicodeEncodeError:
         raise QueryError("it holds a lone surrogate; write valid UTF-8") from None
+    except OverflowError:
+        raise QueryError(_GIVEN_UP) from None
     except ValueError as error:
         found = _QUOTED.search(str(error))
         quoted = next((group for group in found.groups() if group), "") if found else ""
         raise QueryError(plain(str(error), 200), quoted=quoted) from None
+    except BaseException as error:
+        if type(error).__module__ != _OF_RUST:
+            raise
+        raise QueryError(_GIVEN_UP) from None

@@ -1,7 +1,8 @@
 """What a policy needs of the cluster: which access, and which part of which runbook it is for. Pure.
 
 Follows an attempt as it is performed. A rule that may not act still diagnoses, waits and plans, up to the
-first step that would change something; a target that the guards forbid is looked at and nothing else.
+first step that would change something; a target that the guards forbid is looked at and nothing else, and so
+is every target while the policies ask for a guard that this version lacks.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
             target = policy.services[service].workload
             if target is None:
                 continue
-            allowed = not static_objection(service, target, policy.guards)
+            allowed = not policy.guards.lacks and not static_objection(service, target, policy.guards)
             for part, permission, params in _parts(runbook, acting=acting, allowed=allowed):
                 purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
                 for access in accesses(permission, target, params):
@@ -60,18 +61,20 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
 
 
 def may_act(mode: Mode) -> bool:
-    """Whether a rule of that mode changes something, by itself or when a person says so."""
-    return mode in (Mode.APPROVE, Mode.AUTO)
+    """Whether a rule of that mode changes something. Nobody can approve yet: such a rule only suggests."""
+    return mode is Mode.AUTO
 
 
 def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[str, ...]]:
     """Which runbooks are tried on which services, by which rules. Many rules are alike in that."""
     found: dict[_Tried, list[str]] = defaultdict(list)
     for rule, services in reached(policy):
+        if rule.lacks:
+            continue  # as with a runbook that lacks something, its attempts are blocked at their start
         mode = max(rule.mode, at_least, key=lambda one: one.trust).capped(ceiling)
         for name in dict.fromkeys(rule.runbooks):
             runbook = policy.runbooks.get(name)
-            if runbook is not None and not runbook.lacks:  # what lacks something is blocked at its start
+            if runbook is not None and not runbook.lacks:
                 found[(services, name, may_act(mode))].append(rule.name)
     return {tried: tuple(rules) for tried, rules in found.items()}
 
@@ -86,7 +89,7 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
             yield from _checks("wait", (step.wait,))
             continue
         if not allowed:
-            return  # the guard ``target`` blocks before it looks at the cluster
+            return  # ``supported`` or ``target`` blocks before the cluster is looked at
         yield from _change(step, acting=acting)
         if not acting:
             return  # it is told what would be done, and that ends the attempt

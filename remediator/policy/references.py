@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from remediator.core.policies import SEVERITIES
 from remediator.policy.draft import Draft, Section
-from remediator.policy.findings import Findings, Spot, quoted, suggestion
+from remediator.policy.findings import Findings, Level, Spot, quoted, suggestion
 from remediator.policy.nodes import Node, Scalar, follow
 
 
@@ -60,7 +60,10 @@ def check_references(draft: Draft, out: Findings) -> None:
 
 
 def check_raises(draft: Draft, out: Findings) -> None:
-    """P027: a ``raise`` to a severity that is not more severe than the one it begins with."""
+    """P027: a ``raise`` to a severity that is not more severe than the one it begins with.
+
+    To the same one is a warning: it never happens, and means nothing else than it says.
+    """
     for item in draft.severities.all_items:
         _check_raises(item.name, item.node, out)
     for rule in draft.rules.all_items:
@@ -77,14 +80,16 @@ def _check_raises(severity: str, node: Node, out: Findings) -> None:
             if isinstance(to, Scalar) and to.text in SEVERITIES and to.text >= severity:
                 higher = [each for each in SEVERITIES if each < severity]
                 how = f"write one of: {', '.join(higher)}" if higher else "nothing is: remove the raise"
-                out.add(to.at, "P027", f"{quoted(to.text)} is not more severe than {severity}; {how}")
+                level = Level.WARNING if to.text == severity else Level.ERROR
+                text = f"{quoted(to.text)} is not more severe than {severity}; {how}"
+                out.add(to.at, "P027", text, level)
 
 
 def _check(draft: Draft, name: str, at: Spot, target: Section[BaseModel], out: Findings) -> None:
     if name in target.items or draft.may_define(name):
         return
     if out.full:
-        out.left_out += 1
+        out.leave_out()
         return
     hint = suggestion(name, target.names, otherwise="define it, or write one of: ")
     hint = hint if target.names else f"add it under {target.name}"

@@ -30,11 +30,21 @@ class Selection:
 
 @dataclass(kw_only=True, slots=True)
 class Selector:
-    """Remembers what rules with the same template and matchers select: there may be thousands."""
+    """Remembers what rules with the same template and matchers select: there may be thousands.
+
+    Those that may select any service share one selection.
+    """
 
     policy: Policy
     _known: dict[tuple[object, ...], Selection] = field(default_factory=dict)
     _tried: int = 0
+    _any: Selection = field(init=False)
+    _order: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        services = tuple(self.policy.services)
+        self._any = Selection(names=services, narrow=False)
+        self._order = {name: number for number, name in enumerate(services)}
 
     def of(self, rule: Rule) -> Selection:
         """What the rule can select. The same object for rules that select by the same means."""
@@ -57,13 +67,14 @@ class Selector:
                 safe_name(value if template is None else template.select({labels[0]: value}))
                 for value in listed
             }
-            return Selection(names=tuple(name for name in services if name in chosen), narrow=True)
+            known = sorted(chosen & self._order.keys(), key=self._order.__getitem__)
+            return Selection(names=tuple(known), narrow=True)
         if matchers and (template is None or _CHAIN.fullmatch(template.source.strip())):
             self._tried += len(services) * len(matchers)
             if self._tried <= MOST_TRIED:
                 names = tuple(name for name in services if name == UNKNOWN or _can_be(name, labels, matchers))
-                return Selection(names=names, narrow=len(names) < len(services))
-        return Selection(names=tuple(services), narrow=False)
+                return Selection(names=names, narrow=True) if len(names) < len(services) else self._any
+        return self._any
 
 
 def _labels(rule: Rule) -> tuple[str, ...]:

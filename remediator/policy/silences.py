@@ -106,14 +106,13 @@ def apply_silences(
 
 def _in_file(path: str, text: str) -> Iterator[Silence | Note]:
     comments = list(_comments(text))
-    alone = {line for line, _, _, is_alone in comments if is_alone}
-    for line, column, comment, is_alone in comments:
-        if not _MARK.match(comment) or not _MEANT.match(comment):
-            continue
-        target = line
-        while is_alone and (target == line or target in alone):
-            target += 1
-        yield _read(comment, Spot(path=path, line=line, column=column), target)
+    targets: dict[int, int] = {}
+    for line, _, _, is_alone in reversed(comments):
+        if is_alone:
+            targets[line] = targets.get(line + 1, line + 1)
+    for line, column, comment, _ in comments:
+        if _MARK.match(comment) and _MEANT.match(comment):
+            yield _read(comment, Spot(path=path, line=line, column=column), targets.get(line, line))
 
 
 def _read(comment: str, at: Spot, line: int) -> Silence | Note:

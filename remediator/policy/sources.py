@@ -13,6 +13,8 @@ from remediator.policy.findings import Findings, Level, Spot
 LARGEST_FILE = 1 << 20
 LARGEST_TOTAL = 4 << 20
 MOST_FILES = 1_000
+READINGS = 5
+"""How often files are read that somebody changes meanwhile."""
 
 Source = Path | str | Mapping[str, str | bytes]
 """A directory, one file, or texts by path."""
@@ -35,6 +37,34 @@ def read_sources(source: Source, out: Findings, *, tests: bool = False) -> Sourc
 
     What cannot be read is in ``out``; bytes that are not UTF-8 are replaced and reported.
     """
+    raws, found = _at_one_moment(source, tests=tests)
+    for each in found:
+        out.add(each.at, each.code, each.message, each.level)
+    complete = not out.has_errors
+    texts = {path: _decode(path, raw, out) for path, raw in raws.items()}
+    if not texts and complete and not tests:
+        where = "." if isinstance(source, Mapping) else str(source)
+        out.add(
+            Spot(path=where), "P001", "there are no policy files here; name them *.yaml (tests: *_test.yaml)"
+        )
+    return Sources(texts=texts, complete=complete)
+
+
+def _at_one_moment(source: Source, *, tests: bool) -> tuple[dict[str, bytes], Findings]:
+    """All of them as they stand together: between two files, a ConfigMap may be swapped."""
+    if isinstance(source, Mapping):
+        return _read(source, found := Findings(), tests=tests), found
+    root = Path(source)
+    for _ in range(READINGS):
+        before, found = _look(root, tests=tests), Findings()
+        raws = _read(root, found, tests=tests)
+        if _look(root, tests=tests) == before:
+            return raws, found
+    found.add(Spot(path=str(root)), "P001", "the files change while they are read; wait for whoever writes")
+    return raws, found
+
+
+def _read(source: Source, out: Findings, *, tests: bool) -> dict[str, bytes]:
     raws: dict[str, bytes] = {}
     total = 0
     for path, raw in _raw(source, out, tests=tests):
@@ -51,14 +81,7 @@ def read_sources(source: Source, out: Findings, *, tests: bool = False) -> Sourc
             break
         else:
             raws[path] = raw
-    complete = not out.has_errors
-    texts = {path: _decode(path, raw, out) for path, raw in raws.items()}
-    if not texts and complete and not tests:
-        where = "." if isinstance(source, Mapping) else str(source)
-        out.add(
-            Spot(path=where), "P001", "there are no policy files here; name them *.yaml (tests: *_test.yaml)"
-        )
-    return Sources(texts=texts, complete=complete)
+    return raws
 
 
 def look_of(source: Path) -> Hashable:
@@ -66,7 +89,11 @@ def look_of(source: Path) -> Hashable:
 
     Symbolic links are followed, so that a ConfigMap that is swapped looks different.
     """
-    return tuple((str(path), _stat_of(path)) for path in _paths(source, Findings()))
+    return _look(source, tests=False)
+
+
+def _look(root: Path, *, tests: bool) -> Hashable:
+    return tuple((str(path), _stat_of(path)) for path in _paths(root, Findings(), tests=tests))
 
 
 def size_of(source: Path) -> int:
@@ -84,7 +111,8 @@ def _stat_of(path: Path) -> tuple[int, int, int, int] | None:
 
 
 def _paths(root: Path, out: Findings, *, tests: bool = False) -> list[Path]:
-    return [root] if root.is_file() else sorted(_walk(root, out, tests=tests))
+    is_file = os.path.isfile(root)  # Path.is_file raises where a folder above cannot be entered
+    return [root] if is_file else sorted(_walk(root, out, tests=tests))
 
 
 def _raw(source: Source, out: Findings, *, tests: bool) -> Iterator[tuple[str, bytes]]:
@@ -121,6 +149,11 @@ def _walk(root: Path, out: Findings, *, tests: bool) -> Iterator[Path]:
 
     for folder, folders, files in os.walk(root, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            path = Path(folder) / name
+            if path.is_symlink() and not tests:
+                text = "links to directories are not followed, so nothing in it is read; move it here"
+                out.add(Spot(path=str(path)), "P001", text, level=Level.WARNING)
         for name in files:
             path = Path(folder) / name
             if name.startswith(".") or name.endswith(TESTS) is not tests:

@@ -87,8 +87,9 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
 
-def make_environment(filters: Mapping[str, Callable[[object], str]] | None = None) -> Environment:
-    """An environment that knows a few filters and nothing else. ``filters``: some that no author can name."""
+def make_environment(filters: Mapping[str, Callable[..., object]] | None = None) -> Environment:
+    """An environment that knows a few filters and nothing else. ``filters``: more, or others in their place;
+    authors can name only those of ``FILTERS``."""
     made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     made.globals.clear()
     made.filters = {name: made.filters[name] for name in FILTERS} | dict(filters or {})
@@ -242,9 +243,14 @@ class LabelTemplate:
 _LABELS = Vocabulary(names={"labels": None}, example="write an expression such as {{ labels.app }}")
 
 
+def _default(value: object, other: object = "", boolean: object = False) -> object:
+    """Jinja's ``default`` where a missing label is empty, and not undefined."""
+    return value or other
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return make_environment()
+    return make_environment({"default": _default})
 
 
 @lru_cache(maxsize=4096)  # thousands of rules share a few templates

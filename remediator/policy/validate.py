@@ -71,7 +71,7 @@ def validate(model: type[M], node: Node, name_at: Spot, out: Findings, *, secret
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             if out.full:
-                out.left_out += 1
+                out.leave_out()
                 continue
             at, code, message = _describe(detail, model, node, name_at, secret=secret)
             out.add(at, code, message)
@@ -127,6 +127,8 @@ def _expectation(kind: str, context: dict[str, Any], found: Node, fallback: str,
 
 
 def _unknown(key: str, models: Iterable[type[BaseModel]]) -> str:
+    if key == "<<":
+        return f"unknown key {quoted(key)}: mappings are not merged; write out the keys that are meant"
     known = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return f"unknown key {quoted(key)}; {suggestion(key, known)}"
 

@@ -102,14 +102,14 @@ def _read_document(document: Node, policy: Policy, out: Findings) -> Iterator[Ca
 def _read_case(node: Node, policy: Policy, out: Findings) -> Case | None:
     named = next(follow(node, ("name",)), None)
     at = named.at if isinstance(named, Scalar) else node.at
-    before = len(out.found) + out.left_out
+    before = len(out.found) + out.left_out.total()
     words = validate(TestWords, node, at, out)
     if words is None:
         return None
     case = _built(words, node, at, policy, out)
     check_names(case, node, policy, out)
     _check_resolves(case, out)
-    return case if len(out.found) + out.left_out == before else None
+    return case if len(out.found) + out.left_out.total() == before else None
 
 
 def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings) -> Case:

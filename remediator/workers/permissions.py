@@ -97,7 +97,16 @@ class PermissionReview:
         in_force = await self._trust.restrict(lambda written: lowered(written, missing, ceiling=ceiling))
         self._reviewed, self._due = policy, self._runtime.monotonic() + self._pace.every
         if rules := lowered_rules(in_force):
-            await self._notices.notify(notices_of(rules, in_force.operator))
+            await self._tell(rules, in_force.operator)
+
+    async def _tell(self, rules: Sequence[Rule], operator: Collection[str]) -> None:
+        """The rules are lowered, whether or not that can be told; it is told soon, then."""
+        try:
+            await self._notices.notify(notices_of(rules, operator))
+        except RemediatorError as error:
+            self._due = self._runtime.monotonic() + self._pace.again
+            text = f"rules were lowered, and the operator could not be told: {error}"
+            self._observer.trouble("permissions", Retryable(text))
 
     def _failed(self, why: str) -> None:
         self._reviewed, self._due = self._trust.written(), self._runtime.monotonic() + self._pace.again

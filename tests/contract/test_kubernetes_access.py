@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from remediator.adapters.kubernetes import Kubernetes, Limits, connect
+from remediator.adapters.kubernetes import Call, Kubernetes, Limits, connect
+from remediator.adapters.kubernetes.access import AT_ONCE, AccessReviews
+from remediator.adapters.kubernetes.api import Api
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.access import Access, Granted
 from remediator.core.errors import Refused, Retryable
@@ -149,6 +152,31 @@ async def test_where_rules_do_not_tell_all_the_server_is_asked_one_by_one(
         assert await cluster.access.missing(needs) == set(deployments("patch", "a", "c"))
         assert len(there.asked) == 5
         assert not (await cluster.access.granted("shop")).complete
+
+
+async def test_one_question_without_an_answer_ends_the_asking() -> None:
+    """Thousands more of them would only keep a server busy that is in trouble."""
+
+    class Troubled:
+        asked = 0
+
+        async def call(self, call: Call) -> dict[str, Any]:
+            if call.path.endswith("rulesreviews"):
+                return {"status": {"incomplete": True}}
+            self.asked += 1
+            await asyncio.sleep(0)
+            raise Retryable("the server is busy")
+
+    there = Troubled()
+    needs = [
+        Access(namespace="shop", group="", resource=f"r{number}", verb="get", name="a")
+        for number in range(100)
+    ]
+    with pytest.raises(Retryable):
+        await AccessReviews(cast(Api, there)).missing(needs)
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*rest, return_exceptions=True)
+    assert there.asked <= AT_ONCE
 
 
 async def test_a_subresource_is_asked_as_one(

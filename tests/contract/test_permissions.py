@@ -84,6 +84,7 @@ def policies() -> Iterator[tuple[str, Policy]]:
     for mode in ("observe", "suggest"):
         for name, step in STEPS.items():
             yield f"{mode} {name}", policy(mode=mode, step=step)
+    yield "approve restart", policy(mode="approve")
 
 
 POLICIES = dict(policies())
@@ -95,7 +96,12 @@ ONCE = [
 def expected(of: Policy) -> Outcome:
     """How an attempt ends when nothing is amiss."""
     mode = of.rules[0].mode
-    return {Mode.OBSERVE: Outcome.OBSERVED, Mode.SUGGEST: Outcome.SUGGESTED}.get(mode, Outcome.VERIFIED)
+    withheld = {
+        Mode.OBSERVE: Outcome.OBSERVED,
+        Mode.SUGGEST: Outcome.SUGGESTED,
+        Mode.APPROVE: Outcome.SUGGESTED,
+    }
+    return withheld.get(mode, Outcome.VERIFIED)
 
 
 def fine(attempt: Attempt, of: Policy) -> bool:
@@ -137,6 +143,25 @@ async def test_the_generated_role_is_enough_and_all_of_it_is_used(name: str, tmp
     async with staged(tmp_path, roles, (target.kind, "shop", "web")) as stage:
         attempt = await stage.attempt(of)
         assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
+        assert unused(roles, stage) == []
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        replace(policy(), guards=replace(policy().guards, lacks=("storm",))),
+        replace(policy(), rules=tuple(replace(rule, lacks=("target",)) for rule in policy().rules)),
+    ],
+)
+async def test_what_is_blocked_for_want_of_this_version_is_granted_nothing(
+    lacking: Policy, tmp_path: Path
+) -> None:
+    """What is asked before it is blocked is all that the Role grants."""
+    roles = roles_of(demands(lacking))
+    async with staged(tmp_path, roles, ("deployment", "shop", "web")) as stage:
+        attempt = await stage.attempt(lacking)
+        assert attempt.outcome is Outcome.BLOCKED
+        assert not any("could not" in line for line in attempt.findings)
         assert unused(roles, stage) == []
 
 

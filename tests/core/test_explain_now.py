@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 
-from remediator.core.classify import Classifier
+import pytest
+from rich.console import Console
+
+from remediator.cli.explain_text import say_explanation
+from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.classify import Classifier, lane_of
 from remediator.core.cluster import Workload
-from remediator.core.decision import Decision
-from remediator.core.errors import RemediatorError, Retryable
-from remediator.core.policies import Policy, Service, WorkloadRef
+from remediator.core.decide import decide
+from remediator.core.decision import Decision, Facts
+from remediator.core.errors import Refused, RemediatorError, Retryable
+from remediator.core.incident import IncidentId
+from remediator.core.journal import Fired
+from remediator.core.policies import Mode, Policy, Service, WorkloadRef
+from remediator.core.store import Arrival
+from remediator.http.asking import write_answer
 from remediator.http.present import MOST_TARGETS, MOST_WEIGHED, Now
 from remediator.policy.explain import Explainer
-from remediator.policy.explained import AlertExplanation
+from remediator.policy.explained import AlertExplanation, Explanation
 from remediator.policy.foresee import Standing, foresee
+from remediator.policy.load import load_policy
 from remediator.testing.memory import MemoryStore
 from tests.contract.stores import commit
 from tests.core.builders import NOW
+from tests.core.explaining import firing, of_labels
 from tests.core.looking import Cluster
-from tests.core.test_policy_explain import DOWN, alert, raising
+from tests.core.test_policy_explain import DOWN, FILES, alert, raising
 from tests.core.test_weighing import Prometheus
 
 USERS = 'users{s="auth"}'
 
 
 def now(
-    rules: Policy, says: Mapping[str, tuple[float, ...] | RemediatorError], reader: Cluster | None = None
+    rules: Policy,
+    says: Mapping[str, tuple[float, ...] | RemediatorError],
+    reader: Cluster | None = None,
+    store: MemoryStore | None = None,
 ) -> Now:
     return Now(
-        store=MemoryStore(lambda: NOW),
+        store=store or MemoryStore(lambda: NOW),
         reader=reader,
         metrics=Prometheus(says=says),
         policy=rules,
@@ -40,7 +57,7 @@ async def raises(
     says: Mapping[str, tuple[float, ...] | RemediatorError],
 ) -> list[tuple[bool | None, str | None]]:
     rules = raising()
-    told = await Explainer(rules, present=now(rules, says)).labels(DOWN)
+    told = await of_labels(rules, DOWN, present=now(rules, says))
     assert told.severity is not None
     return [(each.holds, each.observed) for each in told.severity.raises]
 
@@ -67,7 +84,7 @@ async def test_the_conditions_of_the_real_incident_are_weighed_under_its_own_sev
     assert opened is not None
     worse = replace(opened, severity="SEV-1", timers={}, raise_at=None, weighing=None)
     await present.store.commit(commit(None, Decision(incident=worse)))
-    told = await Explainer(rules, present=present).labels(DOWN)
+    told = await of_labels(rules, DOWN, present=present)
     assert told.severity is not None
     assert (told.severity.name, told.severity.raises) == ("SEV-1", ())
 
@@ -93,9 +110,9 @@ async def test_a_storm_of_questions_looks_at_a_bounded_number_of_targets() -> No
         policy=rules,
         clock_trouble=lambda: None,
     )
-    explainer = Explainer(rules, present=present)
+    explainer = Explainer(Classifier(rules), present=present)
     told: list[AlertExplanation] = [
-        await explainer.labels({**DOWN, "service": name}) for name in services for _ in range(2)
+        await explainer.alert(firing({**DOWN, "service": name})) for name in services for _ in range(2)
     ]
     assert len(reader.read) == MOST_TARGETS
     assert len(prometheus.asked) == MOST_WEIGHED
@@ -106,10 +123,103 @@ async def test_a_storm_of_questions_looks_at_a_bounded_number_of_targets() -> No
 
 
 class _Counting(Cluster):
-    def __init__(self) -> None:
+    def __init__(self, error: RemediatorError | None = None) -> None:
         super().__init__()
         self.read: list[str] = []
+        self.error = error
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         self.read.append(ref.name)
+        if self.error is not None:
+            raise self.error
         return await super().workload(ref)
+
+
+async def test_an_alert_that_fires_already_follows_to_nothing_new_whatever_its_group_is_now() -> None:
+    """The door lets an episode in once, even when the rules have come to group it otherwise since."""
+    rules, one = load_policy({"p.yaml": FILES.replace("    hold: 30s\n", "")}), alert(DOWN)
+    store = MemoryStore(lambda: NOW)
+    incident = await _fired(store, rules, one)
+    regrouped = replace(rules, rules=tuple(replace(rule, group_by=("alertname",)) for rule in rules.rules))
+    explainer = Explainer(Classifier(regrouped), present=now(regrouped, {}, store=store))
+    told = await explainer.alert(one)
+    assert told.fate == "duplicate"
+    assert told.incident is not None
+    assert told.incident.now is not None
+    assert told.incident.now.id == incident
+    other = replace(one, fingerprint=Fingerprint("cd"))
+    assert (await explainer.alert(other)).fate == "opens"
+
+
+async def test_an_alert_whose_rule_has_gone_still_ends_in_its_incident() -> None:
+    """A resolved alert belongs to the incident that its episode joined, whatever the rules say by now."""
+    rules, one = load_policy({"p.yaml": FILES}), alert(DOWN)
+    store = MemoryStore(lambda: NOW)
+    incident = await _fired(store, rules, one)
+    without = replace(rules, rules=rules.rules[3:])
+    explainer = Explainer(Classifier(without), present=now(without, {}, store=store))
+    resolved = replace(one, status=AlertStatus.RESOLVED)
+    told = await explainer.alert(resolved)
+    assert (told.rule, told.fate) == (None, "ends")
+    assert told.because == f"it ends its episode in incident {incident}: it was the last of its alerts"
+    stranger = await explainer.alert(replace(resolved, fingerprint=Fingerprint("cd")))
+    assert (stranger.rule, stranger.fate) == (None, "nothing")
+    out = StringIO()
+    explanation = Explanation(policy="", ceiling=Mode.AUTO, live=True, alerts=(told,), rejected=())
+    say_explanation(Console(file=out, width=200), explanation)
+    assert "unmatched no rule matches\n  resolved  it ends its episode" in out.getvalue()
+
+
+async def _fired(store: MemoryStore, rules: Policy, one: Alert) -> IncidentId:
+    """Its incident, once it has come through the door and been decided."""
+    match = Classifier(rules).match(one.labels)
+    assert match is not None
+    await store.admit([Arrival(alert=one, lane=lane_of(match.rule), matched=True)], ())
+    decision = decide(None, [Fired(alert=one, match=match)], Facts(), rules, NOW)
+    await store.commit(commit(None, decision, fingerprints=[one.fingerprint]))
+    assert decision.incident is not None
+    return decision.incident.id
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [(Retryable("no answer within 10.0 s"), 1), (Refused("it may not be read"), 5)],
+    ids=["it hangs", "it refuses"],
+)
+async def test_a_cluster_that_does_not_answer_is_asked_once(error: RemediatorError, asked: int) -> None:
+    """Guards, steps and other services each wait for their own deadline otherwise; a refusal is of one."""
+    rules = load_policy({"p.yaml": FILES.replace("hold: 30s", "hold: 0s").replace("  far:", f"{MORE}  far:")})
+    reader = _Counting(error)
+    explainer = Explainer(Classifier(rules), present=now(rules, {}, reader))
+    for name in ("auth", *(f"m{number}" for number in range(4))):
+        [book] = (await explainer.alert(firing({**DOWN, "service": name}))).runbooks
+        said = {guard.name: guard for guard in book.guards}
+        assert said["target"].verdict == "blocks"
+        assert str(error) in said["target"].text
+        assert (book.steps[0].known, str(error) in (book.steps[0].trouble or "")) == ("unknown", True)
+    assert len(reader.read) == asked
+
+
+MORE = "".join(f"  m{number}: {{namespace: prod, workload: deployment/m{number}}}\n" for number in range(4))
+
+
+async def test_megabytes_of_an_answer_are_written_while_others_are_heard() -> None:
+    """It says what ``json.dumps`` would."""
+    words = "".join(
+        f"  - {{name: r{number}, match: ['n=\"{number}\"'], severity: SEV-4}}\n" for number in range(2000)
+    )
+    rules = Classifier(load_policy({"p.yaml": f"severities: {{SEV-4: {{}}}}\nrules:\n{words}"}))
+    [told] = [await Explainer(rules).alert(firing({"n": "é\n"}))]
+    explanation = Explanation(policy="p", ceiling=Mode.AUTO, live=True, alerts=(told,), rejected=())
+    steps, breaks = write_answer(explanation), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            response = ended.value
+            break
+        breaks += 1
+    assert json.loads(response.body) == json.loads(json.dumps(explanation.as_data()))
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert len(response.body) > 300_000
+    assert breaks > len(response.body) / 20_000

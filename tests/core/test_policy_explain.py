@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 
@@ -11,15 +12,19 @@ from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Classifier, Match
 from remediator.core.decision import Facts
 from remediator.core.incident import Incident, Status
+from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.policies import Mode, Policy, QueryBound, Raise, ServicesAffected, StillOpen
+from remediator.core.rule_index import STEP as RULES_COMPARED_AT_ONCE
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis, parse_stamp
 from remediator.guards import GUARDS
+from remediator.policy.explain import STEP as RULES_TOLD_AT_ONCE
 from remediator.policy.explain import Explainer, explain
 from remediator.policy.explained import AlertExplanation
 from remediator.policy.foresee import Standing, foresee
 from remediator.policy.load import load_policy, read_policies
 from remediator.policy.present import Nowhere
 from tests.core.builders import NOW
+from tests.core.explaining import firing, of_labels
 
 FILES = """\
 severities:
@@ -76,7 +81,7 @@ def alert(labels: dict[str, str], status: AlertStatus = AlertStatus.FIRING) -> A
 
 
 async def test_the_winner_and_everything_that_follows_from_it() -> None:
-    told = await Explainer(policy()).labels(DOWN)
+    told = await of_labels(policy(), DOWN)
     assert told.rule is not None
     assert (told.rule.name, told.rule.where, told.rule.mode) == ("down", "p.yaml:20:11", Mode.AUTO)
     assert told.incident is not None
@@ -95,7 +100,7 @@ async def test_the_winner_and_everything_that_follows_from_it() -> None:
 
 
 async def test_rules_that_came_too_late_and_rules_that_came_close() -> None:
-    told = await Explainer(policy()).labels(DOWN)
+    told = await of_labels(policy(), DOWN)
     assert [rule.name for rule in told.too_late] == ["late"]
     assert [(miss.rule.name, miss.matcher, miss.saw, miss.held, miss.of) for miss in told.near] == [
         ("near", 'env="test"', "prod", 1, 2)
@@ -103,7 +108,7 @@ async def test_rules_that_came_too_late_and_rules_that_came_close() -> None:
 
 
 async def test_a_runbook_is_told_with_its_target() -> None:
-    (book,) = (await Explainer(policy()).labels(DOWN)).runbooks
+    (book,) = (await of_labels(policy(), DOWN)).runbooks
     assert book.plan.steps == ("restart deployment/auth in prod",)
     assert book.plan.diagnose == ("pods",)
     assert book.plan.verify == ("ready, for 30s, within 5m", "alert (state: resolved), within 10m")
@@ -111,23 +116,22 @@ async def test_a_runbook_is_told_with_its_target() -> None:
 
 
 async def test_page_now_is_at_once_and_never_is_never() -> None:
-    explainer = Explainer(policy())
-    loud = await explainer.labels({"alertname": "Loud"})
-    quiet = await explainer.labels({"env": "prod"})
+    loud = await of_labels(policy(), {"alertname": "Loud"})
+    quiet = await of_labels(policy(), {"env": "prod"})
     assert loud.severity is not None
     assert quiet.severity is not None
     assert (loud.severity.page_at, quiet.severity.page_at) == ("0s", None)
 
 
 async def test_without_a_daemon_every_guard_is_named_with_what_it_asks() -> None:
-    told = await Explainer(policy()).labels(DOWN)
+    told = await of_labels(policy(), DOWN)
     assert [guard.name for guard in told.runbooks[0].guards] == [guard.name for guard in GUARDS]
     [lease] = [guard for guard in told.runbooks[0].guards if guard.name == "lease"]
     assert (lease.verdict, lease.text) == ("asked when acting", "that nobody else is changing the target")
 
 
 async def test_the_ceiling_caps_the_mode() -> None:
-    told = await Explainer(policy(), ceiling=Mode.SUGGEST).labels(DOWN)
+    told = await of_labels(policy(), DOWN, ceiling=Mode.SUGGEST)
     assert told.rule is not None
     assert told.rule.mode is Mode.SUGGEST
     [mode] = [guard for guard in told.runbooks[0].guards if guard.name == "mode"]
@@ -136,10 +140,9 @@ async def test_the_ceiling_caps_the_mode() -> None:
 
 
 async def test_the_policy_alone_blocks_what_it_can() -> None:
-    explainer = Explainer(policy())
     said = {}
     for service in ("auth", "db", "far", "stranger"):
-        told = await explainer.labels({**DOWN, "service": service})
+        told = await of_labels(policy(), {**DOWN, "service": service})
         [said[service]] = [guard for guard in told.runbooks[0].guards if guard.name == "target"]
     assert said["auth"].verdict == "asked when acting"
     assert {name for name, guard in said.items() if guard.verdict == "blocks"} == {"db", "far", "stranger"}
@@ -148,13 +151,13 @@ async def test_the_policy_alone_blocks_what_it_can() -> None:
 
 
 async def test_an_alert_of_another_cluster_is_told_as_foreign() -> None:
-    told = await Explainer(policy()).labels({**DOWN, "cluster": "us"})
+    told = await of_labels(policy(), {**DOWN, "cluster": "us"})
     assert told.foreign == 'cluster="eu"'
 
 
 async def test_an_unmatched_alert_gets_a_rule_to_begin_with_that_matches_it() -> None:
     labels = {"alertname": 'It\'s {{ "odd" }}\n', "namespace": "x"}
-    told = await Explainer(policy()).labels(labels)
+    told = await of_labels(policy(), labels)
     assert (told.rule, told.severity, told.incident, told.runbooks) == (None, None, None, ())
     assert told.skeleton is not None
     text = "severities: {SEV-3: {}}\nrules:\n" + told.skeleton
@@ -174,7 +177,7 @@ async def test_a_skeleton_without_the_usual_labels_says_what_it_means(
     labels: dict[str, str], others: dict[str, str], matchers: int
 ) -> None:
     """By other labels that can be written as they are; where there is none, it says that it matches all."""
-    told = (await Explainer(policy()).labels(labels)).skeleton
+    told = (await of_labels(policy(), labels)).skeleton
     assert told is not None
     loaded = read_policies({"p.yaml": "severities: {SEV-3: {}}\nrules:\n" + told})
     assert loaded.policy is not None, loaded.findings
@@ -186,16 +189,14 @@ async def test_a_skeleton_without_the_usual_labels_says_what_it_means(
 
 
 async def test_a_label_can_forge_no_line() -> None:
-    told = await Explainer(policy()).labels(
-        {"alertname": "Down", "env": "x\n\x1b[31mforged", "service": "a\nb"}
-    )
+    told = await of_labels(policy(), {"alertname": "Down", "env": "x\n\x1b[31mforged", "service": "a\nb"})
     assert "\n" not in told.near[0].saw
     assert "\x1b" not in told.near[0].saw
 
 
 async def test_a_notification_is_explained_alert_by_alert_and_as_json() -> None:
     told = await explain(
-        policy(),
+        Classifier(policy()),
         Notification(
             receiver="r",
             group_key="g",
@@ -218,21 +219,21 @@ TEMPLATED = FILES.replace(
 
 
 async def test_the_plan_is_shown_as_it_would_be_pinned() -> None:
-    explained = await Explainer(load_policy({"p.yaml": TEMPLATED})).labels(DOWN)
+    explained = await of_labels(load_policy({"p.yaml": TEMPLATED}), DOWN)
     (note,) = explained.runbooks
     assert note.plan.diagnose == ('promql (query: up{a="auth"})',)
     assert note.blocked is None
 
 
 async def test_a_plan_that_cannot_be_rendered_says_why() -> None:
-    explained = await Explainer(load_policy({"p.yaml": TEMPLATED})).labels({**DOWN, "service": "stranger"})
+    explained = await of_labels(load_policy({"p.yaml": TEMPLATED}), {**DOWN, "service": "stranger"})
     (note,) = explained.runbooks
     assert note.blocked == "promql: the template reads target.name, which is not known here"
     assert note.plan.diagnose == ('promql (query: up{a="{{ target.name }}"})',)
 
 
 async def test_every_other_rule_says_which_matcher_failed_first_and_what_it_saw() -> None:
-    told = await Explainer(policy()).labels(DOWN)
+    told = await of_labels(policy(), DOWN)
     assert [(miss.rule.name, miss.matcher, miss.saw) for miss in told.others] == [
         ("near", 'env="test"', "prod"),
         ("loud", 'alertname="Loud"', "Down"),
@@ -241,13 +242,13 @@ async def test_every_other_rule_says_which_matcher_failed_first_and_what_it_saw(
 
 
 async def test_what_is_told_of_other_rules_is_bounded() -> None:
-    """All of one alert's up to a thousand; of five hundred alerts together not a thousand each."""
+    """One alert hears of every rule; hundreds of them together hear of the nearest."""
     rules = "".join(
         f"  - {{name: r{number}, match: ['n=\"{number}\"'], severity: SEV-4}}\n" for number in range(1500)
     )
     many = load_policy({"p.yaml": f"severities: {{SEV-4: {{}}}}\nrules:\n{rules}"})
-    told = await Explainer(many).labels({"n": "x"})
-    assert (len(told.others), told.others_left_out) == (1000, 500)
+    told = await of_labels(many, {"n": "x"})
+    assert (len(told.others), told.others_left_out) == (1500, 0)
     storm = Notification(
         receiver="r",
         group_key="g",
@@ -256,8 +257,30 @@ async def test_what_is_told_of_other_rules_is_bounded() -> None:
         alerts=tuple(alert({"n": str(number)}) for number in range(200)),
         rejected=(),
     )
-    explained = await explain(many, storm)
-    assert {len(each.others) for each in explained.alerts} == {100}
+    explained = await explain(Classifier(many), storm)
+    assert {(len(each.others), each.others_left_out) for each in explained.alerts} == {(100, 1399)}
+
+
+async def test_others_are_heard_while_ten_thousand_rules_are_looked_at() -> None:
+    """After every few rules, when they are compared and when they are told; nothing is compiled anew."""
+    base = policy()
+    rules = tuple(
+        replace(base.rules[-1], name=f"r{number}", matchers=(Matcher(name="n", op=MatchOp.EQUAL, value="x"),))
+        for number in range(10_000)
+    )
+    compiled, turns = Classifier(replace(base, rules=rules)), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.ensure_future(other())
+    told = await Explainer(compiled).alert(firing({"n": "y"}))
+    waiting.cancel()
+    assert len(told.others) == len(rules)
+    assert turns >= len(rules) / RULES_COMPARED_AT_ONCE + len(rules) / RULES_TOLD_AT_ONCE
 
 
 async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
@@ -265,7 +288,7 @@ async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
         "[scale: {to: 5, only: up}, wait: {for: ready}, restart: {}, rollback: {}, "
         "delete_pod: {which: crash_looping, at_most: 2}, evict_pod: {}]"
     )
-    told = await Explainer(load_policy({"p.yaml": FILES.replace("[restart: {}]", steps)})).labels(DOWN)
+    told = await of_labels(load_policy({"p.yaml": FILES.replace("[restart: {}]", steps)}), DOWN)
     (book,) = told.runbooks
     assert [step.diff for step in book.steps] == [
         ("spec.replicas: (known when it acts) -> 5 (only up: a target that is there already is left alone)",),
@@ -297,8 +320,8 @@ async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
 )
 async def test_a_threshold_that_changes_shows_in_the_words(was: str, becomes: str, said: str) -> None:
     """Whoever tunes a number sees it, without a daemon."""
-    before = str(await Explainer(policy()).labels(DOWN))
-    after = str(await Explainer(load_policy({"p.yaml": FILES.replace(was, becomes, 1)})).labels(DOWN))
+    before = str(await of_labels(policy(), DOWN))
+    after = str(await of_labels(load_policy({"p.yaml": FILES.replace(was, becomes, 1)}), DOWN))
     assert said not in before
     assert said in after
 
@@ -328,7 +351,7 @@ def raising() -> Policy:
 
 
 async def test_what_would_raise_the_severity_is_told_with_who_says_so() -> None:
-    told = await Explainer(raising()).labels(DOWN)
+    told = await of_labels(raising(), DOWN)
     assert told.severity is not None
     assert [(each.to, each.by, each.condition, each.at, each.observed) for each in told.severity.raises] == [
         ("SEV-1", "SEV-2", "still open after 1h", "T+1h", None),
@@ -338,7 +361,7 @@ async def test_what_would_raise_the_severity_is_told_with_who_says_so() -> None:
 
 
 async def test_who_is_asked_when_and_how_far_it_climbs() -> None:
-    told = await Explainer(raising()).labels(DOWN)
+    told = await of_labels(raising(), DOWN)
     assert told.severity is not None
     assert [
         (level.level, level.at, level.acknowledge_within, level.progress_within, level.kinds)
@@ -358,7 +381,7 @@ async def test_where_a_severity_names_nobody_the_operator_is_asked() -> None:
         operator=("c",),
         severities={**of.severities, "SEV-1": replace(of.severities["SEV-1"], escalation=None)},
     )
-    told = await Explainer(lonely).labels({"alertname": "Loud"})
+    told = await of_labels(lonely, {"alertname": "Loud"})
     assert told.severity is not None
     assert [(level.at, level.channels) for level in told.severity.levels] == [("T+0s", ("c",))]
 
@@ -367,7 +390,7 @@ async def test_what_this_version_cannot_perform_and_whom_it_does_not_trust_says_
     of = policy()
     lowered = tuple(replace(rule, lowered="it may not patch deployments in prod") for rule in of.rules)
     books = {"fix": replace(of.runbooks["fix"], lacks=("undo: on_failure", "action drain"))}
-    told = await Explainer(replace(of, rules=lowered, runbooks=books)).labels(DOWN)
+    told = await of_labels(replace(of, rules=lowered, runbooks=books), DOWN)
     assert told.rule is not None
     assert told.rule.lowered == "it may not patch deployments in prod"
     why = "runbook fix asks for undo: on_failure, action drain, which this version cannot perform"
@@ -377,7 +400,7 @@ async def test_what_this_version_cannot_perform_and_whom_it_does_not_trust_says_
 
 async def test_the_fates_of_alerts_without_a_daemon() -> None:
     """Twice the same alert is a duplicate, until it has resolved in between."""
-    explainer = Explainer(policy())
+    explainer = Explainer(Classifier(policy()))
     fates = [
         (await explainer.alert(each)).fate
         for each in (
@@ -398,7 +421,7 @@ async def test_the_fates_of_alerts_without_a_daemon() -> None:
 
 
 async def test_a_resolved_alert_pages_nobody_and_changes_nothing() -> None:
-    told = await Explainer(policy()).alert(alert(DOWN, AlertStatus.RESOLVED))
+    told = await Explainer(Classifier(policy())).alert(alert(DOWN, AlertStatus.RESOLVED))
     assert told.rule is not None
     assert (told.severity, told.runbooks) == (None, ())
 
@@ -413,7 +436,7 @@ class Here(Nowhere):
     live = True
     stands: Standing
 
-    async def standing(self, alert: Alert, match: Match) -> Standing:
+    async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """As told."""
         return self.stands
 
@@ -438,7 +461,7 @@ async def told_in(
 ) -> AlertExplanation:
     facts = Facts(firing=incident.alerts if incident else 0, members=frozenset(map(Fingerprint, members)))
     present = Here(Standing(at=Instant(NOW + after), incident=incident, facts=facts))
-    return await Explainer(rules, present=present).alert(
+    return await Explainer(Classifier(rules), present=present).alert(
         one or replace(alert(DOWN), fingerprint=Fingerprint("cd"))
     )
 

@@ -158,10 +158,42 @@ def test_attempts_that_fit_into_the_window_are_left_alone() -> None:
         ("[restart: {}, wait: {for: rollout}]", 1),
         ("[restart: {}, scale: {to: 2}]", 0),
         ("[delete_pod: {}]", 1),
+        ("[{wait: {for: rollout}}]", 1),
+        ("[{effect: once, exec: {command: [a]}}]", 1),
     ],
 )
 def test_an_undo_is_told_when_no_step_has_an_inverse(steps: str, told_of: int) -> None:
     assert len(told(runbook(steps, extra=", undo: on_failure"))) == told_of
+
+
+@pytest.mark.parametrize(
+    ("match", "target", "expected"),
+    [
+        ('x="y"', "{pod: 'kube/{{ labels.pod }}'}", ["1:104 G401"]),
+        ('namespace="kube"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", ["1:115 G401"]),
+        ('namespace=~"kube|shop"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: 'kube-{{ labels.x }}/{{ labels.pod }}'}", []),
+        ('x="y"', "{pod: 'shop/{{ labels.pod }}'}", []),
+        ('x="y"', "{node: '{{ labels.node }}'}", []),
+    ],
+)
+def test_a_target_outside_the_allowed_namespaces_is_told(
+    match: str, target: str, expected: list[str]
+) -> None:
+    acting = f"mode: suggest, runbooks: [restart], target: {target}"
+    assert told(rule(acting, match)) == expected
+    assert told(rule(acting.replace("suggest", "observe"), match)) == []
+
+
+def test_rules_that_may_select_anything_share_one_selection() -> None:
+    """Else ten thousand rules would keep ten thousand copies of the catalog."""
+    one = rule("runbooks: [restart]", 'service=~"[a-z]+"')
+    two = rule("runbooks: [restart]", 'service=~"[a-zA-Z]+"').replace("name: x", "name: y")
+    view = examine({**BASE, **GUARDS, "x.yaml": one, "y.yaml": two}, advise=False).view
+    first, second = map(view.selection, view.policy.rules[-2:])
+    assert first is second
+    assert first.names == tuple(view.policy.services)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ from remediator.core.policies import (
     WorkloadRef,
 )
 from remediator.core.times import HOUR, MINUTE, SECOND, Millis
-from remediator.policy.findings import Level
+from remediator.policy.findings import Findings, Level
 from remediator.policy.load import Loaded, load_policy, read_policies
+from remediator.policy.sources import look_of, read_sources
 
 GOOD = """\
 severities:
@@ -374,6 +376,69 @@ def test_a_yml_file_is_not_silently_left_out(tmp_path: Path) -> None:
     assert [(each.level, each.line) for each in told] == [(Level.WARNING, 1)]
 
 
+def test_a_link_to_a_directory_is_not_silently_left_out(tmp_path: Path) -> None:
+    """It may lead round in a circle, so it is not followed."""
+    (tmp_path / "p.yaml").write_text(GOOD)
+    (tmp_path / "team").symlink_to(tmp_path)
+    loaded = read_policies(tmp_path)
+    told = [(each.path, each.level) for each in loaded.findings if each.code == "P001"]
+    assert told == [(f"{tmp_path}/team", Level.WARNING)]
+    assert loaded.policy is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("x_test.yaml", "this is a file of tests"), ("x.yaml", "tests stand in files of their")],
+)
+def test_tests_among_policies_are_told_what_to_do(tmp_path: Path, path: str, said: str) -> None:
+    (tmp_path / path).write_text("tests: []\n")
+    assert said in read_policies(tmp_path / path).findings[0].message
+
+
+def test_a_merge_key_is_told_as_one() -> None:
+    """The nearest key would be a strange suggestion."""
+    text = "severities: {SEV-4: {}}\nservices:\n  a: &a {namespace: n}\n  b: {<<: *a}\n"
+    told = messages(read_policies({"p.yaml": text}))
+    assert told == [
+        "p.yaml:4:7: unknown key '<<': mappings are not merged; write out the keys that are meant"
+    ]
+
+
+def test_a_name_in_a_file_that_is_no_yaml_is_given_the_benefit_of_the_doubt() -> None:
+    """As long as it could be a name there: a part of another is none."""
+    broken = "runbooks:\n  fix: {steps: [\n  fixed-up: {}\n: ]"
+    rules = (
+        "severities: {SEV-4: {}}\nrules:\n"
+        "  - {name: a, match: [], severity: SEV-4, runbooks: [fix, fixed-up, fixed]}\n"
+    )
+    loaded = read_policies({"a.yaml": broken, "b.yaml": rules})
+    assert [each.message.split("'")[1] for each in loaded.findings if each.code == "P017"] == ["fixed"]
+
+
+def test_hundreds_of_notices_hide_no_error() -> None:
+    """A daemon must not start with a runbook that proves nothing because there was much to say before."""
+    rule = '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: approve, runbooks: [bad]}}\n'
+    text = "severities: {SEV-4: {}}\nrunbooks: {bad: {steps: [{restart: {}}]}}\nrules:\n" + "".join(
+        rule.format(number) for number in range(600)
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_policy({"p.yaml": text})
+    assert [line.split(":")[1] for line in caught.value.findings] == ["2"]
+    loaded = read_policies({"p.yaml": text})
+    assert loaded.policy is None
+    left_out = {each.level: each.message.split()[0] for each in loaded.findings if each.code == "P000"}
+    assert left_out == {Level.NOTICE: "100", Level.WARNING: "100"}
+
+
+def test_a_raise_to_the_same_severity_is_idle_and_no_error() -> None:
+    """The page of the language has such a rule."""
+    text = "severities: {SEV-1: {}, SEV-2: {}}\nrules:\n  - {name: a, match: [], severity: SEV-1, "
+    same = read_policies({"p.yaml": text + "raise: {to: SEV-1, after: 1h}}\n"})
+    milder = read_policies({"p.yaml": text + "raise: {to: SEV-2, after: 1h}}\n"})
+    assert [each.level for each in same.findings if each.code == "P027"] == [Level.WARNING]
+    assert [each.level for each in milder.findings if each.code == "P027"] == [Level.ERROR]
+
+
 def test_at_least_one_severity_must_be_defined() -> None:
     assert found("services: {}\n") == ["1:1 P012"]
 
@@ -419,3 +484,45 @@ def test_everything_wrong_is_told_in_one_run() -> None:
         ("c.yaml", 1, 12, "P005"),
         ("c.yaml", 2, 1, "P010"),
     ]
+
+
+def test_files_are_read_as_they_stand_together(tmp_path: Path) -> None:
+    """A ConfigMap that is swapped between two files gives the old policy or the new, or is said to change."""
+    files, versions = [f"{number:02}.yaml" for number in range(20)], iter(range(1_000_000))
+
+    def swap() -> None:
+        content = tmp_path / f"..{next(versions)}"
+        content.mkdir()
+        for name in files:
+            (content / name).write_text(content.name)
+        (tmp_path / "..tmp").symlink_to(content.name)
+        (tmp_path / "..tmp").rename(tmp_path / "..data")
+
+    swap()
+    for name in files:
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    done = threading.Event()
+
+    def keep_swapping() -> None:
+        while not done.is_set():
+            swap()
+
+    swapping = threading.Thread(target=keep_swapping)
+    swapping.start()
+    try:
+        read = [(read_sources(tmp_path, out := Findings()), out) for _ in range(100)]
+    finally:
+        done.set()
+        swapping.join()
+    for sources, out in read:
+        assert len(set(sources.texts.values())) == 1 or "while they are read" in str(out.ordered()[0])
+    calm = read_sources(tmp_path, out := Findings())
+    assert (len(calm.texts), len(set(calm.texts.values())), out.found) == (20, 1, [])
+
+
+def test_a_path_that_cannot_even_be_looked_at_is_a_finding() -> None:
+    """Here because it is too long; others are in a folder that may not be entered."""
+    nowhere = Path("/", "x" * 300)
+    assert look_of(nowhere) == ()
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_policy(nowhere)

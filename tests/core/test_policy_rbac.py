@@ -18,12 +18,13 @@ from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, WorkloadRef
 from remediator.policy.access_check import excess, permission_findings, too_wide
 from remediator.policy.digest import digest_of
-from remediator.policy.explain import Explainer, Explanation
+from remediator.policy.explain import Explanation
 from remediator.policy.load import load_policy, read_policies
 from remediator.policy.lowering import lacking, lowered, lowered_rules
 from remediator.policy.manifests import Account, as_yaml, comments, manifests, roles_of
 from remediator.policy.rbac import Purpose, demands, namespaces_of
 from tests.core.builders import WEB
+from tests.core.explaining import of_labels
 
 ACCOUNT = Account(namespace="ops", name="remediator")
 TOP = """
@@ -361,7 +362,7 @@ def test_objects_that_differ_by_name_are_told_once() -> None:
 async def test_explanations_say_from_what_and_why_a_rule_was_lowered() -> None:
     """In the guard's own words, at the rule, and in the terminal."""
     of = lowered(policy(f"{WEB_DOWN}, mode: auto"), MISSING)
-    explained = await Explainer(of).labels({"alertname": "Down"})
+    explained = await of_labels(of, {"alertname": "Down"})
     why = "from auto: may not patch deployments.apps in namespace shop; remediator rbac says what to grant"
     assert explained.rule is not None
     assert (explained.rule.mode, explained.rule.lowered) == (Mode.OBSERVE, why)

@@ -257,6 +257,8 @@ def test_settings_of_channels_are_typed_and_their_secrets_references(
         ("up[5x]", "bad number or duration syntax"),
         ("sum(" * 300, "more than 200 operators"),
         ("\ud800", "lone surrogate"),
+        ("up offset 9223372036854775807", "gives up"),
+        ("up[1e30]", "gives up"),
     ],
 )
 def test_queries_are_refused_in_the_parsers_words(query: str, said: str) -> None:

@@ -115,6 +115,9 @@ def test_an_acknowledgement_before_anybody_was_asked_starts_no_time() -> None:
     life = opened(replace(of, escalations={"all": Escalation(name="all", levels=LEVELS)}))
     life.tell(Acknowledged(by="kim"))
     assert "progress" not in life.timers
+    life.ring("deadline")
+    assert [page.level for page in life.now.pages] == [1]
+    assert life.timers["progress"] == life.at + 30 * MINUTE, "it starts when somebody is asked"
 
 
 def test_a_raise_brings_its_own_promise_of_progress() -> None:

@@ -188,6 +188,81 @@ def test_a_raise_widens_who_is_asked() -> None:
     assert "raised to SEV-1" in life.now.pages[-1].reason
 
 
+def level(number: int, *channels: str, acknowledge: int | None = None, progress: int | None = None) -> Level:
+    """Times in minutes."""
+    return Level(
+        level=number,
+        channels=channels,
+        acknowledge_within=None if acknowledge is None else Millis(acknowledge * MINUTE),
+        progress_within=None if progress is None else Millis(progress * MINUTE),
+    )
+
+
+def asked_first(patient: Level, *hasty: Level) -> Life:
+    """Level 1 of SEV-2 was asked, ``patient``, and took the page; after ten minutes SEV-1 has ``hasty``."""
+    of = raising(replace(HOURLY, when=StillOpen(after=Millis(10 * MINUTE))), page=PageNow())
+    severities = {
+        "SEV-1": replace(of.severities["SEV-1"], escalation="hasty"),
+        "SEV-2": replace(of.severities["SEV-2"], escalation="patient"),
+    }
+    escalations = {
+        "patient": Escalation(name="patient", levels=(patient,)),
+        "hasty": Escalation(name="hasty", levels=hasty),
+    }
+    life = opened(replace(of, severities=severities, escalations=escalations))
+    life.accept(life.pages[0])
+    return life
+
+
+@pytest.mark.parametrize(("patience", "due"), [(None, 15), (60, 15), (15, 15), (12, 12)])
+def test_a_raise_brings_its_own_time_to_acknowledge(patience: int | None, due: int) -> None:
+    """Five minutes from the raise, whoever was asked already; but nothing is put off that ends sooner."""
+    life = asked_first(
+        level(1, "oncall", acknowledge=patience),
+        level(1, "oncall", acknowledge=5),
+        level(2, "manager"),
+    )
+    life.ring("raise")
+    assert life.timers["escalate"] == NOW + due * MINUTE
+    life.ring("escalate")
+    assert [page.channel for page in life.pages] == ["oncall", "manager"]
+
+
+def test_who_was_asked_by_the_raise_does_not_put_off_the_next_level() -> None:
+    life = asked_first(
+        level(1, "oncall"), level(1, "oncall", "lead", acknowledge=5), level(2, "manager", acknowledge=5)
+    )
+    life.ring("raise")
+    life.at = Instant(life.at + MINUTE)
+    life.accept(life.pages[1])
+    assert life.timers["escalate"] == NOW + 15 * MINUTE
+
+
+def test_a_page_that_no_channel_has_taken_yet_starts_the_time_of_the_new_severity() -> None:
+    """As ever: a level has its time from when a channel took its page."""
+    life = asked_first(level(1, "oncall", acknowledge=60), level(1, "oncall", acknowledge=5))
+    life = Life(life.policy)
+    life.tell(fired(life.policy))
+    life.ring("raise")
+    assert "escalate" not in life.timers
+    life.accept(life.pages[0])
+    assert life.timers["escalate"] == life.at + 5 * MINUTE
+
+
+@pytest.mark.parametrize(("patience", "due"), [(None, 40), (240, 40), (20, 20)])
+def test_an_acknowledgement_is_held_to_the_progress_of_the_new_severity(
+    patience: int | None, due: int
+) -> None:
+    """Half an hour from the raise, unless less was promised; and nobody is asked to acknowledge again."""
+    life = asked_first(
+        level(1, "oncall", acknowledge=60, progress=patience), level(1, "oncall", acknowledge=5, progress=30)
+    )
+    life.tell(Acknowledged(by="kim"))
+    life.ring("raise")
+    assert life.timers["progress"] == NOW + due * MINUTE
+    assert "escalate" not in life.timers
+
+
 # --- what has to be looked at ---
 
 

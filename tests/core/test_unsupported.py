@@ -11,9 +11,9 @@ from remediator.core.policies import GuardPolicy, Mode, Policy, Step
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard
 from remediator.guards.supported import Supported
-from remediator.policy.explain import Explainer
 from remediator.policy.load import load_policy
 from tests.core.builders import NOW, policy
+from tests.core.explaining import of_labels
 from tests.core.test_decide import opened
 
 
@@ -111,6 +111,6 @@ runbooks: {fix: {steps: [drain: {}], verify: [alert: {}]}}
 
 
 async def test_explaining_says_which_guard_is_lacking() -> None:
-    [book] = (await Explainer(load_policy({"p.yaml": ASKING})).labels({"a": "1"})).runbooks
+    [book] = (await of_labels(load_policy({"p.yaml": ASKING}), {"a": "1"})).runbooks
     [guard] = [guard for guard in book.guards if guard.name == "supported"]
     assert (guard.verdict, "'storm'" in guard.text) == ("blocks", True)

@@ -14,7 +14,7 @@ from remediator.core.samples import AlertingRule
 from remediator.core.times import MINUTE, Millis
 from remediator.live import ask_world
 from remediator.policy.codes import CODES, Stage
-from remediator.policy.lint_live import ask_prometheus
+from remediator.policy.lint_live import MOST_QUERIES, ask_prometheus
 from remediator.policy.load import Loaded, check_policies
 from remediator.settings import read_settings
 from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, User
@@ -91,6 +91,13 @@ def test_templates_are_rendered_for_each_service_that_can_use_them(server: str) 
     (found,) = told(text, server)
     assert found.startswith("3:77 L901: the query gives no series now for web, db;")
     assert told(text.replace("severity=x", "service=prometheus"), server) == []
+
+
+def test_what_a_service_promises_is_rendered_for_it(server: str) -> None:
+    slo = "{objective: 99%, window: 1d, errors: 'up{job=\"{{ service.name }}\"}'}"
+    text = f"services: {{prometheus: {{slo: {slo}}}, cart: {{slo: {slo}}}}}\n"
+    found = [each for each in told(text, server) if " L9" in each]
+    assert [each.split(";")[0] for each in found] == ["1:150 L901: the query gives no series now for cart"]
 
 
 def test_no_series_is_an_answer_where_the_check_says_so(server: str) -> None:
@@ -191,6 +198,29 @@ def test_a_question_that_is_not_answered_is_told_at_the_query(error: Exception, 
     loaded = check_policies(files, lambda view: asyncio.run(ask_prometheus(view, Tired(error))))
     found = [(each.line, each.column, each.message) for each in loaded.findings if each.code == code]
     assert found == [(2, 77, str(error))]
+
+
+LIMIT = "not asked: one run asks 500 at most; check a part of the files by itself"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(0, []), (1, [f"this query is {LIMIT}"]), (3, [f"this query and 2 others are {LIMIT}"])],
+)
+def test_queries_that_are_not_asked_are_counted(more: int, said: list[str]) -> None:
+    """A check that stops at some number in silence would be taken for one that found nothing."""
+    looks = "".join(
+        f"    - promql: {{query: 'up{{n=\"{number}\"}}'}}\n" for number in range(MOST_QUERIES + more)
+    )
+    text = (
+        "rules: [{name: r, match: [severity=x], severity: SEV-2, runbooks: [look]}]\n"
+        f"runbooks:\n  look:\n    steps: [restart: {{}}]\n    verify: [alert: {{}}]\n    diagnose:\n{looks}"
+    )
+    files = {**FILES, "x.yaml": text}
+    prometheus = Tired(Refused("no"))
+    loaded = check_policies(files, lambda view: asyncio.run(ask_prometheus(view, prometheus)))
+    found = [(each.line, each.message) for each in loaded.findings if each.code == "L906"]
+    assert found == [(7 + MOST_QUERIES, message) for message in said]
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from remediator.cli.explain_text import say_explanation
 from remediator.core.policies import Mode, Policy
-from remediator.policy.explain import Explainer
 from remediator.policy.explained import Explanation
 from remediator.policy.load import load_policy
+from tests.core.explaining import of_labels
 from tests.integration.test_cli_check import CLEAN, ROOT, run
 
 RECORDINGS = ROOT / "tests" / "recordings" / "alertmanager"
@@ -224,7 +224,7 @@ def on_terminal(rules: Policy, labels: dict[str, str], width: int) -> str:
         markup=False,
         emoji=False,
     )
-    told = asyncio.run(Explainer(rules).labels(labels))
+    told = asyncio.run(of_labels(rules, labels))
     explanation = Explanation(policy="", ceiling=Mode.AUTO, live=False, alerts=(told,), rejected=())
     say_explanation(terminal, explanation, every=True)
     return out.getvalue()

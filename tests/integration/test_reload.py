@@ -6,17 +6,22 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from remediator import rulebook
 from remediator.adapters.files import FileWatch
 from remediator.adapters.helper import run_helper
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.app import App
 from remediator.core.errors import PolicyError, Refused
+from remediator.core.policies import Policy
+from remediator.core.steps import at_once
+from remediator.policy.handover import take_over
 from remediator.policy.load import load_policy
 from remediator.rulebook import SMALL, Rulebook
 from remediator.telemetry.metrics import Metrics, Scraped
@@ -371,3 +376,69 @@ async def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         await run_helper("remediator.policy.reader", str(folder), within=0.5)
     names = [child.cmdline() for child in psutil.Process().children()]
     assert not any("remediator.policy.reader" in name for name in names)
+
+
+async def test_what_could_not_be_read_for_want_of_a_process_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files have changed only once, and nobody will touch them again."""
+    monkeypatch.setattr(rulebook, "AGAIN", OFTEN)
+    folder = write_policies(tmp_path / "policies")
+    runtime, metrics, tries = AsyncioRuntime(), Metrics(), 0
+
+    async def killed_at_first(module: str, *arguments: str) -> bytes:
+        nonlocal tries
+        tries += 1
+        return await run_helper("remediator.there_is_no_such_module" if tries == 1 else module, *arguments)
+
+    book = Rulebook(folder, runtime, metrics, killed_at_first)
+    await book.load()
+    write_policies(folder, OTHER)
+    following = asyncio.ensure_future(
+        book.follow(FileWatch(folder, runtime, look_every=OFTEN).hints(), book.load)
+    )
+
+    async def read() -> bool:
+        return book.policy().digest == digest_of(OTHER)
+
+    await until(read, "they are read again")
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    shown = metrics.render(Scraped(gauges=None), "")[0].decode()
+    assert 'remediator_policy_reloads_total{outcome="refused"} 1.0' in shown
+    await book.stop()
+    runtime.close()
+
+
+async def test_a_process_that_cannot_be_started_is_told_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(Refused, match=r"it could not be started \(No such file or directory\)"):
+        await run_helper("remediator.policy.reader", "policies")
+
+
+async def test_a_failure_of_another_kind_keeps_the_old_policy_and_counts(tmp_path: Path) -> None:
+    folder = write_policies(tmp_path / "policies")
+    runtime, metrics = AsyncioRuntime(), Metrics()
+    book = Rulebook(folder, runtime, metrics, run_helper)
+    first = await book.load()
+
+    def fails(policy: Policy) -> Policy:
+        if policy.digest != first.policy.digest:
+            raise RuntimeError("no memory")
+        return policy
+
+    await book.restrict(fails)
+    write_policies(folder, OTHER)
+    with pytest.raises(RuntimeError, match="no memory"):
+        await book.load()
+    assert book.policy().digest == first.policy.digest
+    shown = metrics.render(Scraped(gauges=None), "")[0].decode()
+    assert 'remediator_policy_reloads_total{outcome="refused"} 1.0' in shown
+    assert "remediator_policy_last_reload_successful 0.0" in shown
+    runtime.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\0"])
+def test_a_reader_that_hands_over_nothing_is_no_reader(said: bytes) -> None:
+    with pytest.raises(ValueError, match="nothing was handed over"):
+        at_once(take_over(said))

@@ -74,6 +74,24 @@ def test_the_first_rule_that_matches_wins(
         assert [classifier.rule(each) for each in (labels, labels, turned)] == [expected] * 3
 
 
+@given(st.lists(st.lists(MATCHERS, max_size=4).map(tuple), max_size=25), LABELS)
+def test_every_other_rule_says_why_not_the_nearest_first(
+    rules: list[tuple[Matcher, ...]], labels: dict[str, str]
+) -> None:
+    """The fewest matchers that fail, then the most that hold, then the order of the rules."""
+    told, classifier = compiled(*rules)
+    holds = {rule.name: [matcher.matches(labels) for matcher in rule.matchers] for rule in told.rules}
+    compared = at_once(classifier.compare(labels))
+    assert compared.covered == tuple(rule for rule in told.rules if all(holds[rule.name]))
+    assert compared.covered[:1] == tuple(filter(None, [classifier.rule(labels)]))
+    missed = [rule for rule in told.rules if not all(holds[rule.name])]
+    missed.sort(key=lambda rule: (holds[rule.name].count(False), -holds[rule.name].count(True)))
+    expected = [(rule, rule.matchers[holds[rule.name].index(False)]) for rule in missed]
+    assert [(miss.rule, miss.matcher) for miss in compared.misses] == expected
+    assert all(miss.saw == labels.get(miss.matcher.name, "") for miss in compared.misses)
+    assert all(miss.held == holds[miss.rule.name].count(True) for miss in compared.misses)
+
+
 @given(st.lists(EXPRESSIONS, max_size=40), st.lists(VALUES, min_size=1, max_size=10))
 def test_an_index_of_patterns_knows_which_of_them_match(patterns: list[str], values: list[str]) -> None:
     """With the memory it usually has, and with as little as there can be."""

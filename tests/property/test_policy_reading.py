@@ -7,14 +7,17 @@ import time
 from pathlib import Path
 
 import pytest
+import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediator.core.errors import PolicyError
 from remediator.core.templated import Escape
 from remediator.policy.draft import SECTIONS
-from remediator.policy.findings import MOST_FINDINGS
+from remediator.policy.effort import MOST_EFFORT, Effort, effort
+from remediator.policy.findings import MOST_FINDINGS, Findings, Level
 from remediator.policy.load import Loaded, load_policy, read_policies
+from remediator.policy.nodes import compose, scalars
 from remediator.policy.placing import LONGEST, compile_placed
 from remediator.policy.sources import LARGEST_FILE
 from remediator.policy.templates import LONGEST_OUTPUT, TemplateRefused, compile_template
@@ -198,6 +201,75 @@ def test_an_alias_cannot_hold_itself() -> None:
     assert [each.code for each in check_findings("a: &a [*a]\n").findings] == ["P003"]
 
 
+def test_aliases_cannot_nest_without_bound() -> None:
+    """Each line is within bounds; a reader of the last one would go two thousand calls deep."""
+    chain = "".join(f"a{n}: &a{n} {'[' * 18}*a{n - 1}{']' * 18}\n" for n in range(1, 95))
+    assert [each.code for each in check_findings("a0: &a0 x\n" + chain).findings] == ["P003"]
+
+
+@pytest.mark.parametrize(("levels", "codes"), [(10, ["P010", "P012", "P010"]), (11, ["P003"])])
+def test_depth_counts_what_an_alias_stands_for(levels: int, codes: list[str]) -> None:
+    """Of 20 levels, the mapping is one, and the first list has nine."""
+    text = f"a: &a {'[' * 9}{']' * 9}\nb: {'[' * levels}*a{']' * levels}\n"
+    assert [each.code for each in check_findings(text).findings] == codes
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        r"- {{name: r{0}, match: ['x=~\"\pL{{100}}{0}\"'], severity: SEV-1}}",
+        r"- {{name: r{0}, match: ['x=~\"((\w{{9}}){{9}}){{9}}{0}\"'], severity: SEV-1}}",
+        r"- {{name: r{0}, match: ['x=~\"(.{{9}}){{99}}{0}\"'], severity: SEV-1}}",
+    ],
+)
+def test_regular_expressions_cannot_grow_without_bound(item: str) -> None:
+    """Some 100 kilobytes that would take gigabytes, or minutes. Files are counted together."""
+    halves = ("severities: {SEV-1: {}}\nrules:\n", "rules:\n")
+    files = {
+        f"{half}.yaml": begin + "".join(item.format(n + half) + "\n" for n in range(0, 6_000, 2))
+        for half, begin in enumerate(halves)
+    }
+    began = time.process_time()
+    assert {each.code for each in read_policies(files).findings} == {"P003"}
+    assert time.process_time() - began < 30
+
+
+def test_regular_expressions_that_people_write_are_not_counted_out() -> None:
+    item = "- {{name: r{0}, match: ['pod=~\"web-[a-z0-9]{{8,10}}-[a-z0-9]{{5}}-{0}\"'], severity: SEV-1}}\n"
+    text = "severities: {SEV-1: {}}\nrules:\n" + "".join(item.format(n) for n in range(1_000))
+    effort, documents = Effort(), compose("p.yaml", text, Findings())
+    assert documents is not None
+    assert all(effort.spend(scalar.text) for scalar in scalars(documents[0]))
+    assert effort.spent * 10 < MOST_EFFORT
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least"), [("a{1000}", 1000), (r"\pL{9}", 10_000), ("(a{9}){9}", 81), ("a{2,9}(b|c){3}", 15)]
+)
+def test_the_effort_of_an_expression_is_never_less_than_its_size(pattern: str, least: int) -> None:
+    size = re2.compile(pattern).programsize
+    assert least <= size <= effort(pattern)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'severities: {SEV-1: {}}\nx: "' + "-eyJ-eyJ-eyJ\\\n" * 40_000 + '"\n',
+        'severities: {SEV-1: {}}\nrunbooks: {r: {steps: [{exec: {command: ["'
+        + "passpasspass\\\n" * 40_000
+        + '"]}}], verify: [alert: {}]}}\n',
+        'runbooks: {r: {steps: [{http: {headers: {? "' + "token\\n\\\n" * 20_000 + '" : x}}}]}}\n',
+        "severities: {SEV-1: {}}\n" + "# remediator: allow R101 because of nothing\n" * 20_000,
+    ],
+    ids=["token", "word", "header", "comments"],
+)
+def test_looking_for_secrets_and_comments_takes_time_in_proportion(text: str) -> None:
+    """Twice as long a file would have taken four times as long: these some minutes."""
+    began = time.process_time()
+    check_findings(text)
+    assert time.process_time() - began < 30
+
+
 def test_files_are_bounded(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_bytes(b"#" * LARGEST_FILE * 2)
     (tmp_path / "q.yaml").symlink_to("/dev/zero")
@@ -225,4 +297,4 @@ def test_no_file_takes_long(text: str) -> None:
     began = time.monotonic()
     loaded = check_findings(text)
     assert time.monotonic() - began < 60
-    assert 0 < len(loaded.findings) <= MOST_FINDINGS + 1
+    assert 0 < len(loaded.findings) <= len(Level) * (MOST_FINDINGS + 1)

@@ -30,6 +30,8 @@ STARTS_WITHIN = 60.0
 """Seconds; reading a large append-only file takes a while."""
 ENDS_WITHIN = 10.0
 """Seconds."""
+ANSWERS_WITHIN = 5.0
+"""Seconds for a server that runs already: its daemon died, and it may still be reading its file."""
 LOOK_EVERY = 0.02
 """Seconds."""
 
@@ -98,15 +100,18 @@ class EmbeddedServer:
         left = self._read_state()
         if left is None:
             return False
-        serves = await _who_serves(left.socket)
-        if serves == (left.pid, str(self._folder)):
-            self._running = left
-            return True
-        if serves is None and _is_ours(left.pid, self._folder):
+        deadline = asyncio.get_running_loop().time() + ANSWERS_WITHIN
+        while (serves := await _who_serves(left.socket)) is None and _is_ours(left.pid, self._folder):
+            if asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(LOOK_EVERY)  # it reads its file, or the machine is busy
+                continue
             raise StoreUnavailable(
                 f"process {left.pid} still uses {self._folder} but does not answer; end it: kill {left.pid}"
             )
-        return False
+        if serves != (left.pid, str(self._folder)):
+            return False
+        self._running = left
+        return True
 
     async def _launch(self, binary: Path) -> None:
         socket = self._socket_path()

@@ -10,7 +10,7 @@ from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.codec import entry_from, incident_from
 from remediator.core.decision import Facts
-from remediator.core.incident import GroupKey, Incident, IncidentId, Status
+from remediator.core.incident import GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry
 from remediator.core.store import IncidentFilter, IncidentPage, Loaded
 from remediator.core.times import Instant
@@ -99,20 +99,18 @@ class IncidentPart(Part):
         )
 
     async def open_services(self, most: int) -> frozenset[str]:
-        """As the Protocol says. Newest first, and no further than the last open one."""
-        left = sum(await self._ask(*(("SCARD", key) for key in self._keys.open.values())))
+        """As the Protocol says. Looks at open incidents alone, however many are kept."""
         found: set[str] = set()
-        offset = 0
-        while left > 0 and len(found) < most:
-            (ids,) = await self._ask(("ZREVRANGE", self._keys.index, offset, offset + READ_AT_ONCE - 1))
-            if not ids:
-                break
-            docs = [self._keys.incident(IncidentId(each.decode()))[0] for each in ids]
-            for status, service in await self._ask(*(("HMGET", doc, "status", "service") for doc in docs)):
-                if status is not None and status.decode() not in (Status.HELD, Status.RESOLVED):
-                    left -= 1
-                    found.add(service.decode())
-            offset += READ_AT_ONCE
+        for open_set in self._keys.open.values():
+            cursor = b"0"
+            while len(found) < most:
+                ((cursor, ids),) = await self._ask(("SSCAN", open_set, cursor, "COUNT", READ_AT_ONCE))
+                docs = [self._keys.incident(IncidentId(each.decode()))[0] for each in ids]
+                for (service,) in await self._ask(*(("HMGET", doc, "service") for doc in docs)):
+                    if service is not None:  # else it was forgotten since
+                        found.add(service.decode())
+                if cursor == b"0":
+                    break
         return frozenset(found)
 
     async def _read_matching(

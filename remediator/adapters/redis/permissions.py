@@ -5,10 +5,10 @@ from __future__ import annotations
 ALWAYS = (
     *("client|setname", "del", "eval", "evalsha", "exists", "get", "hdel", "hget", "hincrby", "hmget"),
     *("hset", "hsetnx", "incr", "lrange", "ltrim", "mget", "persist", "pexpire", "pexpireat", "ping"),
-    *("rpush", "sadd", "scard", "set", "sismember", "srem", "time", "xack", "xadd", "xautoclaim", "xclaim"),
-    *("xdel", "xgroup|create", "xlen", "xpending", "xrange", "xreadgroup", "xrevrange", "zadd", "zcard"),
-    *("zcount", "zincrby", "zpopmin", "zrange", "zrangebyscore", "zrem", "zremrangebyscore", "zrevrange"),
-    *("zrevrangebyscore", "zscore"),
+    *("rpush", "sadd", "scard", "set", "sismember", "srem", "sscan", "time", "xack", "xadd", "xautoclaim"),
+    *("xclaim", "xdel", "xgroup|create", "xlen", "xpending", "xrange", "xreadgroup", "xrevrange"),
+    *("zadd", "zcard", "zcount", "zincrby", "zpopmin", "zrange", "zrangebyscore", "zrem"),
+    *("zremrangebyscore", "zrevrange", "zrevrangebyscore", "zscore"),
 )
 """Commands, from the scripts too, spelled as rules spell them."""
 

@@ -26,7 +26,7 @@ from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import WorkloadRef
 from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
 from remediator.testing.simulation.machines import Machine, SimPod
-from remediator.testing.simulation.replica import Replica
+from remediator.testing.simulation.replica import SHORTLY, Replica
 
 LOOKED_BEFORE = 60.0
 """Virtual seconds between a look and the commit of what it found: a replica may freeze in between."""
@@ -218,7 +218,7 @@ class SimPorts:
     async def apply(self, change: Change, fence: Fence) -> None:
         """As the Protocol says. A write can linger on the wire and land long after its caller gave up."""
         asked_at = self._replica.monotonic()
-        frozen = self._replica.froze_for if asked_at - self._replica.froze_at < 120 else 0.0
+        frozen = self._replica.froze_for if asked_at - self._replica.froze_at < SHORTLY else 0.0
         if self._rng.random() < self._replica.chaos.error * 4:
             loop = asyncio.get_running_loop()
             loop.call_later(

@@ -16,6 +16,8 @@ from remediator.testing.simulation.history import Died, Froze, History
 
 T = TypeVar("T")
 
+SHORTLY = 120.0
+"""Seconds for which it is held in a replica's favour that it stood frozen."""
 TELLING = frozenset(
     (
         *("admit", "commit", "settle", "bury", "append", "load"),
@@ -50,6 +52,7 @@ class Replica:
         self.frozen_until = 0.0
         self.froze_at = -1e9
         self.froze_for = 0.0
+        """Seconds that it stood frozen lately, in all."""
         self.tasks: set[asyncio.Task[None]] = set()
 
     # --- core.ports.Runtime ---
@@ -88,8 +91,11 @@ class Replica:
 
     def freeze(self, seconds: float) -> None:
         """SIGSTOP for that long."""
-        self.frozen_until = self.monotonic() + seconds
-        self.froze_at, self.froze_for = self.monotonic(), seconds
+        now = self.monotonic()
+        if now - self.froze_at >= SHORTLY:
+            self.froze_for = 0.0
+        self.froze_for += seconds  # who is stopped again as soon as it wakes has done nothing in between
+        self.frozen_until, self.froze_at = now + seconds, now
         self.history.add(Froze(replica=self.name, seconds=seconds, at=self.monotonic()))
 
     async def _stand(self) -> None:
