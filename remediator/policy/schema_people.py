@@ -116,10 +116,11 @@ class SeverityModel(Model):
     }
     summary: str = Field(default="", description="What the severity means, in a sentence for people.")
     respond_within: PositiveDuration | None = Field(
-        default=None, description="How long after it opened a person must have acknowledged it."
+        default=None,
+        description="How long after it opened, or opened again, a person must have acknowledged it.",
     )
     resolve_within: PositiveDuration | None = Field(
-        default=None, description="How long after it opened the incident must be over."
+        default=None, description="How long after it opened, or opened again, the incident must be over."
     )
     update_every: PositiveDuration | None = Field(
         default=None, description="How often those who wait are told how it stands."
