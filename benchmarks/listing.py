@@ -24,7 +24,7 @@ from benchmarks.pods_server import NAME, NAMESPACE, PODS
 from benchmarks.stage import ROOT, Process, answers
 from remediator.adapters.kubernetes import Limits, connect
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.cli.serve import COLLECT_AFTER
+from remediator.cli.garbage import COLLECT_AFTER
 from remediator.core.policies import WorkloadRef
 from tests.servers import free_port
 

@@ -23,7 +23,7 @@ from benchmarks.rules import new_alerts, write_rules
 from benchmarks.stage import ROOT
 from remediator.adapters.helper import run_helper
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.cli.serve import COLLECT_AFTER
+from remediator.cli.garbage import COLLECT_AFTER
 from remediator.core.classify import Classifier
 from remediator.core.matchers import MatchOp, compile_regex
 from remediator.core.policies import Policy

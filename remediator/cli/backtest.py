@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from remediator.cli.backtest_text import say_report
+from remediator.cli.garbage import collecting_seldom
 from remediator.cli.output import ExitCode, console, finding_line, say_json, stop
 from remediator.core.errors import RemediatorError, SettingsError
 from remediator.core.policies import Mode, Policy
@@ -161,7 +162,7 @@ def _play(run: Backtest, record: Record, beyond: Millis) -> Report:
         return f"{run.alerts:,} alerts, {run.alerts / max(time.monotonic() - begun, 0.001):,.0f}/s"
 
     try:
-        with _progress("replaying", record.size) as tell_progress:
+        with collecting_seldom(), _progress("replaying", record.size) as tell_progress:
             run.play(record, lambda: tell_progress(record.position, told()))
     except OSError as error:
         stop(f"{record.path} cannot be read ({error.strerror or error})", ExitCode.WRONG_USE)

@@ -13,6 +13,7 @@ import structlog
 import typer
 
 from remediator import __version__
+from remediator.cli.garbage import COLLECT_AFTER
 from remediator.cli.output import ExitCode, stop
 from remediator.core.errors import PolicyError, RemediatorError, SettingsError
 from remediator.settings import PREFIX, Settings, read_settings
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 EXAMPLE = Path("docs/examples/alert.json")
 DESCRIBED_WITHIN = 2.0
 """Seconds for the cluster and Prometheus to say who they are, before the banner is shown without."""
-COLLECT_AFTER = (20_000, 20, 50)
-"""Thresholds of the garbage collector. A storm holds thousands of alerts until they are durable, none of them
-in a cycle; at Python's own thresholds, going through them again and again takes a tenth of the time."""
 _log = structlog.get_logger(__name__)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.incident import Attempt, Incident, PageState
@@ -101,7 +101,7 @@ class Draft:
 
     def change(self, **changes: object) -> Incident:
         """Replace fields of the incident."""
-        self._incident = replace(self.incident, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+        self._incident = self.incident.evolve(**changes)
         return self._incident
 
     def change_attempt(self, attempt: Attempt) -> Attempt:
@@ -176,7 +176,7 @@ class Draft:
             arm[f"{name}#{count}"] = due
         if not arm and not cancelled:
             return kept, arm, cancelled
-        return replace(kept, timers=timers, timers_armed=count), arm, cancelled
+        return kept.evolve(timers=timers, timers_armed=count), arm, cancelled
 
     def finish(self, policy_digest: str) -> Decision:
         """The decision as written."""
@@ -188,8 +188,7 @@ class Draft:
         if kept is not None:
             kept, arm, cancelled = self._finish_timers(kept)
             total = kept.alerts_total + self._joins
-            kept = replace(
-                kept,
+            kept = kept.evolve(
                 alerts=self.firing,
                 alerts_total=total,
                 firing_by_rule=dict(+self.by_rule),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from remediator.core import codec
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Lane, Rejected
@@ -176,7 +176,7 @@ class MemoryStore(MemoryQueues):
                 self._forget(before, decision.cancel)
             return CommitResult.COMMITTED
         same = before is not None and before.id == decision.incident.id
-        after = replace(decision.incident, version=before.version + 1 if same and before is not None else 1)
+        after = decision.incident.evolve(version=before.version + 1 if same and before is not None else 1)
         self._write(after, commit)
         return CommitResult.COMMITTED
 
