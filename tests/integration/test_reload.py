@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,10 +213,17 @@ async def test_the_same_content_changes_nothing_and_says_so(redis: RedisServer, 
     async with daemon(folder, redis_url=redis.url) as running:
         await in_force(running, POLICIES)
         rules = running.app.rulebook.rules()
-        write_policies(folder, f"# a comment\n{POLICIES}")
+        written = iter(range(1, 100))
 
         async def noticed() -> bool:
-            return await reloads(running, "unchanged") >= 1
+            """Written anew every two seconds: the daemon is ready a moment before its files are watched."""
+            write_policies(folder, f"# a comment: {next(written)}\n{POLICIES}")
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                if await reloads(running, "unchanged") >= 1:
+                    return True
+                await asyncio.sleep(0.02)
+            return False
 
         await until(noticed, "it was read")
         status, said = await running.ask("POST", "/-/reload")

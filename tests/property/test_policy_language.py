@@ -142,7 +142,7 @@ CHANCE = st.randoms(use_true_random=True)
 def read(*texts: str | bytes) -> Loaded:
     """Read the files, and hold what comes of them to what is promised of any."""
     files = {f"{number}.yaml": text for number, text in enumerate(texts)}
-    began = time.monotonic()
+    began = time.process_time()
     loaded = read_policies(files)
     assert time.monotonic() - began < WITHIN
     errors = [each for each in loaded.findings if each.level is Level.ERROR]
@@ -295,7 +295,7 @@ BOUNDED = {
 @pytest.mark.full
 @pytest.mark.parametrize("text", BOUNDED.values(), ids=BOUNDED.keys())
 def test_no_file_of_any_section_takes_long(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     loaded = read_policies({"p.yaml": text})
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
     assert loaded.findings
