@@ -144,7 +144,7 @@ def read(*texts: str | bytes) -> Loaded:
     files = {f"{number}.yaml": text for number, text in enumerate(texts)}
     began = time.process_time()
     loaded = read_policies(files)
-    assert time.monotonic() - began < WITHIN
+    assert time.process_time() - began < WITHIN
     errors = [each for each in loaded.findings if each.level is Level.ERROR]
     assert isinstance(loaded.policy, Policy) != bool(errors)
     for each in loaded.findings:
