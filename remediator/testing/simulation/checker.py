@@ -11,6 +11,7 @@ from remediator.core.journal import PageKind
 from remediator.core.policies import StillOpen, severity_rank
 from remediator.core.store import DELIVERIES, Buried, Gauges
 from remediator.testing.simulation.history import (
+    LOOKING,
     Answered,
     Changed,
     Claimed,
@@ -28,8 +29,6 @@ from remediator.testing.simulation.history import (
 )
 from remediator.testing.simulation.scenario import DEADLINE, Scenario
 
-LOOKING = 10.0
-"""Seconds between the last look and the change that it allows, at most, in a process that is not frozen."""
 SLACK = 30.0
 """Seconds by which a page may be late although nobody died or froze meanwhile: lost answers, slow pagers."""
 SUCCESSION = 35.0

@@ -11,6 +11,9 @@ from remediator.core.journal import PageKind
 
 Record = TypeVar("Record")
 
+LOOKING = 10.0
+"""Seconds between the last look and the change that it allows, at most, in a process that is not frozen."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:

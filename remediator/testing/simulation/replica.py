@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from remediator.core.errors import Retryable, StoreUnavailable, Unknown
-from remediator.testing.simulation.history import Died, Froze, History
+from remediator.testing.simulation.history import LOOKING, Died, Froze, History
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Replica:
         self.frozen_until = 0.0
         self.froze_at = -1e9
         self.froze_for = 0.0
-        """Seconds that it stood frozen lately, in all."""
+        """Seconds that it stood frozen lately, in one go or with no time to look in between."""
         self.tasks: set[asyncio.Task[None]] = set()
 
     # --- core.ports.Runtime ---
@@ -92,9 +92,9 @@ class Replica:
     def freeze(self, seconds: float) -> None:
         """SIGSTOP for that long."""
         now = self.monotonic()
-        if now - self.froze_at >= SHORTLY:
+        if now - self.frozen_until > LOOKING:  # else it may not have looked again in between
             self.froze_for = 0.0
-        self.froze_for += seconds  # who is stopped again as soon as it wakes has done nothing in between
+        self.froze_for += seconds
         self.frozen_until, self.froze_at = now + seconds, now
         self.history.add(Froze(replica=self.name, seconds=seconds, at=self.monotonic()))
 
