@@ -4,24 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from remediator.checks.http import HttpParams
 from remediator.checks.promql import PromqlParams
+from remediator.core.cluster import ClusterReader
 from remediator.core.journal import CheckResult
-from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpAnswer, Params, Sight
+from remediator.core.plugins import (
+    CheckPlugin,
+    DiagnosisPlugin,
+    HttpAnswer,
+    HttpProber,
+    Metrics,
+    Params,
+    Sight,
+)
 from remediator.rehearsal.script import Result
 
-if TYPE_CHECKING:
-    from remediator.rehearsal.world import World
-
 _HOLDS = {Result.OK: True, Result.FAILED: False, Result.UNKNOWN: None}
+
+
+class Said(Protocol):
+    """What was said of checks and diagnoses, and what those look at of which nothing was."""
+
+    def check_said(self, name: str) -> Result | None:
+        """What was said that the check answers now."""
+
+    def diagnosis_said(self, name: str) -> tuple[str, ...] | None:
+        """What was said that the diagnosis finds."""
+
+    def sight(
+        self, params: Params, sight: Sight
+    ) -> tuple[ClusterReader | None, Metrics | None, HttpProber | None]:
+        """What a check of which nothing was said looks at."""
 
 
 class SaidCheck:
     """``core.plugins.CheckPlugin``: what was said of it, else the check itself where it holds."""
 
-    def __init__(self, inner: CheckPlugin, world: World) -> None:
+    def __init__(self, inner: CheckPlugin, world: Said) -> None:
         self._inner, self._world = inner, world
         self.name = inner.name
         self.params = inner.params
@@ -40,7 +61,7 @@ class SaidCheck:
 class SaidDiagnosis:
     """``core.plugins.DiagnosisPlugin``: what it was said to find, else what it finds."""
 
-    def __init__(self, inner: DiagnosisPlugin, world: World) -> None:
+    def __init__(self, inner: DiagnosisPlugin, world: Said) -> None:
         self._inner, self._world = inner, world
         self.name = inner.name
         self.params = inner.params

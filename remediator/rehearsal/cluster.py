@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from remediator.core.cluster import (
     Budget,
@@ -17,12 +17,29 @@ from remediator.core.cluster import (
     Workload,
 )
 from remediator.core.errors import NotFound, Refused, Unknown
+from remediator.core.incident import Attempt, Incident
 from remediator.core.policies import WorkloadRef
+from remediator.core.times import Instant, Millis
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
-from remediator.rehearsal.script import Result, WorkloadFacts
+from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
-if TYPE_CHECKING:
-    from remediator.rehearsal.world import World
+
+class Surroundings(Protocol):
+    """What the cluster must know of the rehearsal around it."""
+
+    @property
+    def now(self) -> Callable[[], Instant]:
+        """The virtual clock."""
+
+    @property
+    def sleep(self) -> Callable[[Millis], Awaitable[None]]:
+        """Lets virtual time pass."""
+
+    def attempt(self) -> tuple[Incident, Attempt] | None:
+        """The attempt that the daemon is at work for."""
+
+    def step_said(self) -> StepOutcome | None:
+        """What was said of the step that is being performed."""
 
 
 class StagedCluster:
@@ -31,7 +48,7 @@ class StagedCluster:
     A workload that nothing is said of is, for every attempt anew, as the attempt's runbook expects it.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         self._world = world
         self._machines: dict[str, Machine] = {}
         self._expected: dict[str, str] = {}
