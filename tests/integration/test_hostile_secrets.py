@@ -217,7 +217,8 @@ def guess(world: World) -> None:
     """A daemon that was given wrong credentials everywhere."""
     daemon = world.serve("guessing", password=WRONG, token=WRONG)
     until("an answer", lambda: "REDIS_URL" in daemon.ask("GET", "/-/ready").body)
-    assert daemon.post(told("WebDown", "web"), **SENDER).status == 503
+    # It may listen for alerts a moment after it listens for people.
+    until("a refusal", lambda: daemon.post(told("WebDown", "web"), **SENDER).status == 503)
     assert daemon.ask("GET", "/v1/incidents", **AUTHOR).status == 503
     world.end(daemon)
 
