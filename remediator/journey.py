@@ -84,7 +84,7 @@ class Journey:
             rules = self.rules()
             loaded = await self.incidents.load(batch.incident, batch.fingerprints)
             self.saw_time(loaded.at)
-            facts = replace(loaded.facts, ordinal=ordinal)
+            facts = loaded.facts if ordinal == 1 else replace(loaded.facts, ordinal=ordinal)
             decision = decide(loaded.incident, batch.events, facts, rules.policy, loaded.at)
             commit = Commit(
                 before=loaded.incident,

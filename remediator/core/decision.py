@@ -164,8 +164,8 @@ class Draft:
         """Whether that timer is running."""
         return name in self.armed or (name in self.incident.timers and name not in self.cancelled)
 
-    def _finish_timers(self, kept: Incident) -> tuple[Incident, dict[str, Instant], frozenset[str]]:
-        """Each arming gets a number of its own, so that an older one is known for what it is."""
+    def _finish_timers(self, kept: Incident) -> tuple[dict[str, int], dict[str, Instant], frozenset[str]]:
+        """Those that run, armed and cancelled. Each arming has a number of its own: an older one is known."""
         timers, count = dict(kept.timers), kept.timers_armed
         gone = [name for name in {*self.armed, *self.cancelled} if name in timers]
         cancelled = frozenset(f"{name}#{timers.pop(name)}" for name in gone)
@@ -174,9 +174,7 @@ class Draft:
             count += 1
             timers[name] = count
             arm[f"{name}#{count}"] = due
-        if not arm and not cancelled:
-            return kept, arm, cancelled
-        return kept.evolve(timers=timers, timers_armed=count), arm, cancelled
+        return timers, arm, cancelled
 
     def finish(self, policy_digest: str) -> Decision:
         """The decision as written."""
@@ -186,11 +184,12 @@ class Draft:
         if kept is None and self._before is not None:
             cancelled = frozenset(f"{name}#{number}" for name, number in self._before.timers.items())
         if kept is not None:
-            kept, arm, cancelled = self._finish_timers(kept)
-            total = kept.alerts_total + self._joins
+            timers, arm, cancelled = self._finish_timers(kept)
             kept = kept.evolve(
+                timers=timers,
+                timers_armed=kept.timers_armed + len(arm),
                 alerts=self.firing,
-                alerts_total=total,
+                alerts_total=kept.alerts_total + self._joins,
                 firing_by_rule=dict(+self.by_rule),
                 policy=policy_digest,
             )

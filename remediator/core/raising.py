@@ -51,17 +51,17 @@ class Watched:
 def watched(policy: Policy, severity: str, rules: Sequence[str]) -> tuple[Watched, ...]:
     """What would raise an incident of that severity, fed by those rules; the most severe first."""
     known = policy.severities.get(severity)
-    found = [
-        Watched(to=each.to, when=each.when, by=severity, where=each.where)
-        for each in (known.raises if known is not None else ())
-    ]
+    named = [(severity, known.raises)] if known is not None and known.raises else []
     for name in rules:
         rule = policy.rule(name)
-        found += [
-            Watched(to=each.to, when=each.when, by=f"rule {name}", where=each.where)
-            for each in (rule.raises if rule is not None else ())
-        ]
-    worse = [each for each in found if _is_worse(policy, each.to, severity)]
+        if rule is not None and rule.raises:
+            named.append((f"rule {name}", rule.raises))
+    worse = [
+        Watched(to=each.to, when=each.when, by=by, where=each.where)
+        for by, raises in named
+        for each in raises
+        if _is_worse(policy, each.to, severity)
+    ]
     return tuple(sorted(worse, key=lambda each: severity_rank(each.to)))
 
 

@@ -82,7 +82,7 @@ def parse_stamp(text: str) -> Stamp:
 
 def format_instant(at: int) -> str:
     """``at`` as RFC 3339 in UTC with milliseconds, such as ``2026-11-23T04:24:11.090Z``."""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    return f"{datetime.fromtimestamp(at // 1000, UTC).isoformat()[:19]}.{at % 1000:03d}Z"
 
 
 def stamp_instant(stamp: Stamp) -> Instant:

@@ -74,7 +74,7 @@ def skip_rounds(incident: Incident, timer: str, due: Instant, horizon: Instant) 
     if timer.startswith(POLL):
         return _skip_polls(incident, due, horizon)
     count = max(-((due - horizon) // WEIGH_EVERY), 0)
-    after = replace(incident, weighed=incident.weighed + count)
+    after = incident.evolve(weighed=incident.weighed + count) if count else incident
     return _armed(after, WEIGH, count, Instant(due + count * WEIGH_EVERY), armings=2)
 
 
@@ -99,8 +99,7 @@ def _armed(incident: Incident, name: str, rounds: int, due: Instant, *, armings:
     """A round is two commits, its question and its answer, and arms its timer ``armings`` times."""
     armed = incident.timers_armed + armings * rounds
     number = armed if rounds else incident.timers[name]
-    after = replace(
-        incident,
+    after = incident.evolve(
         version=incident.version + 2 * rounds,
         timers={**incident.timers, name: number},
         timers_armed=armed,
