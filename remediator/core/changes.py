@@ -15,7 +15,11 @@ from remediator.core.incident import EffectId
 from remediator.core.isolation import say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import WorkloadRef
+from remediator.core.text import plain
 from remediator.core.times import Instant, Millis, format_duration
+
+SHOWN = 200
+"""Characters of what somebody else wrote that are told of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +119,8 @@ class SetContainerImage(_OfWorkload):
     image: str
 
     def __str__(self) -> str:
-        return f"set the image of {self.container} in {self.target} from {self.seen} to {self.image}"
+        before = plain(self.seen, SHOWN) or "none"  # the API server takes any text for an image
+        return f"set the image of {self.container} in {self.target} from {before} to {self.image}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +144,7 @@ class SetContainerResources(_OfWorkload):
         """What becomes other, such as ``limits.memory: 1Gi -> 2Gi``."""
         before = self.seen or {}
         return tuple(
-            f"{bound}.{name}: {(before.get(bound) or {}).get(name, 'none')} -> {value}"
+            plain(f"{bound}.{name}: {(before.get(bound) or {}).get(name, 'none')} -> {value}", SHOWN)
             for bound in ("requests", "limits")
             for name, value in (self.resources.get(bound) or {}).items()
             if (before.get(bound) or {}).get(name) != value

@@ -86,6 +86,16 @@ def test_an_image_is_set_by_the_containers_place_and_what_it_had() -> None:
     )
 
 
+def test_what_somebody_called_an_image_forges_nothing() -> None:
+    """The API server takes any text; what is told of it is one plain line."""
+    hostile = Container(name="web", image="a\n\x1b[31mdone: all well" + "x" * 500)
+    [change] = plan("set_image", workload(containers=(hostile,)), image="shop/web:2")
+    assert isinstance(change, SetContainerImage)
+    assert change.seen == hostile.image
+    assert str(change).isprintable()
+    assert len(str(change)) < 300
+
+
 @pytest.mark.parametrize(
     ("action", "given"), [("set_image", {"image": "a:1"}), ("set_resources", {"limits": {"cpu": 1}})]
 )
