@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
+from remediator.core.objects import ObjectRef
 from remediator.core.times import HOUR, MINUTE, Millis
 
 if TYPE_CHECKING:
@@ -130,20 +131,8 @@ class Severity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkloadRef:
+class WorkloadRef(ObjectRef):
     """A workload as policies name it: ``deployment/auth-service`` in a namespace."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Unique in the cluster: ``namespace/kind/name``. The key of leases and limits."""
-        return f"{self.namespace}/{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

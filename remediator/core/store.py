@@ -16,6 +16,7 @@ from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry, Notice
+from remediator.core.objects import Anchor
 from remediator.core.policies import Rate
 from remediator.core.times import DAY, Instant, Millis
 
@@ -128,9 +129,11 @@ class Intent:
     epoch: int
     at: Instant
     before: str = ""
-    """The mark that the target carried when it was first intended: there still, it surely did not happen."""
+    """The mark that the object carried when it was first intended: there still, it surely did not happen."""
     pods: frozenset[str] = frozenset()
     """UIDs of the pods that it was about to take away: however often it is performed, it takes no other."""
+    on: Anchor | None = None
+    """The object that carries the mark, where that is not the target: it is looked for there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -313,12 +316,17 @@ class GuardStore(Protocol):
         """
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held.
 
-        ``before``: the mark on the target now. ``pods``: UIDs of those that it takes away. Of both the first
-        ones are kept.
+        ``on``: the object that carries the mark, where that is not the target. ``before``: the mark that it
+        carries now. ``pods``: UIDs of those that it takes away. Of all of them the first ones are kept.
         """
 
     async def intended(self, effect: EffectId) -> Intent | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from remediator.core.cluster import Budget, Change, Pod, Workload
+from remediator.core.changes import Change
+from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.plugins import Permission

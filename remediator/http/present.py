@@ -8,17 +8,9 @@ from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.alerts import Alert, AlertStatus
+from remediator.core.changes import Change
 from remediator.core.classify import Match
-from remediator.core.cluster import (
-    Budget,
-    Change,
-    ClusterReader,
-    Need,
-    Pod,
-    Snapshot,
-    Workload,
-    read_snapshot,
-)
+from remediator.core.cluster import Budget, ClusterReader, Need, Pod, Snapshot, Workload, read_snapshot
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult

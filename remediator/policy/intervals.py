@@ -15,8 +15,9 @@ from zoneinfo import available_timezones
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
 from remediator.core.text import plain
+from remediator.core.values import said
 from remediator.policy.model import WHOLE, Model, Unperformed
-from remediator.policy.values import refusal, said
+from remediator.policy.values import refusal
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS = (

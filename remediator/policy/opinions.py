@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from remediator.core.cluster import Budget, Change, Pod, Workload
+from remediator.core.changes import Change
+from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
 from remediator.core.times import format_duration

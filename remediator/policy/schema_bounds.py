@@ -8,16 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from remediator.core.policies import GuardPolicy, RateLimits
+from remediator.core.spans import PositiveDuration
 from remediator.policy.model import Model, Unperformed, lacking
-from remediator.policy.values import (
-    MatcherText,
-    Namespace,
-    PercentText,
-    PositiveDuration,
-    ProtectedText,
-    RateText,
-    ShareText,
-)
+from remediator.policy.values import MatcherText, Namespace, PercentText, ProtectedText, RateText, ShareText
 
 _Count = Annotated[int, Field(ge=1, le=100_000)]
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from remediator.core.policies import AttemptLimits, Mode, Rule, Runbook
+from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.text import UNKNOWN
 from remediator.core.times import HOUR, MINUTE, Millis
 from remediator.policy.model import Model, OneOf, Unperformed, lacking
@@ -21,15 +22,7 @@ from remediator.policy.plugins import (
 )
 from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
 from remediator.policy.templates import LabelTemplate, compile_template, sample_of
-from remediator.policy.values import (
-    Duration,
-    LabelName,
-    MatcherText,
-    Name,
-    PositiveDuration,
-    SelectorText,
-    refusal,
-)
+from remediator.policy.values import LabelName, MatcherText, Name, SelectorText, refusal
 
 TARGET = "target"
 """The label that ``group_by`` names a rule's target by."""

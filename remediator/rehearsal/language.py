@@ -9,8 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import Stamp, parse_stamp
-from remediator.policy.values import Duration, Namespace, PositiveDuration, WorkloadText, refusal
+from remediator.policy.values import Namespace, WorkloadText, refusal
 
 WRONG, LATER = "T813", "T811"
 RUNNING = "running"
@@ -72,6 +73,19 @@ Values = Annotated[list[float], BeforeValidator(_values), _AlsoOne(nothing=True)
 Queries = dict[str, Values]
 
 
+class AutoscalerWords(Words):
+    """The bounds of an autoscaler."""
+
+    least: Count = Field(default=1, alias="min", description="How many pods it asks for at least.")
+    most: Count = Field(alias="max", description="How many pods it asks for at most.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.least > self.most:
+            raise refusal(WRONG, f"min {self.least} is more than max {self.most}; swap them")
+        return self
+
+
 class WorkloadWords(Words):
     """A workload as it is until a step changes it."""
 
@@ -90,6 +104,15 @@ class WorkloadWords(Words):
     forbidden: bool = Field(default=False, description="The API server does not let us change it.")
     budget: Count | None = Field(
         default=None, description="How many of its pods a PodDisruptionBudget lets go."
+    )
+    isolated: Count | None = Field(
+        default=None, description="It was isolated, and remembers that it had so many pods."
+    )
+    autoscaler: AutoscalerWords | None = Field(
+        default=None, description="A HorizontalPodAutoscaler scales it, between these bounds."
+    )
+    images: dict[str, str] = Field(
+        default_factory=dict, description="The images of its containers, by their names."
     )
 
 

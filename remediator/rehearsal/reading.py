@@ -214,6 +214,9 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         paused=words.paused,
         forbidden=words.forbidden,
         budget=words.budget,
+        isolated=words.isolated,
+        autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
+        images=words.images,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from remediator.core.incident import EffectId
+from remediator.core.objects import Anchor
 from remediator.core.store import Intent, Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant, Millis
 
@@ -99,13 +100,19 @@ class MemoryGuards:
             self._limits.get(limit.name, {}).pop(member, None)
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """As the Protocol says."""
         if not self._holds(lease):
             return False
         first = self._intents.get(effect)
-        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()), before=before, pods=pods)
+        at = Instant(self.clock())
+        fresh = Intent(effect=effect, epoch=lease.epoch, at=at, before=before, pods=pods, on=on)
         self._intents[effect] = fresh if first is None else replace(first, epoch=lease.epoch)
         return True
 

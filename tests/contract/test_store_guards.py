@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from remediator.core.incident import EffectId
+from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.policies import Rate
 from remediator.core.store import Intent, Lease, Limit, Store
 from remediator.core.times import Instant, Millis
@@ -221,6 +222,22 @@ async def test_P7_an_intent_without_pods_never_gets_any(store: Store) -> None:
     intent = await store.intended(EFFECT)
     assert intent is not None
     assert intent.pods == frozenset()
+
+
+async def test_P7_the_journal_keeps_the_object_that_was_first_meant(store: Store) -> None:
+    """A step that was fenced on one object is looked for on that very one, whatever comes later."""
+    mine = await lease(store)
+    hpa = Anchor(ref=ObjectRef(kind=HPA, namespace="shop", name="web.v2"), uid="2f0b9c1e-1")
+    node = Anchor(ref=ObjectRef(kind="node", namespace="", name="n1"), uid="2f0b9c1e-2")
+    for number, on in enumerate((hpa, node, None)):
+        effect = EffectId(f"{EFFECT}{number}")
+        assert await store.intend(effect, mine, "mark", on=on)
+        first = await store.intended(effect)
+        assert first is not None
+        assert (first.before, first.on) == ("mark", on)
+        for other in (hpa, node, None):
+            assert await store.intend(effect, mine, "other", on=other)
+            assert await store.intended(effect) == first
 
 
 async def test_P7_pods_are_not_journalled_under_a_lost_lease(store: Store) -> None:

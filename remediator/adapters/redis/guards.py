@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.incident import EffectId
+from remediator.core.objects import Anchor
 from remediator.core.store import Intent, Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant, Millis
 
@@ -88,18 +89,24 @@ class GuardPart(Part):
         await self._run("refund", call)
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """As the Protocol says."""
         call = Call()
         call.key(self._keys.intent(effect), self._keys.lease(lease.target))
-        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention, before, " ".join(sorted(pods)))
+        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention)
+        call.arg(before, " ".join(sorted(pods)), "" if on is None else str(on))
         return bool(await self._run_durably("intend", call))
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As the Protocol says."""
-        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods")
-        ((epoch, at, before, pods),) = await self._ask(wanted)
+        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods", "on")
+        ((epoch, at, before, pods, on),) = await self._ask(wanted)
         if epoch is None or at is None:
             return None
         return Intent(
@@ -108,6 +115,7 @@ class GuardPart(Part):
             at=Instant(int(at)),
             before=(before or b"").decode(),
             pods=frozenset((pods or b"").decode().split()),
+            on=Anchor.parse(on.decode()) if on else None,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from remediator.core.policies import Check, Policy, Runbook, Step
-from remediator.core.times import Millis, format_duration
+from remediator.core.times import Millis, format_duration, parse_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
@@ -71,6 +71,10 @@ def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
         for key, words, check, _ in _check_numbers(step.wait):
             if key != "within":  # that is its timeout
                 yield ("for", step.wait.check, key), words, replace(step, wait=check)
+        return
+    if step.action == "isolate":
+        for words, span in spans("for", parse_duration(str(step.params["for"]))):
+            yield ("for",), words, replace(step, params={**step.params, "for": format_duration(span)})
         return
     for key, value in step.params.items():
         if isinstance(value, int) and not isinstance(value, bool):

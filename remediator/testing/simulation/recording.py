@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from remediator.core.incident import EffectId, Outcome
 from remediator.core.journal import Kind, Page
+from remediator.core.objects import Anchor
 from remediator.core.store import Commit, CommitResult, Lease, Limit, LimitUse, Pause
 from remediator.core.times import Instant
 from remediator.testing.memory import MemoryStore
@@ -83,10 +84,15 @@ class RecordingStore(MemoryStore):
         self._history.add(LimitsRefunded(member=member, at=self._history.now()))
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """Recorded when it is taken."""
-        taken = await super().intend(effect, lease, before, pods)
+        taken = await super().intend(effect, lease, before, pods, on)
         if taken:
             self._history.add(Intended(effect=effect, pods=pods, at=self._history.now()))
         return taken
