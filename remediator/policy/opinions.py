@@ -9,7 +9,7 @@ from typing import Literal
 from remediator.core.cluster import Budget, Change, Pod, Workload
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.times import format_duration
+from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
@@ -46,6 +46,10 @@ class Offline:
         raise NotAskedError
 
     def clock_trouble(self) -> str | None:
+        """Unknown."""
+        raise NotAskedError
+
+    async def now(self) -> Instant:
         """Unknown."""
         raise NotAskedError
 
