@@ -14,8 +14,8 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 class Freeze:
     """Blocks while one of the time intervals that ``guards.freeze`` names holds.
 
-    It is asked again at the last look. A step for which it is over within a few minutes waits for that. A
-    name that the policy no longer knows blocks.
+    A step for which it is over within a few minutes waits for that. A name that the policy no longer knows
+    blocks.
     """
 
     name: ClassVar[str] = "freeze"

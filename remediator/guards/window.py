@@ -14,9 +14,8 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 class Window:
     """Blocks outside of the time intervals that ``during`` of the runbook names.
 
-    It is asked again at the last look. The names are those that the attempt pinned, what they mean is always
-    the newest; one that the policy no longer knows blocks. A step whose window begins within a few minutes
-    waits for that.
+    The names are those that the attempt pinned, what they mean is always the newest; one that the policy no
+    longer knows blocks. A step whose window begins within a few minutes waits for that.
     """
 
     name: ClassVar[str] = "window"
