@@ -78,7 +78,13 @@ def begins(intervals: Iterable[Interval], at: Instant) -> Instant | None:
 
 def can_hold(interval: Interval) -> bool:
     """Whether there is any day in the calendar on which it holds: never on the 30th of February."""
-    return _next_day(interval, date.min.toordinal()) is not None
+    lengths = [(month, _length(year, month)) for year in (2027, 2028) for month in range(1, 13)]
+    possible = any(
+        _among(month, interval.months)
+        and any(_fits_month(interval, day, length) for day in range(1, length + 1))
+        for month, length in lengths
+    )
+    return possible and _next_day(interval, date.min.toordinal()) is not None
 
 
 # --- the clock on the wall: milliseconds since 1970 as a zone counts them ---

@@ -105,6 +105,7 @@ _WARNINGS = {
     "G405": "`max_unavailable` allows nothing, or everything",
     "G421": "a time interval that no day of the calendar is in",
     "G422": "`freeze` never ends: nothing is ever changed",
+    "G425": "a runbook may be performed only while a freeze holds",
     "E601": "an escalation never climbs past a level by itself",
     "C502": "two services have one workload",
     "K951": "a finding is silenced without a reason",

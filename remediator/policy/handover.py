@@ -71,7 +71,8 @@ def _unpickled(piece: bytes) -> Any:
     try:
         return pickle.loads(piece)  # noqa: S301  # written by our own program, see above
     except ZoneInfoNotFoundError as error:  # zones travel by name, and are read again here
-        raise ValueError(f"{error} here; install the package tzdata") from error
+        text = f"{error.args[0]} in the daemon's process; install the package tzdata"
+        raise ValueError(text) from error
 
 
 def _piece(value: object) -> bytes:

@@ -15,6 +15,7 @@ import pytest
 from remediator.core.errors import PolicyError
 from remediator.core.intervals import Interval, begins, can_hold, ends, holds
 from remediator.core.times import DAY, HOUR, MINUTE, Instant, Millis, format_instant
+from remediator.policy.handover import hand_over
 from remediator.policy.load import load_policy
 from remediator.policy.zones import MachineZone
 
@@ -331,6 +332,33 @@ def test_a_zone_without_its_rules_is_an_error_when_the_policies_are_read(
     )
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert [told in line for line in errors] == ([True] if told else [])
+
+
+TAKE_OVER = """
+import sys
+sys.modules['tzdata'] = None
+from remediator.core.steps import at_once
+from remediator.policy.handover import take_over
+try:
+    at_once(take_over(sys.stdin.buffer.read()))
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_policy_whose_zone_the_daemon_cannot_read_is_not_taken_over(tmp_path: os.PathLike[str]) -> None:
+    """Another process has read it, and zones travel by name: the policy from before stays in force."""
+    text = f"severities: {{SEV-4: {{}}}}\ntime_intervals: {{x: [{HALF_PAST_TWO}]}}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", TAKE_OVER],
+        env={**os.environ, "PYTHONTZPATH": str(tmp_path)},
+        input=b"".join(hand_over(load_policy({"p.yaml": text}))),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode() == (
+        "No time zone found with key Europe/Berlin in the daemon's process; install the package tzdata\n"
+    )
 
 
 def test_a_zone_that_nobody_knows_is_an_error() -> None:
