@@ -107,6 +107,9 @@ class GuardPorts(Protocol):
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now, or None."""
 
+    async def now(self) -> Instant:
+        """The store's clock."""
+
     async def firing(self) -> int:
         """How many alerts that the attempt's rule brought fire now, read from the store."""
 

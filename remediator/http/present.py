@@ -18,6 +18,7 @@ from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, Pause
+from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import static_objection
@@ -170,6 +171,10 @@ class ReadOnly:
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now."""
         return self._now.clock_trouble()
+
+    async def now(self) -> Instant:
+        """The store's clock, when the incident was read."""
+        return self._request.at
 
     async def firing(self) -> int:
         """With the alert that is explained. Without an incident there are none that could be counted."""

@@ -10,7 +10,7 @@ from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.times import format_duration
+from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
@@ -47,6 +47,10 @@ class Offline:
         raise NotAskedError
 
     def clock_trouble(self) -> str | None:
+        """Unknown."""
+        raise NotAskedError
+
+    async def now(self) -> Instant:
         """Unknown."""
         raise NotAskedError
 

@@ -74,12 +74,6 @@ class GuardsModel(Model):
         "storm": _blocks("N711", "storm"),
         "flapping": _blocks("N711", "flapping"),
         "breaker": _blocks("N711", "breaker"),
-        "freeze": Unperformed(
-            code="N711",
-            instead="while it is asked for, every change is blocked",
-            lacks="freeze",
-            meant=lambda guards: bool(guards.freeze),
-        ),
         "error_budget": _blocks("N711", "error_budget"),
         "pages": Unperformed(code="N712", instead="every page is sent by itself"),
     }
@@ -129,5 +123,6 @@ class GuardsModel(Model):
             protect=tuple(dict.fromkeys(self.protect)),
             rate=RateLimits(**{scope: rate for scope, rate in given.items() if rate is not None}),
             max_unavailable=self.max_unavailable,
+            freeze=tuple(dict.fromkeys(self.freeze)),
             lacks=lacking(self),
         )

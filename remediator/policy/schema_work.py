@@ -205,12 +205,6 @@ class RunbookModel(Model):
         "approval": Unperformed(
             code="N707", instead="an attempt of it is blocked, and people are asked", lacks="approval"
         ),
-        "during": Unperformed(
-            code="N708",
-            instead="an attempt of it is blocked, and people are asked",
-            lacks="during",
-            meant=lambda runbook: bool(runbook.during),
-        ),
     }
     summary: str = Field(default="", description="What it does, in a sentence for people.")
     diagnose: list[DiagnosisModel] = Field(  # type: ignore[valid-type]
@@ -230,7 +224,8 @@ class RunbookModel(Model):
         default=None, description="A person must agree before it changes anything."
     )
     during: list[str] = Field(
-        default_factory=list, description="Names of time_intervals; outside of all of them it is not tried."
+        default_factory=list,
+        description="Names of time_intervals; it changes nothing outside of them. Default: at any time.",
     )
 
     def build(self, name: str) -> Runbook:
@@ -248,5 +243,6 @@ class RunbookModel(Model):
             limits=AttemptLimits(
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)
             ),
+            during=tuple(dict.fromkeys(self.during)),
             lacks=lacking(self),
         )

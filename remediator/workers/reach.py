@@ -23,6 +23,7 @@ from remediator.core.journal import Act
 from remediator.core.objects import Anchor
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 
@@ -55,6 +56,10 @@ class Reach:
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now."""
         return self._means.clock_trouble()
+
+    async def now(self) -> Instant:
+        """The store's clock: a step may be performed long after it was decided."""
+        return (await self._means.incidents.load(None, ())).at
 
     async def firing(self) -> int:
         """The rule's own alerts that fire now; none when the incident no longer waits for this step."""

@@ -23,14 +23,15 @@ from remediator.core.objects import Anchor, ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, Verdict
+from remediator.core.verdicts import ChangeRequest, Guard, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
+from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
 from remediator.workers.reach import Reach
 
-KILL_SWITCH = KillSwitch()
+STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
 LOOK_AGAIN = Millis(2 * SECOND)
 
 
@@ -228,10 +229,11 @@ class _Work(Reach):
         target = self._findable()
         if isinstance(target, Acted):
             return target
-        paused = await ask_guard(KILL_SWITCH, self._request, self)
-        if not paused.allowed:  # even the epoch is not written to a target while everything stands still
-            reason = f"it cannot be looked for: {paused.text}"
-            return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+        for guard in STANDSTILL:
+            still = await ask_guard(guard, self._request, self)
+            if not still.allowed:  # even the epoch is not written to a target while everything stands still
+                reason = f"it cannot be looked for: {still.text}"
+                return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         if self._request.withheld:  # nor where nothing may be changed any more
             reason = "it cannot be looked for: its rule is no longer trusted to change anything"
             return _acted(self._effect, ActResult.UNKNOWN, reason)

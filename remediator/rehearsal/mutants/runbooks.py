@@ -42,6 +42,7 @@ def _of_one(policy: Policy, places: Places, book: Runbook) -> Iterator[Mutant | 
     yield from _steps(book, made)
     yield from _checks(book, made)
     yield from _limits(book, made)
+    yield from _windows(book, made)
 
 
 def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:
@@ -136,3 +137,13 @@ def _limits(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         yield made(("limits", "per"), f"limits: {words}", hint, changed(per=span))
     for words, span in spans("cooldown", limits.cooldown):
         yield made(("limits", "cooldown"), f"limits: {words}", hint, changed(cooldown=span))
+
+
+def _windows(book: Runbook, made: Made) -> Iterator[Mutant | None]:
+    if book.during:
+        hint = f"let a test begin (start) outside of {', '.join(book.during)}, and expect blocked_by: window"
+        yield made(("during",), "during removed", hint, replace(book, during=()))
+    for number, name in enumerate(book.during if len(book.during) > 1 else ()):
+        rest = tuple(other for other in book.during if other != name)
+        hint = f"let a test begin (start) within {name} alone, and expect a change"
+        yield made(("during", str(number)), f"not during {name}", hint, replace(book, during=rest))
