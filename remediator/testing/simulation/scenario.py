@@ -7,6 +7,7 @@ from random import Random
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.pauses import EVERYTHING, PauseScope, ScopeKind
 from remediator.core.policies import (
     AttemptLimits,
     ChannelSpec,
@@ -42,6 +43,7 @@ BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
 DEADLINE = 2 * MINUTE
 STORMY_UNTIL = 330.0
+NAMESPACE = "sim"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +71,8 @@ class Scenario:
     """When the other of the two policies is loaded."""
     outages: tuple[Outage, ...]
     replicas: int
-    pauses: tuple[tuple[float, float], ...]
+    pauses: tuple[tuple[float, float, PauseScope], ...]
+    """From when until when what is paused."""
     stormy_until: float
     ends_at: float
 
@@ -108,10 +111,17 @@ def draw_scenario(rng: Random) -> Scenario:
         swaps=draw_swaps(rng, STORMY_UNTIL),
         outages=tuple(outages),
         replicas=rng.randint(1, 3),
-        pauses=pauses,
+        pauses=tuple((start, end, _draw_scope(services, start)) for start, end in pauses),
         stormy_until=STORMY_UNTIL,
         ends_at=STORMY_UNTIL + 420.0,
     )
+
+
+def _draw_scope(services: list[str], start: float) -> PauseScope:
+    """By chance of its own, so that what else a seed draws stays what it was."""
+    named = [PauseScope(kind=ScopeKind.SERVICE, name=name) for name in services]
+    scopes = [EVERYTHING, EVERYTHING, PauseScope(kind=ScopeKind.NAMESPACE, name=NAMESPACE), *named]
+    return Random(start).choice(scopes)
 
 
 def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Policy:
@@ -163,15 +173,15 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         services={
             name: Service(
                 name=name,
-                workload=WorkloadRef(kind="deployment", namespace="sim", name=name),
-                namespace="sim",
+                workload=WorkloadRef(kind="deployment", namespace=NAMESPACE, name=name),
+                namespace=NAMESPACE,
             )
             for name in services
         },
         rules=rules,
         runbooks={runbook.name: runbook for runbook in (restart, replacing)},
         guards=GuardPolicy(
-            namespaces=("sim",),
+            namespaces=(NAMESPACE,),
             rate=RateLimits(
                 cluster=Rate(count=rng.choice([1, 2, 5]), per=Millis(2 * MINUTE)),
                 service=Rate(count=2, per=Millis(2 * MINUTE)),
