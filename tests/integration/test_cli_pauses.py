@@ -165,15 +165,21 @@ Answers = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 async def answering(answers: Answers) -> AsyncIterator[DaemonApi]:
     """Something on a port that reads a request and then does that."""
 
+    serving: list[asyncio.Task[object] | None] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         await answers(reader, writer)
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, DaemonApi.connected(f"http://127.0.0.1:{port}", token="t", within=1.0) as api:
-        yield api
+    async with server:
+        async with DaemonApi.connected(f"http://127.0.0.1:{port}", token="t", within=1.0) as api:
+            yield api
+        await asyncio.gather(*(task for task in serving if task is not None))
 
 
 def sends(head: str, body: bytes) -> Answers:
