@@ -1,4 +1,4 @@
-"""What the daemon is told from outside. Beside ``remediator.remote`` the only reader of the environment.
+"""What the daemon is told from outside. The only reader of the daemon's environment.
 
 Every setting is ``REMEDIATOR_<NAME>`` or the flag ``--<name>`` of ``serve``; the flag wins. Every secret can
 stand in a file instead, named by ``<NAME>_FILE``. Secrets are kept as ``SecretStr``: no repr shows them.

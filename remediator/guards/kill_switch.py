@@ -14,7 +14,7 @@ class KillSwitch:
     """
 
     name: ClassVar[str] = "kill_switch"
-    asks: ClassVar[str] = "that nobody has paused it"
+    asks: ClassVar[str] = "that nobody has paused such changes"
     again: ClassVar[bool] = True
     permissions: ClassVar[tuple[Permission, ...]] = ()
 
