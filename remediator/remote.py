@@ -1,6 +1,6 @@
 """A running daemon, as the command line asks it: where it is, and who asks.
 
-The composition for commands that operate a daemon and need nothing else of it. Their environment is read here.
+The composition of commands that operate a daemon and need nothing else of it. Reads their environment.
 """
 
 from __future__ import annotations

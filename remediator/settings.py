@@ -260,7 +260,7 @@ def _complaint(error: Any) -> str:
 
 
 def read_secret(path: Path, what: str) -> str:
-    """What a file holds. Raises SettingsError, which names ``what`` told us of the file, and nothing in it."""
+    """What a file holds. Raises SettingsError, which names ``what`` told us of it and nothing in it."""
     try:
         with path.open("rb") as opened:
             raw = opened.read(LARGEST_SECRET + 1)

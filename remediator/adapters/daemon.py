@@ -76,7 +76,9 @@ class DaemonApi:
         except aiohttp.ClientConnectorError as error:
             raise Retryable(plain(f"no daemon answers at {self._base}: {error}", 400)) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            why = f"did not answer within {self._within:g} s" if isinstance(error, TimeoutError) else "hung up"
+            why = (
+                f"did not answer within {self._within:g} s" if isinstance(error, TimeoutError) else "hung up"
+            )
             text = f"the daemon at {self._base} {why}"
             if method in _CHANGES_NOTHING:
                 raise Retryable(text) from None

@@ -77,8 +77,8 @@ def resume(
 ) -> None:
     """Lift one pause: that of all changes, or that of a namespace, service, rule or runbook.
 
-    Says what is still paused. Exits 0 when that scope is not paused any more, 1 when it could not be lifted or
-    was not paused by that name, 2 on wrong use.
+    Says what is still paused. Exits 0 when that scope is not paused any more, 1 when it could not be lifted
+    or was not paused by that name, 2 on wrong use.
     """
     scope = _scope(namespace=namespace, service=service, rule=rule, runbook=runbook)
     _tell(_ask("DELETE", url, token_file, query=scope), json=json)

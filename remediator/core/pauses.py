@@ -1,9 +1,9 @@
 """The kill switch as values: what a pause is about, and what a change is about, so that the two can meet.
 
 There are many pauses at a time, at most one of each scope. A change is stopped by every pause whose scope it
-meets. The same holds for whatever touches a target without a step of its own: an undo, or the end of something
-that was done for a time. It asks with the ``Subject`` of the change it would take back, and when a pause stops
-it, what stays in place is for whoever asked to tell.
+meets. The same holds for whatever touches a target without a step of its own, such as an undo, or the end of
+something that was done for a time: it asks with the ``Subject`` of the change it would take back, and when
+a pause stops it, what is left in place is for whoever asked to tell.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
 class KillSwitch:
-    """Blocks while all changes are paused, or those of the target's namespace, of the service, the rule or the
+    """Blocks while all changes are paused, or those of the target's namespace, the service, the rule or the
     runbook. Reads the pauses from the store, again before each change.
     """
 

@@ -121,7 +121,7 @@ class Pausing:
 
 
 async def _asked_scope(asked: Asked) -> PauseScope:
-    """In the query or in the body: a proxy may drop the body of a DELETE, a program may know no other place."""
+    """In the query or in the body: a proxy may drop the body of a DELETE, a program may know only that."""
     named = {kind.value: asked.request.query[kind] for kind in NAMED_KINDS if kind in asked.request.query}
     sent = await asked.body("by", "reason", "note", others=("scope",))
     if named and sent.get("scope") is not None:

@@ -31,7 +31,7 @@ _PAUSE = (
     Param(name="reason", text="Why; required."),
     Param(
         name="scope",
-        text="What is paused, such as {\"service\": \"web\"}; without it all changes.",
+        text='What is paused, such as {"service": "web"}; without it all changes.',
         schema=SCOPE,
     ),
     Param(name="for", text="How long, such as 2h; without it until resumed."),
@@ -40,7 +40,8 @@ _PAUSE = (
 )
 _LIFTED = (Param(name="scope", text="In place of the query.", schema=SCOPE),)
 _RESUME = tuple(
-    Param(name=str(kind), text=f"The {kind} that is paused; without any, all changes.") for kind in NAMED_KINDS
+    Param(name=str(kind), text=f"The {kind} that is paused; without any, all changes.")
+    for kind in NAMED_KINDS
 )
 _BAD = {400: "A parameter or the body is wrong; error names it."}
 _NO_INCIDENT = {404: "There is no such incident."}

@@ -82,7 +82,7 @@ def show_entry(entry: Entry) -> Data:
 
 
 def show_pauses(pauses: Sequence[Pause]) -> Data:
-    """The kill switch: whether all changes are paused, and every pause that is in force, this one included."""
+    """The kill switch: whether all changes are paused, and every pause in force, this one included."""
     whole = next((_pause(pause) for pause in pauses if pause.scope == EVERYTHING), None)
     members = ("reason", "by", "since", "until")
     return {

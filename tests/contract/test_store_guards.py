@@ -10,7 +10,7 @@ import pytest
 from remediator.core.incident import EffectId
 from remediator.core.policies import Rate
 from remediator.core.store import Intent, Lease, Limit, Store
-from remediator.core.times import Instant, Millis
+from remediator.core.times import Millis
 from tests.contract.stores import Servers, fresh_prefix, open_store, system_clock
 from tests.servers import KINDS
 

@@ -214,7 +214,7 @@ def _p13_stops(history: History) -> Iterator[str]:
             for scope, at in since.items():
                 late = record.asked_at - at
                 if _meets(scope, record.target) and late > LOOKING + record.frozen_for:
-                    yield f"P13: {record.target} was changed {late:.1f} s after the kill switch was thrown for {scope}"
+                    yield f"P13: {record.target} was changed {late:.1f} s after a pause of {scope}"
 
 
 def _meets(scope: PauseScope, target: str) -> bool:
