@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -102,7 +103,8 @@ def draw_scenario(rng: Random) -> Scenario:
             )
             at += rng.uniform(210, 240)
     pauses = tuple(
-        (start := rng.uniform(5, 200), start + rng.uniform(20, 60)) for _ in range(rng.choice([0, 0, 1]))
+        (start := rng.uniform(5, 200), start + rng.uniform(20, 60), EVERYTHING)
+        for _ in range(rng.choice([0, 0, 1]))
     )
     policy = _policy(services, severities, rng)
     return Scenario(
@@ -111,17 +113,21 @@ def draw_scenario(rng: Random) -> Scenario:
         swaps=draw_swaps(rng, STORMY_UNTIL),
         outages=tuple(outages),
         replicas=rng.randint(1, 3),
-        pauses=tuple((start, end, _draw_scope(services, start)) for start, end in pauses),
+        pauses=(*pauses, *_draw_named_pauses(outages)),
         stormy_until=STORMY_UNTIL,
         ends_at=STORMY_UNTIL + 420.0,
     )
 
 
-def _draw_scope(services: list[str], start: float) -> PauseScope:
-    """By chance of its own, so that what else a seed draws stays what it was."""
-    named = [PauseScope(kind=ScopeKind.SERVICE, name=name) for name in services]
-    scopes = [EVERYTHING, EVERYTHING, PauseScope(kind=ScopeKind.NAMESPACE, name=NAMESPACE), *named]
-    return Random(start).choice(scopes)
+def _draw_named_pauses(outages: list[Outage]) -> Iterator[tuple[float, float, PauseScope]]:
+    """Of what is about to break, by chance of its own: what else a seed draws stays what it was."""
+    for outage in outages:
+        own = Random(f"{outage.service} {outage.breaks_at}")
+        if own.random() < 0.15:
+            service = PauseScope(kind=ScopeKind.SERVICE, name=outage.service)
+            scope = own.choice([service, service, PauseScope(kind=ScopeKind.NAMESPACE, name=NAMESPACE)])
+            start = max(0.0, outage.breaks_at - own.uniform(0, 30))
+            yield start, start + own.uniform(20, 60), scope
 
 
 def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Policy:
