@@ -21,8 +21,9 @@ from remediator.core.cluster import (
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
 from remediator.core.objects import Anchor
+from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
-from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
@@ -49,9 +50,9 @@ class Reach:
         self._gone: tuple[str, ...] = ()
         """What is to be told of those of them that are gone, unless it was told before."""
 
-    async def paused(self) -> Pause | None:
-        """The kill switch."""
-        return await self._store.paused()
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """Those of the scopes that are paused now."""
+        return await self._store.paused(scopes)
 
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now."""

@@ -1,4 +1,4 @@
-"""What every store does for guards: leases, limits, the journal and the kill switch (P7, P8, P10, P13)."""
+"""What every store does for guards: leases, limits and the journal (P7, P8, P10)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediator.core.incident import EffectId
 from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.policies import Rate
 from remediator.core.store import Intent, Lease, Limit, Store
-from remediator.core.times import Instant, Millis
+from remediator.core.times import Millis
 from tests.contract.stores import Servers, fresh_prefix, open_store, system_clock
 from tests.servers import KINDS
 
@@ -172,33 +172,6 @@ async def test_the_journal_needs_the_lease(store: Store) -> None:
     assert await store.intend(EFFECT, other, "other")
     again = Intent(effect=EFFECT, epoch=other.epoch, at=first.at, before="mark")
     assert await store.intended(EFFECT) == again
-
-
-async def test_the_kill_switch(store: Store) -> None:
-    """P13: on with reason and author, off when told."""
-    assert await store.paused() is None
-    before = system_clock()
-    thrown = await store.pause("storm|\x1f ünï", "ada", None)
-    assert (thrown.reason, thrown.by, thrown.until) == ("storm|\x1f ünï", "ada", None)
-    assert before <= thrown.since <= system_clock()
-    assert await store.paused() == thrown
-    assert (await store.gauges()).paused
-    await store.resume()
-    assert await store.paused() is None
-    assert not (await store.gauges()).paused
-
-
-async def test_a_pause_ends_by_itself(store: Store) -> None:
-    """At its expiry, not before; a pause over an older one replaces all of it."""
-    await store.pause("short", "ada", Instant(system_clock() + 200))
-    assert await store.paused() is not None
-    async with asyncio.timeout(10):
-        while await store.paused() is not None:
-            continue
-    until = Instant(system_clock() + 60_000)
-    assert (await store.pause("long", "bob", until)).until == until
-    again = await store.pause("for ever", "bob", None)
-    assert await store.paused() == again
 
 
 async def test_P7_the_journal_keeps_the_pods_that_were_first_meant(store: Store) -> None:
