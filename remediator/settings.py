@@ -1,4 +1,4 @@
-"""What the daemon is told from outside. The only reader of the environment.
+"""What the daemon is told from outside. The only reader of the daemon's environment.
 
 Every setting is ``REMEDIATOR_<NAME>`` or the flag ``--<name>`` of ``serve``; the flag wins. Every secret can
 stand in a file instead, named by ``<NAME>_FILE``. Secrets are kept as ``SecretStr``: no repr shows them.
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         if value is not None and path is not None:
             raise SettingsError(f"{variable} and {variable}_FILE are both set; keep one of them")
         if path is not None:
-            return _read_secret(path, f"{variable}_FILE")
+            return read_secret(path, f"{variable}_FILE")
         return value.get_secret_value().strip() if value is not None else None
 
     @property
@@ -259,7 +259,8 @@ def _complaint(error: Any) -> str:
     return f"{PREFIX}{str(error['loc'][0]).upper()}: {message[:1].lower()}{message[1:]}"
 
 
-def _read_secret(path: Path, what: str) -> str:
+def read_secret(path: Path, what: str) -> str:
+    """What a file holds. Raises SettingsError, which names ``what`` told us of it and nothing in it."""
     try:
         with path.open("rb") as opened:
             raw = opened.read(LARGEST_SECRET + 1)
@@ -287,7 +288,7 @@ def secret_reader(settings: Settings, environ: Mapping[str, str] = os.environ) -
 
     def read(ref: SecretRef) -> str:
         try:
-            found = _read_secret(Path(ref.file), "file") if ref.file else _from_environment(ref.env or "")
+            found = read_secret(Path(ref.file), "file") if ref.file else _from_environment(ref.env or "")
         except SettingsError as error:
             raise Refused(plain(str(error), 300)) from None
         if found is None:
@@ -301,7 +302,7 @@ def secret_reader(settings: Settings, environ: Mapping[str, str] = os.environ) -
             if value := environ.get(variable, "").strip():
                 return value
             if path := environ.get(f"{variable}_FILE", ""):
-                return _read_secret(Path(path), f"{variable}_FILE")
+                return read_secret(Path(path), f"{variable}_FILE")
         field = name.removeprefix(PREFIX).lower()
         return settings.secret(field) if field in SECRETS else None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from remediator.cli.main import COMMANDS
+from remediator.remote import RemoteSettings
 from remediator.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -35,9 +36,8 @@ def findings(file: Path) -> Iterator[str]:
     """``path:line: message`` of everything that ``file`` names and that is not there."""
     text = file.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {
-        f"{PREFIX}{t}" for t in TESTING
-    }
+    names = {name.upper() for model in (Settings, RemoteSettings) for name in model.model_fields} | TESTING
+    settings = {f"{PREFIX}{name}" for name in names}
     checks = (
         (LINK, lambda link: _leads_somewhere(file, link), "leads nowhere"),
         (re.compile(rf"\b({PREFIX}[A-Z_]+[A-Z])\b"), settings.__contains__, "is no setting"),

@@ -112,6 +112,7 @@ def _need(permission: Permission) -> str:
     when = [
         "for rules that may act" if permission.acting else "",
         "for steps that may take healthy pods away" if permission.disrupting else "",
+        "for steps that change the workload or its pods" if permission.claiming else "",
         f"for a {' or '.join(permission.kinds)}" if permission.kinds else "",
     ]
     told = "".join(f"; only {each}" for each in when if each)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
+from remediator.actions.hpa import Hpa
+from remediator.actions.isolate import Isolate
 from remediator.actions.restart import Restart
+from remediator.actions.restore import Restore
 from remediator.actions.rollback import Rollback
 from remediator.actions.scale import Scale
+from remediator.actions.set_image import SetImage
+from remediator.actions.set_resources import SetResources
 from remediator.core.plugins import Action
 
 ACTIONS: dict[str, Action] = {
-    action.name: action for action in (Restart(), Scale(), Rollback(), EvictPods(), DeletePods())
+    action.name: action
+    for action in (
+        *(Restart(), Scale(), Rollback()),
+        *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
+        *(EvictPods(), DeletePods()),
+    )
 }

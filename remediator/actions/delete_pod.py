@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from remediator.actions.picking import PickParams, pick
-from remediator.core.cluster import Change, DeletePod, Need, Snapshot
-from remediator.core.plugins import EffectClass, Params, Permission
+from remediator.core.changes import Change, DeletePod
+from remediator.core.cluster import Need, Snapshot
+from remediator.core.plugins import TARGET, EffectClass, Params, Permission, no_inverse
 from remediator.core.times import Instant
 
 
@@ -14,6 +15,7 @@ class DeletePods:
     """Delete pods that are in a bad way, as ``kubectl delete pod``; their controller makes new ones.
 
     Idempotent: a pod is named by its UID, and a step never takes any but those it first meant.
+    It has no inverse.
     Budgets do not bind a deletion; the guard ``disruption_budget`` holds it to them all the same.
     """
 
@@ -32,6 +34,8 @@ class DeletePods:
     )
     effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PODS})
+    fenced_on: ClassVar[str] = TARGET
+    invertible: ClassVar[bool] = False
     example: ClassVar[str] = "delete_pod: {which: crash_looping}"
 
     def disrupts(self, params: Params) -> bool:
@@ -45,3 +49,7 @@ class DeletePods:
             DeletePod(target=target.ref, uid=target.uid, pod=pod.name, pod_uid=pod.uid, ready=pod.ready)
             for pod in pick(params, seen)
         )
+
+    def inverse(self, change: Change, now: Snapshot) -> Change:
+        """None: a pod that is gone does not come back. Raises Refused."""
+        raise no_inverse(self.name)

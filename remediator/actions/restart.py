@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from remediator.core.cluster import Change, Need, RestartWorkload, Snapshot
+from remediator.core.changes import Change, RestartWorkload
+from remediator.core.cluster import Need, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.plugins import EffectClass, NoParams, Params, Permission, on_target
+from remediator.core.plugins import (
+    TARGET,
+    EffectClass,
+    NoParams,
+    Params,
+    Permission,
+    no_inverse,
+    on_target,
+)
 from remediator.core.times import Instant
 
 
@@ -22,6 +31,8 @@ class Restart:
     permissions: ClassVar[tuple[Permission, ...]] = (on_target("patch", "restart the workload", acting=True),)
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     needs: ClassVar[frozenset[Need]] = frozenset()
+    fenced_on: ClassVar[str] = TARGET
+    invertible: ClassVar[bool] = False
     example: ClassVar[str] = "restart: {}"
 
     def disrupts(self, params: Params) -> bool:
@@ -38,3 +49,7 @@ class Restart:
         if target.desired == 0:
             raise Refused(f"{target.ref} is scaled to zero: there is nothing to restart")
         return (RestartWorkload(target=target.ref, uid=target.uid, at=at),)
+
+    def inverse(self, change: Change, now: Snapshot) -> Change:
+        """None: pods that are gone do not come back. Raises Refused."""
+        raise no_inverse(self.name)

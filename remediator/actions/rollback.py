@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from remediator.core.cluster import Change, Need, Revision, RollBackWorkload, Snapshot
+from remediator.core.changes import Change, RollBackWorkload
+from remediator.core.cluster import Need, Revision, Snapshot
 from remediator.core.errors import Refused, Retryable
-from remediator.core.plugins import EffectClass, Params, Permission, on_target
+from remediator.core.plugins import TARGET, EffectClass, Params, Permission, on_target
 from remediator.core.times import Instant
 
 
@@ -25,7 +26,8 @@ class Rollback:
 
     Fenced: it is made only while the specification is still the one it was planned from. What an earlier
     template does not hold (replicas, strategy, ConfigMaps, the data) stays as it is. Unlike ``kubectl``, it
-    does not return to what a rollback has just replaced: by default it goes to older templates only.
+    does not return to what a rollback has just replaced: by default it goes to older templates only. Its
+    inverse runs again what it replaced.
     """
 
     name: ClassVar[str] = "rollback"
@@ -43,6 +45,8 @@ class Rollback:
     )
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     needs: ClassVar[frozenset[Need]] = frozenset({Need.REVISIONS})
+    fenced_on: ClassVar[str] = TARGET
+    invertible: ClassVar[bool] = True
     example: ClassVar[str] = "rollback: {}"
 
     def disrupts(self, params: Params) -> bool:
@@ -73,6 +77,23 @@ class Rollback:
                 source=wanted.name,
                 source_uid=wanted.uid,
             ),
+        )
+
+    def inverse(self, change: Change, now: Snapshot) -> Change:
+        """Back to the template that ran before. Raises Refused when another was rolled out since."""
+        assert isinstance(change, RollBackWorkload)
+        current = next((one for one in now.revisions if one.current), None)
+        if current is None or current.uid != change.source_uid:
+            raise Refused(f"{change.target} runs another template by now than the one it was rolled back to")
+        before = _numbered(change.seen, now)
+        return RollBackWorkload(
+            target=change.target,
+            uid=change.uid,
+            generation=now.workload.generation,
+            seen=current.number,
+            revision=before.number,
+            source=before.name,
+            source_uid=before.uid,
         )
 
 

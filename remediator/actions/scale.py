@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from remediator.core.cluster import Change, Need, ScaleWorkload, Snapshot
+from remediator.actions.autoscaling import AUTOSCALERS_LISTED, leave_to_autoscaler
+from remediator.core.changes import Change, ScaleWorkload
+from remediator.core.cluster import Need, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.plugins import EffectClass, Params, Permission, on_target
+from remediator.core.plugins import TARGET, EffectClass, Params, Permission, on_target
 from remediator.core.times import Instant
 
 
@@ -26,13 +28,20 @@ class Scale:
     """Ask for so many pods, as ``kubectl scale``. ``only: up`` brings back what was scaled to zero.
 
     Fenced: it is made only while the workload still asks for the number that was seen. A DaemonSet has none.
+    A workload that an autoscaler scales is left to it: ``hpa`` sets its bounds. While it asks for no pods its
+    autoscaler stands still, and it can be brought back. Its inverse asks for the number of before.
     """
 
     name: ClassVar[str] = "scale"
     params: ClassVar[type[Params]] = ScaleParams
-    permissions: ClassVar[tuple[Permission, ...]] = (on_target("patch", "scale the workload", acting=True),)
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        AUTOSCALERS_LISTED,
+        on_target("patch", "scale the workload", acting=True),
+    )
     effect: ClassVar[EffectClass] = EffectClass.FENCED
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.AUTOSCALERS})
+    fenced_on: ClassVar[str] = TARGET
+    invertible: ClassVar[bool] = True
     example: ClassVar[str] = "scale: {to: 2, only: up}"
 
     def disrupts(self, params: Params) -> bool:
@@ -41,7 +50,10 @@ class Scale:
         return params.only != "up"
 
     def plan(self, params: Params, seen: Snapshot, *, at: Instant) -> tuple[Change, ...]:
-        """One change of the number, or none when it is as wanted. Raises Refused for a DaemonSet."""
+        """One change of the number, or none when it is as wanted.
+
+        Raises Refused for a DaemonSet and for what an autoscaler scales.
+        """
         assert isinstance(params, ScaleParams)
         target = seen.workload
         if target.ref.kind == "daemonset":
@@ -49,4 +61,14 @@ class Scale:
         enough = {None: False, "up": target.desired >= params.to, "down": target.desired <= params.to}
         if target.desired == params.to or enough[params.only]:
             return ()
+        leave_to_autoscaler(seen)
         return (ScaleWorkload(target=target.ref, uid=target.uid, seen=target.desired, replicas=params.to),)
+
+    def inverse(self, change: Change, now: Snapshot) -> Change:
+        """The number of before. Raises Refused when somebody scaled it since."""
+        assert isinstance(change, ScaleWorkload)
+        desired = now.workload.desired
+        if desired != change.replicas:
+            raise Refused(f"{change.target} asks for {desired} pods by now, not for {change.replicas}")
+        leave_to_autoscaler(now)
+        return ScaleWorkload(target=change.target, uid=change.uid, seen=change.replicas, replicas=change.seen)

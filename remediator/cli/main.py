@@ -53,6 +53,21 @@ COMMANDS = {
         function="run_tests",
         summary="Run the policies' own tests on a virtual clock.",
     ),
+    "pause": Lazy(
+        module="remediator.cli.pause",
+        function="pause",
+        summary="Have a running daemon stop changes: all, or those of a namespace, service, rule or runbook.",
+    ),
+    "resume": Lazy(
+        module="remediator.cli.pause",
+        function="resume",
+        summary="Allow them again.",
+    ),
+    "pauses": Lazy(
+        module="remediator.cli.pause",
+        function="pauses",
+        summary="What is paused, by whom, why and until when.",
+    ),
     "schema": Lazy(
         module="remediator.cli.schema",
         function="schema",

@@ -92,9 +92,10 @@ _ONE = {
 def say_mutants(out: Console, score: Score) -> None:
     """How many ways of breaking the policies are noticed, and which are not."""
     out.print(f"\nmutants: {score.killed} of {score.total} noticed ({score.percent}%)", style="bold")
+    width = max(map(len, ("escalations ", *score.by_section)))
     for section, (killed, total) in score.by_section.items():
         style = "green" if killed == total else "yellow"
-        out.print(Text(f"  {section:<12} {100 * killed // total:>3}%  {killed} of {total}", style=style))
+        out.print(Text(f"  {section:<{width}} {100 * killed // total:>3}%  {killed} of {total}", style=style))
     for mutant in score.survivors:
         out.print(
             Text.assemble(

@@ -1,16 +1,14 @@
-"""The cluster as decisions see it: read-only snapshots, and the changes that may be asked for.
-
-``Change`` is a closed union. An action returns changes as data; the executor alone applies them.
-"""
+"""The cluster as decisions see it: read-only snapshots, and the two ways to it: reading and changing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from remediator.core.incident import EffectId
+from remediator.core.changes import Change, Fence
+from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 
@@ -31,12 +29,44 @@ class Condition:
     message: str = ""
 
 
+class Marked(Protocol):
+    """An object that carries an epoch and a mark."""
+
+    @property
+    def generation(self) -> int:
+        """Of its specification; 0 where its kind counts none."""
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """All of them."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it was last claimed under; 0 when never, or when somebody wrote nonsense there."""
+
+
+def epoch_of(annotations: Mapping[str, str]) -> int:
+    """The epoch among an object's annotations; 0 when there is none, or nonsense."""
+    text = annotations.get(EPOCH_ANNOTATION, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """A container of a template. ``resources``: as the API server writes them; None: it has none."""
+
+    name: str
+    image: str = ""
+    resources: Mapping[str, Any] | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:
     """A snapshot of a Deployment, StatefulSet or DaemonSet. Counts are pods.
 
     ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
-    ``heedless``: it takes the next in order, whether others are down or not.
+    ``heedless``: it takes the next in order, whether others are down or not. ``containers``: those of its
+    template, in their order, without init containers.
     """
 
     ref: WorkloadRef
@@ -53,12 +83,12 @@ class Workload:
     paused: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    containers: tuple[Container, ...] = ()
 
     @property
     def epoch(self) -> int:
         """The epoch it was last claimed under; 0 when never, or when somebody wrote nonsense there."""
-        text = self.annotations.get(EPOCH_ANNOTATION, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+        return epoch_of(self.annotations)
 
     @property
     def rolled_out(self) -> bool:
@@ -144,6 +174,23 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler that scales the workload. ``least``, ``most``: its bounds, in pods."""
+
+    ref: ObjectRef
+    uid: str
+    least: int
+    most: int
+    generation: int = 0
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it was last claimed under; 0 when never, or when somebody wrote nonsense there."""
+        return epoch_of(self.annotations)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoints:
     """How many addresses stand behind a Service, ready to be sent requests or not."""
 
@@ -156,6 +203,7 @@ class Need(StrEnum):
 
     PODS = "pods"
     REVISIONS = "revisions"
+    AUTOSCALERS = "autoscalers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,105 +213,15 @@ class Snapshot:
     workload: Workload
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
+    autoscalers: tuple[Autoscaler, ...] = ()
 
-
-# --- changes ----------------------------------------------------------------------------------------
-#
-# ``target`` and ``uid`` of a change are those of the workload, which carries the epoch.
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestartWorkload:
-    """Replace every pod of a workload, by its own rollout strategy.
-
-    ``at`` becomes the template's ``kubectl.kubernetes.io/restartedAt``: the same effect applied twice
-    changes nothing the second time.
-    """
-
-    target: WorkloadRef
-    uid: str
-    at: Instant
-
-    def __str__(self) -> str:
-        return f"restart {self.target}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScaleWorkload:
-    """Ask for another number of pods, if it still asks for ``seen`` now."""
-
-    target: WorkloadRef
-    uid: str
-    seen: int
-    replicas: int
-
-    def __str__(self) -> str:
-        return f"scale {self.target} from {self.seen} to {self.replicas}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RollBackWorkload:
-    """Make the template of an earlier revision the workload's own again, as ``kubectl rollout undo``.
-
-    ``source`` and ``source_uid`` name the object that keeps it. The template itself stays in the cluster: it
-    can hold what must not be written down anywhere else.
-    """
-
-    target: WorkloadRef
-    uid: str
-    generation: int
-    """Of the specification it was planned from; when it is another by then, nothing is changed."""
-    seen: int
-    """The revision that ran then."""
-    revision: int
-    source: str
-    source_uid: str
-
-    def __str__(self) -> str:
-        return f"roll {self.target} back from revision {self.seen} to {self.revision}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _OfOnePod:
-    """What takes exactly one pod away; its controller makes another. Doing it again changes nothing."""
-
-    target: WorkloadRef
-    uid: str
-    pod: str
-    pod_uid: str
-    ready: bool = True
-    """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeletePod(_OfOnePod):
-    """Delete exactly this pod."""
-
-    def __str__(self) -> str:
-        return f"delete pod {self.pod} of {self.target}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvictPod(_OfOnePod):
-    """Evict exactly this pod, as its disruption budgets allow."""
-
-    def __str__(self) -> str:
-        return f"evict pod {self.pod} of {self.target}"
-
-
-WorkloadChange = RestartWorkload | ScaleWorkload | RollBackWorkload
-"""Changes of the workload itself: they test its epoch and leave their effect's mark on it."""
-PodChange = DeletePod | EvictPod
-"""Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
-Change = WorkloadChange | PodChange
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fence:
-    """Under which epoch and for which effect a change is made."""
-
-    epoch: int
-    effect: EffectId
+    def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
+        """Those of an object in it; none when it is not."""
+        there: tuple[tuple[ObjectRef, Marked], ...] = (
+            (self.workload.ref, self.workload),
+            *((each.ref, each) for each in self.autoscalers),
+        )
+        return next((each.annotations for place, each in there if place.path == ref.path), {})
 
 
 class ClusterReader(Protocol):
@@ -280,6 +238,9 @@ class ClusterReader(Protocol):
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
         """The disruption budgets that select its pods."""
+
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
+        """The HorizontalPodAutoscalers that scale it, by name."""
 
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         """Events about the workload and about those pods, newest first."""
@@ -299,6 +260,7 @@ async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozen
         workload=workload,
         pods=await reader.pods(workload) if Need.PODS in needs else (),
         revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
+        autoscalers=await reader.autoscalers(workload) if Need.AUTOSCALERS in needs else (),
     )
 
 
@@ -311,8 +273,8 @@ class Executor(Protocol):
     async def dry_run(self, change: Change) -> None:
         """Have the server check the change, permissions included, without making it."""
 
-    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
-        """Write the epoch to the target, so that no older owner can change it; its state after that."""
+    async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
+        """Write the epoch to the object, so that no older owner can change it; its state after that."""
 
     async def apply(self, change: Change, fence: Fence) -> None:
-        """Make the change if the target is still that object and still carries our epoch."""
+        """Make the change if what it is fenced on is still that object and still carries our epoch."""

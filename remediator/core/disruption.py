@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core.cluster import (
+from remediator.core.changes import (
     Change,
     DeletePod,
     EvictPod,
-    Pod,
+    IsolateWorkload,
     PodChange,
     RestartWorkload,
+    RestoreWorkload,
     RollBackWorkload,
     ScaleWorkload,
-    Workload,
+    SetAutoscalerBounds,
+    SetContainerImage,
+    SetContainerResources,
 )
+from remediator.core.cluster import Pod, Workload
 
 
 def pod_changes(changes: Sequence[Change]) -> tuple[PodChange, ...]:
@@ -32,10 +36,16 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
     taken = 0
     for change in changes:
         match change:
-            case RestartWorkload() | RollBackWorkload():
+            case RestartWorkload() | RollBackWorkload() | SetContainerImage() | SetContainerResources():
                 taken += workload.taken_by_rollout
             case ScaleWorkload(replicas=replicas):
                 taken += _given_up(workload, replicas)
+            case IsolateWorkload():
+                taken += _given_up(workload, 0)
+            case RestoreWorkload(replicas=replicas):
+                taken += _given_up(workload, replicas) if replicas < workload.desired else 0
+            case SetAutoscalerBounds(most=most):
+                taken += _given_up(workload, most) if most < workload.desired else 0
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
             case _:

@@ -14,7 +14,9 @@ from typing import ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from remediator.core.cluster import Change, ClusterReader, Need, Snapshot
+from remediator.core.changes import Change
+from remediator.core.cluster import ClusterReader, Need, Snapshot
+from remediator.core.errors import Refused
 from remediator.core.journal import CheckResult, PageKind
 from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant
@@ -57,6 +59,8 @@ class Permission:
     """Needed only to change something: a rule that only looks, or suggests, goes without."""
     disrupting: bool = False
     """Of a guard: needed only for steps that may take healthy pods away."""
+    claiming: bool = False
+    """Of a guard: needed only for steps whose changes carry their epoch on the target itself."""
     cluster_wide: bool = False
     """The resource is in no namespace, such as nodes."""
 
@@ -68,6 +72,11 @@ def on_target(verb: str, why: str, *, acting: bool = False) -> Permission:
     )
 
 
+def no_inverse(action: str) -> Refused:
+    """What ``inverse`` of an action raises whose changes nothing takes back."""
+    return Refused(f"{action} has no inverse: what it did cannot be taken back")
+
+
 class EffectClass(StrEnum):
     """What may happen when an effect is performed again after a crash."""
 
@@ -76,11 +85,17 @@ class EffectClass(StrEnum):
     ONCE = "once"
 
 
+TARGET = "target"
+"""What most changes are fenced on: the workload that the step is for."""
+
+
 class Action(Protocol):
     """One kind of step. Turns parameters and a snapshot into changes; never touches the cluster.
 
     ``needs``: what must be read of the target for that, beside the workload itself. ``permissions``: what it
-    takes beyond what the guards take, which read the target and claim it.
+    takes beyond what the guards take, which read the target and claim it. ``fenced_on``: the kind of object
+    that carries epoch and mark, ``target`` or such as ``horizontalpodautoscaler``: what is not the target it
+    claims under permissions of its own. ``invertible``: whether its changes can be taken back.
     """
 
     name: ClassVar[str]
@@ -88,6 +103,8 @@ class Action(Protocol):
     permissions: ClassVar[tuple[Permission, ...]]
     effect: ClassVar[EffectClass]
     needs: ClassVar[frozenset[Need]]
+    fenced_on: ClassVar[str]
+    invertible: ClassVar[bool]
     example: ClassVar[str]
 
     def disrupts(self, params: Params) -> bool:
@@ -98,6 +115,13 @@ class Action(Protocol):
 
         Raises Refused when the target's state makes the action senseless, Retryable when that cannot be told
         yet.
+        """
+
+    def inverse(self, change: Change, now: Snapshot) -> Change:
+        """The change that undoes one of its own, which was made: a change holds what it was planned from.
+
+        ``now``: the target as it is, with what the action needs of it. Raises Refused where there is no
+        inverse, and where what the change set is not so any more: it is somebody else's by now.
         """
 
 

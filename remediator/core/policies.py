@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
+from remediator.core.objects import ObjectRef
 from remediator.core.times import HOUR, MINUTE, Millis
 
 if TYPE_CHECKING:
+    from remediator.core.intervals import Interval
     from remediator.core.matchers import Matcher
 
 SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
@@ -130,20 +132,8 @@ class Severity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkloadRef:
+class WorkloadRef(ObjectRef):
     """A workload as policies name it: ``deployment/auth-service`` in a namespace."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Unique in the cluster: ``namespace/kind/name``. The key of leases and limits."""
-        return f"{self.namespace}/{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +233,8 @@ class Runbook:
     steps: tuple[Step, ...] = ()
     verify: tuple[Check, ...] = ()
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    during: tuple[str, ...] = ()
+    """Names of time intervals; outside of all of them it changes nothing. Empty: at any time."""
     lacks: tuple[str, ...] = ()
     """What it asks for and this version cannot perform, in words: an attempt of it is blocked and says so."""
 
@@ -288,6 +280,8 @@ class GuardPolicy:
     protect: tuple[str, ...] = ()
     rate: RateLimits = field(default_factory=RateLimits)
     max_unavailable: Share | None = None
+    freeze: tuple[str, ...] = ()
+    """Names of time intervals within which nothing is changed."""
     lacks: tuple[str, ...] = ()
     """Guards that are asked for and that this version does not have: they block every change."""
 
@@ -375,6 +369,7 @@ class Policy:
     escalations: Mapping[str, Escalation]
     channels: Mapping[str, ChannelSpec]
     operator: tuple[str, ...] = ()
+    time_intervals: Mapping[str, tuple[Interval, ...]] = field(default_factory=dict)
     declared: Mapping[str, object] = field(default_factory=dict)
     """What the files say beyond that, by place within their objects: checked, not performed. JSON-like."""
     digest: str = ""

@@ -16,6 +16,8 @@ from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry, Notice
+from remediator.core.objects import Anchor
+from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.policies import Rate
 from remediator.core.times import DAY, Instant, Millis
 
@@ -102,16 +104,6 @@ class CommitResult(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pause:
-    """The kill switch is on."""
-
-    reason: str
-    by: str
-    since: Instant
-    until: Instant | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
     """The right to change one target. ``epoch`` grows with every new owner."""
 
@@ -128,9 +120,11 @@ class Intent:
     epoch: int
     at: Instant
     before: str = ""
-    """The mark that the target carried when it was first intended: there still, it surely did not happen."""
+    """The mark that the object carried when it was first intended: there still, it surely did not happen."""
     pods: frozenset[str] = frozenset()
     """UIDs of the pods that it was about to take away: however often it is performed, it takes no other."""
+    on: Anchor | None = None
+    """The object that carries the mark, where that is not the target: it is looked for there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +185,8 @@ class Gauges:
     timer_lag: Millis = Millis(0)
     dead_letters: int = 0
     open_by_severity: Mapping[str, int] = field(default_factory=dict)
-    paused: bool = False
+    paused: Mapping[str, int] = field(default_factory=dict)
+    """How many scopes of each kind are paused; none of a kind that is not there."""
 
 
 class IntakeStore(Protocol):
@@ -291,8 +286,8 @@ class TimerStore(Protocol):
 class GuardStore(Protocol):
     """What guards and the step performer need."""
 
-    async def paused(self) -> Pause | None:
-        """The kill switch."""
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """The kill switch: the pauses of those scopes that are in force now, in the same order."""
 
     async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
         """The lease with a new epoch (or the one that ``owner`` holds), or who holds it."""
@@ -313,12 +308,17 @@ class GuardStore(Protocol):
         """
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held.
 
-        ``before``: the mark on the target now. ``pods``: UIDs of those that it takes away. Of both the first
-        ones are kept.
+        ``on``: the object that carries the mark, where that is not the target. ``before``: the mark that it
+        carries now. ``pods``: UIDs of those that it takes away. Of all of them the first ones are kept.
         """
 
     async def intended(self, effect: EffectId) -> Intent | None:
@@ -328,14 +328,19 @@ class GuardStore(Protocol):
 class PauseStore(Protocol):
     """The kill switch, from the side of who throws it."""
 
-    async def paused(self) -> Pause | None:
-        """As it stands."""
+    async def pauses(self) -> tuple[Pause, ...]:
+        """All that are in force now, the widest first."""
 
-    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
-        """On. Durable when it answers."""
+    async def pause(
+        self, reason: str, by: str, until: Instant | None, scope: PauseScope = EVERYTHING
+    ) -> Pause:
+        """On, in place of an older pause of the very scope. Durable when it answers.
 
-    async def resume(self) -> None:
-        """Off."""
+        It ends by the store's own clock. Raises Refused where too many scopes are paused by name.
+        """
+
+    async def resume(self, scope: PauseScope = EVERYTHING) -> Pause | None:
+        """Off for that scope; every other pause stays. What was lifted; None: it was not paused."""
 
 
 class HealthStore(Protocol):

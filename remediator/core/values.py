@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from remediator.core.expressions import ExpressionError, expression
@@ -23,6 +23,22 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 def refusal(why: str, offset: int = 0, code: str = "P013") -> PydanticCustomError:
     """An error at the value that is validated, so many characters into its text. ``code``: of the finding."""
     return PydanticCustomError(code, "{why}", {"why": why, "offset": offset})
+
+
+def expect_text(value: object, code: str, example: str) -> str:
+    """The value, if it is text. Raises PydanticCustomError."""
+    if isinstance(value, str):
+        return value
+    shown = "nothing" if value is None else plain(str(value), 40)
+    shown = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shown
+    why = f"expected text such as {example}, found {shown}"
+    raise PydanticCustomError(code, "{why}", {"why": why})
+
+
+def said(description: str, *examples: object, **more: object) -> WithJsonSchema:
+    """How a text of its own language looks in the JSON schema: what it is, examples, perhaps a pattern."""
+    own = {"description": description, IS: description, "examples": list(examples)}
+    return WithJsonSchema({"type": "string", **own, **more})
 
 
 def _expression(text: str) -> str:

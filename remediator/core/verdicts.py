@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from remediator.core.cluster import Budget, Change, Pod, Workload
+from remediator.core.changes import Change
+from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
-from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
 
 
@@ -52,6 +54,18 @@ class ChangeRequest:
     def target(self) -> WorkloadRef | None:
         """The workload that the catalog names for the service."""
         return self.service.workload if self.service is not None else None
+
+    @property
+    def subject(self) -> Subject:
+        """What it is about, for pauses: also where the catalog or the rule is gone."""
+        target, service = self.target, self.service
+        namespace = target.namespace if target is not None else service.namespace if service else None
+        return Subject(
+            namespace=namespace or "",
+            service=self.incident.service,
+            rule=self.attempt.rule,
+            runbook=self.attempt.runbook.name,
+        )
 
     @property
     def member(self) -> str:
@@ -100,11 +114,14 @@ class NotAskedError(Exception):
 class GuardPorts(Protocol):
     """What guards may look at and take. What cannot be read raises, and a guard that cannot read blocks."""
 
-    async def paused(self) -> Pause | None:
-        """The kill switch."""
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """Those of the scopes that are paused now."""
 
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now, or None."""
+
+    async def now(self) -> Instant:
+        """The store's clock."""
 
     async def firing(self) -> int:
         """How many alerts that the attempt's rule brought fire now, read from the store."""

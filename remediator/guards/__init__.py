@@ -11,6 +11,7 @@ from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Pointless
 from remediator.guards.clock import ClockGuard
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
+from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.lease import LeaseGuard
 from remediator.guards.limits import Limits
@@ -19,6 +20,7 @@ from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
 from remediator.guards.supported import Supported
 from remediator.guards.target import Target
+from remediator.guards.window import Window
 
 GUARDS: tuple[Guard, ...] = (
     KillSwitch(),
@@ -27,6 +29,8 @@ GUARDS: tuple[Guard, ...] = (
     StillFiring(),
     Supported(),
     Target(),
+    Freeze(),
+    Window(),
     Population(),
     LeaseGuard(),
     Limits(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from remediator.core.cluster import EvictPod
+from remediator.core.changes import EvictPod
 from remediator.core.disruption import healthy_taken, pod_changes
 from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from remediator.core.plugins import Permission, on_target
@@ -17,8 +18,11 @@ class LeaseGuard:
     asks: ClassVar[str] = "that nobody else is changing the target"
     again: ClassVar[bool] = True
     permissions: ClassVar[tuple[Permission, ...]] = (
-        on_target(
-            "patch", "write the lease's epoch onto it, so that no older owner can change it", acting=True
+        replace(
+            on_target(
+                "patch", "write the lease's epoch onto it, so that no older owner can change it", acting=True
+            ),
+            claiming=True,
         ),
     )
 

@@ -13,9 +13,8 @@ from remediator.core.journal import Acknowledged, Closed
 from remediator.core.policies import SEVERITIES
 from remediator.core.ports import Runtime
 from remediator.core.steps import with_breaks
-from remediator.core.store import IncidentFilter, IncidentStore, Loaded, PauseStore, QueueStore
+from remediator.core.store import IncidentFilter, IncidentStore, Loaded, QueueStore
 from remediator.core.text import plain
-from remediator.core.times import DAY, Instant, parse_duration
 from remediator.http.asking import (
     ApiError,
     Asked,
@@ -26,14 +25,13 @@ from remediator.http.asking import (
 )
 from remediator.http.payload import BadPayload, parse_notification
 from remediator.http.server import read_body
-from remediator.http.views import show_alert, show_dead_letter, show_entry, show_incident, show_pause
+from remediator.http.views import show_alert, show_dead_letter, show_entry, show_incident
 from remediator.http.webhook import MAX_BODY_BYTES
 from remediator.policy.explain import Explanation, skeleton
 
 STATUSES = tuple(status.value for status in Status if status is not Status.HELD)
 EXPLAINED = 500
 """Alerts of one notification that are explained."""
-LONGEST_PAUSE = 30 * DAY
 HEARD_WITHIN = 2.0
 """Seconds to wait for an incident to have heard what it was told, before the answer is 202."""
 LOOK_EVERY = 0.02
@@ -41,7 +39,7 @@ LOOK_EVERY = 0.02
 Explain = Callable[[Notification], Awaitable[Explanation]]
 
 
-class ApiStore(IncidentStore, QueueStore, PauseStore, Protocol):
+class ApiStore(IncidentStore, QueueStore, Protocol):
     """What the API needs of the store."""
 
 
@@ -118,29 +116,6 @@ class Api:
                 return answer(show_incident(incident), status=202)
             await self._runtime.sleep(LOOK_EVERY)
 
-    async def paused(self, asked: Asked) -> web.Response:
-        """The kill switch as it stands."""
-        return answer(show_pause(await self._store.paused()))
-
-    async def pause(self, asked: Asked) -> web.Response:
-        """No changes until resumed, or for a while."""
-        sent = await asked.body("by", "reason", "for")
-        reason = plain(sent.get("reason") or "", 500)
-        if not reason:
-            raise ApiError(
-                400, "reason is missing", 'say why, such as {"reason": "maintenance", "for": "2h"}'
-            )
-        until = None
-        if sent.get("for"):
-            now = (await self._store.load(None, ())).at
-            until = Instant(now + _span(str(sent["for"])))
-        return answer(show_pause(await self._store.pause(reason, asked.principal.name, until)))
-
-    async def resume(self, asked: Asked) -> web.Response:
-        """Changes are allowed again."""
-        await self._store.resume()
-        return answer(show_pause(await self._store.paused()))
-
     async def dead_letters(self, asked: Asked) -> web.Response:
         """What could not be processed, newest first."""
         letters = await self._store.dead_letters(asked.limit())
@@ -181,13 +156,3 @@ class Api:
             raise ApiError(413, f"more than {EXPLAINED} alerts are asked about", "send fewer of them")
         steps = write_answer(await self._explain(notification))
         return await with_breaks(steps, lambda: self._runtime.sleep(0))
-
-
-def _span(text: str) -> int:
-    try:
-        span = parse_duration(text)
-    except ValueError as error:
-        raise ApiError(400, f"for: {plain(str(error), 150)}", "use a duration such as 30m or 2h") from None
-    if not 0 < span <= LONGEST_PAUSE:
-        raise ApiError(400, "for is out of range", "use up to 30d; without it the pause lasts until resumed")
-    return span

@@ -88,8 +88,11 @@ class Asked:
             raise ApiError(400, "limit is out of range", f"use a number from 1 to {LONGEST_PAGE}")
         return number
 
-    async def body(self, *known: str) -> dict[str, Any]:
-        """The JSON object that was sent, of texts by known names; empty when nothing was sent."""
+    async def body(self, *known: str, others: Collection[str] = ()) -> dict[str, Any]:
+        """The JSON object that was sent, of texts by known names; empty when nothing was sent.
+
+        ``others``: names of what may be anything, for the caller to judge.
+        """
         raw = await read_body(self.request, limit=MAX_BODY_BYTES, within=BODY_WITHIN)
         if not raw.strip():
             return {}
@@ -98,10 +101,14 @@ class Asked:
         except (ValueError, RecursionError):
             sent = None
         if not isinstance(sent, dict):
-            raise ApiError(400, "the body is no JSON object", f"send an object with {' and '.join(known)}")
+            what = " and ".join((*known, *others))
+            raise ApiError(400, "the body is no JSON object", f"send an object with {what}")
         for name, value in sent.items():
+            if name in others:
+                continue
             if name not in known:
-                raise ApiError(400, "the body has an unknown member", f"it may have {', '.join(known)}")
+                may = ", ".join((*known, *others))
+                raise ApiError(400, "the body has an unknown member", f"it may have {may}")
             if not isinstance(value, str | None):
                 raise ApiError(400, f"{name} is not text", f"send {name} as a string")
         return sent

@@ -8,6 +8,7 @@ from typing import Any
 from remediator import __version__
 from remediator.core.incident import Delivery, Outcome, Phase, Status
 from remediator.core.journal import Kind
+from remediator.core.pauses import NAMED_KINDS
 from remediator.core.policies import SEVERITIES
 from remediator.http.asking import Param, Route
 
@@ -18,6 +19,14 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 TIME: Schema = {"type": "string", "format": "date-time"}
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 FLAG: Schema = {"type": "boolean"}
+SCOPE: Schema = {
+    "type": ["object", "null"],
+    "properties": {str(kind): TEXT for kind in NAMED_KINDS},
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "description": "What is paused: one of its members; null: all changes.",
+}
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -87,12 +96,17 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
     "Pause": {
-        "paused": FLAG,
+        "paused": {**FLAG, "description": "Whether all changes are paused."},
         "reason": _or_null(TEXT),
         "by": _or_null(TEXT),
         "since": _or_null(TIME),
         "until": _or_null(TIME),
+        "pauses": {
+            **_list_of(_ref("ScopedPause")),
+            "description": "All that are in force, the widest first; the members beside are of all changes.",
+        },
     },
+    "ScopedPause": {"scope": SCOPE, "reason": TEXT, "by": TEXT, "since": TIME, "until": _or_null(TIME)},
     "DeadLetter": {"id": TEXT, "at": TIME, "queue": TEXT, "reason": TEXT, "tries": COUNT, "payload": TEXT},
     "DeadLetterState": {"id": TEXT, "state": _one_of(("queued", "dropped"))},
     "Unmatched": {

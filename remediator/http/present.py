@@ -8,24 +8,18 @@ from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.alerts import Alert, AlertStatus
+from remediator.core.changes import Change
 from remediator.core.classify import Match
-from remediator.core.cluster import (
-    Budget,
-    Change,
-    ClusterReader,
-    Need,
-    Pod,
-    Snapshot,
-    Workload,
-    read_snapshot,
-)
+from remediator.core.cluster import Budget, ClusterReader, Need, Pod, Snapshot, Workload, read_snapshot
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult
+from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
-from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, Pause
+from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
+from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import static_objection
@@ -171,13 +165,17 @@ class ReadOnly:
     def __init__(self, now: Now, request: ChangeRequest) -> None:
         self._now, self._request = now, request
 
-    async def paused(self) -> Pause | None:
-        """The kill switch."""
-        return await self._now.store.paused()
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """Those of the scopes that are paused now."""
+        return await self._now.store.paused(scopes)
 
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now."""
         return self._now.clock_trouble()
+
+    async def now(self) -> Instant:
+        """The store's clock, when the incident was read."""
+        return self._request.at
 
     async def firing(self) -> int:
         """With the alert that is explained. Without an incident there are none that could be counted."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from remediator.core.pauses import NAMED_KINDS
 from remediator.core.policies import SEVERITIES
 from remediator.http.api import STATUSES, Api
 from remediator.http.asking import LONGEST_PAGE, Param, Route
 from remediator.http.auth import Role
+from remediator.http.openapi import SCOPE, TIME
 from remediator.http.ops import Ops
+from remediator.http.pausing import Pausing
 
 _LIMIT = Param(
     name="limit",
@@ -26,8 +29,19 @@ _NOTE = (
 )
 _PAUSE = (
     Param(name="reason", text="Why; required."),
+    Param(
+        name="scope",
+        text='What is paused, such as {"service": "web"}; without it all changes.',
+        schema=SCOPE,
+    ),
     Param(name="for", text="How long, such as 2h; without it until resumed."),
+    Param(name="until", text="In place of for: when it ends.", schema=TIME),
     Param(name="by", text="Ignored: the author is who asks."),
+)
+_LIFTED = (Param(name="scope", text="In place of the query.", schema=SCOPE),)
+_RESUME = tuple(
+    Param(name=str(kind), text=f"The {kind} that is paused; without any, all changes.")
+    for kind in NAMED_KINDS
 )
 _BAD = {400: "A parameter or the body is wrong; error names it."}
 _NO_INCIDENT = {404: "There is no such incident."}
@@ -71,15 +85,23 @@ def incidents(api: Api) -> list[Route]:
     ]  # fmt: skip
 
 
-def controls(api: Api) -> list[Route]:
-    """The kill switch, what waits for a person, and explanations."""
+def pauses(pausing: Pausing) -> list[Route]:
+    """The kill switch."""
     return [
-        Route(method="GET", path="/v1/pause", handler=api.paused, role=Role.VIEWER,
+        Route(method="GET", path="/v1/pause", handler=pausing.pauses, role=Role.VIEWER,
               summary="The kill switch as it stands.", answer="Pause"),
-        Route(method="PUT", path="/v1/pause", handler=api.pause, role=Role.OPERATOR,
-              summary="Stop all changes.", answer="Pause", body=_PAUSE, statuses=_BAD),
-        Route(method="DELETE", path="/v1/pause", handler=api.resume, role=Role.OPERATOR,
-              summary="Allow changes again.", answer="Pause"),
+        Route(method="PUT", path="/v1/pause", handler=pausing.pause, role=Role.OPERATOR,
+              summary="Stop changes: all of them, or those of a scope.", answer="Pause", body=_PAUSE,
+              statuses={**_BAD, 409: "Too many scopes are paused."}),
+        Route(method="DELETE", path="/v1/pause", handler=pausing.resume, role=Role.OPERATOR,
+              summary="Lift one pause: that of all changes, or that of a scope.", answer="Pause",
+              query=_RESUME, body=_LIFTED, statuses={**_BAD, 404: "That scope is not paused."}),
+    ]  # fmt: skip
+
+
+def controls(api: Api) -> list[Route]:
+    """What waits for a person, and explanations."""
+    return [
         Route(method="GET", path="/v1/dead-letters", handler=api.dead_letters, role=Role.VIEWER,
               summary="What could not be processed, newest first.", answer="DeadLetter", listed=True,
               query=(_LIMIT,), statuses=_BAD),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.alerts import Alert
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Entry
-from remediator.core.store import Buried, Pause
+from remediator.core.pauses import EVERYTHING, Pause, PauseScope
+from remediator.core.store import Buried
 from remediator.core.text import plain
 from remediator.core.times import format_instant
 
@@ -80,17 +81,29 @@ def show_entry(entry: Entry) -> Data:
     }
 
 
-def show_pause(pause: Pause | None) -> Data:
-    """The kill switch."""
-    if pause is None:
-        return {"paused": False, "reason": None, "by": None, "since": None, "until": None}
+def show_pauses(pauses: Sequence[Pause]) -> Data:
+    """The kill switch: whether all changes are paused, and every pause in force, this one included."""
+    whole = next((_pause(pause) for pause in pauses if pause.scope == EVERYTHING), None)
+    members = ("reason", "by", "since", "until")
     return {
-        "paused": True,
+        "paused": whole is not None,
+        **{member: whole[member] if whole is not None else None for member in members},
+        "pauses": [{"scope": _scope(pause.scope), **_pause(pause)} for pause in pauses],
+    }
+
+
+def _pause(pause: Pause) -> Data:
+    return {
         "reason": pause.reason,
         "by": pause.by,
         "since": format_instant(pause.since),
         "until": _time(pause.until),
     }
+
+
+def _scope(scope: PauseScope) -> Data | None:
+    """As it is sent: all changes have none."""
+    return None if scope == EVERYTHING else {scope.kind.value: scope.name}
 
 
 def show_dead_letter(buried: Buried) -> Data:

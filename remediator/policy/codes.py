@@ -103,6 +103,9 @@ _WARNINGS = {
     "G403": "a rule acts on nothing but protected workloads",
     "G404": "`protect` names a workload that is nearly one of the catalog",
     "G405": "`max_unavailable` allows nothing, or everything",
+    "G421": "a time interval that no day of the calendar is in",
+    "G422": "`freeze` never ends: nothing is ever changed",
+    "G425": "a runbook may be performed only while a freeze holds",
     "E601": "an escalation never climbs past a level by itself",
     "C502": "two services have one workload",
     "K951": "a finding is silenced without a reason",
@@ -118,6 +121,8 @@ _NOTICES = {
     "B209": "attempts that are never used up",
     "S303": "a severity that no rule uses",
     "G406": "a rate that another one never lets be reached",
+    "G423": "a time interval is never used",
+    "G424": "a time interval in the zone of whichever machine reads it",
     "E602": "an escalation is never used",
     "E603": "a channel is never used",
     "E604": "a time to acknowledge at the last level",
@@ -131,7 +136,6 @@ _UNSUPPORTED = {
     "N705": "a diagnosis that is left out",
     "N706": "`undo: on_failure`: nothing is undone",
     "N707": "`approval`: its runbook is blocked",
-    "N708": "`during`: its runbook is blocked",
     "N709": "`when` of a step: its runbook is blocked",
     "N710": "an `effect` stricter than the action's own: its runbook is blocked",
     "N711": "a guard that this version does not have: every change is blocked",
@@ -146,7 +150,6 @@ _UNSUPPORTED = {
     "N720": "`templates`: nothing is written from them",
     "N721": "`heartbeat`: nobody is paged when it stops",
     "N722": "`drills`: none is made",
-    "N723": "`time_intervals`: nothing looks at them",
 }
 _TESTS = {"R110": "a rule acts by itself, and no test fires an alert that it wins"}
 _LIVE = {

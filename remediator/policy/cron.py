@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from remediator.core.text import plain
-from remediator.policy.values import refusal, said
+from remediator.core.values import said
+from remediator.policy.values import refusal
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -6,21 +6,27 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import assert_never
 
-from remediator.core.cluster import (
+from remediator.core.changes import (
     Change,
     DeletePod,
     EvictPod,
+    IsolateWorkload,
     RestartWorkload,
-    Revision,
+    RestoreWorkload,
     RollBackWorkload,
     ScaleWorkload,
-    Snapshot,
+    SetAutoscalerBounds,
+    SetContainerImage,
+    SetContainerResources,
 )
+from remediator.core.cluster import Revision, Snapshot
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.policies import Step
 from remediator.core.text import plain
 from remediator.core.times import format_instant
 
 RESTARTED_AT = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt"
+CONTAINERS = "spec.template.spec.containers"
 LATER = "(known when it acts)"
 
 
@@ -37,11 +43,48 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"{RESTARTED_AT}: + {format_instant(change.at)}",)
         case RollBackWorkload():
             return _rollback(change, seen.revisions)
+        case SetContainerImage():
+            return (f"{CONTAINERS}[{change.index}].image: {change.seen or 'none'} -> {change.image}",)
+        case SetContainerResources():
+            place = f"{CONTAINERS}[{change.index}].resources"
+            return tuple(f"{place}.{line}" for line in change.told)
+        case IsolateWorkload():
+            return (
+                f"spec.replicas: {change.seen} -> 0",
+                _annotation(ISOLATED_REPLICAS, change.memory, str(change.seen)),
+                f"metadata.annotations.{ISOLATED_UNTIL}: + {say_until(change.until)}",
+            )
+        case RestoreWorkload():
+            kept = {ISOLATED_REPLICAS: change.memory, ISOLATED_UNTIL: change.until}
+            forgotten = tuple(
+                f"metadata.annotations.{key}: - {value}" for key, value in kept.items() if value
+            )
+            if change.seen == change.replicas:
+                return forgotten
+            return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
+        case SetAutoscalerBounds():
+            return _bounds(change)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
         case _:
             assert_never(change)
+
+
+def _annotation(key: str, before: str | None, after: str) -> str:
+    return f"metadata.annotations.{key}: " + (f"+ {after}" if before is None else f"{before} -> {after}")
+
+
+def _bounds(change: SetAutoscalerBounds) -> tuple[str, ...]:
+    pairs = {
+        "minReplicas": (change.seen_least, change.least),
+        "maxReplicas": (change.seen_most, change.most),
+    }
+    return tuple(
+        f"hpa/{change.name} spec.{key}: {before} -> {after}"
+        for key, (before, after) in pairs.items()
+        if before != after
+    )
 
 
 def _rollback(change: RollBackWorkload, revisions: Sequence[Revision]) -> tuple[str, ...]:
@@ -50,7 +93,7 @@ def _rollback(change: RollBackWorkload, revisions: Sequence[Revision]) -> tuple[
     lines = [f"spec.template: revision {change.seen} -> {change.revision}"]
     for number, (old, new) in enumerate(zip_longest(now, then, fillvalue="none")):
         if old != new:
-            lines.append(f"spec.template.spec.containers[{number}].image: {old} -> {new}")
+            lines.append(f"{CONTAINERS}[{number}].image: {old} -> {new}")
     return tuple(lines)
 
 
@@ -62,6 +105,21 @@ def diff_step(step: Step) -> tuple[str, ...]:
             only = params.get("only")
             limit = f" (only {only}: a target that is there already is left alone)" if only else ""
             return (f"spec.replicas: {LATER} -> {params.get('to')}{limit}",)
+        case "set_image":
+            return (f"{_container(params)}.image: {LATER} -> {params.get('image')}",)
+        case "set_resources":
+            return _resources(params)
+        case "isolate":
+            return (
+                f"spec.replicas: {LATER} -> 0",
+                f"metadata.annotations.{ISOLATED_UNTIL}: + ({params.get('for')} after the step)",
+            )
+        case "restore":
+            return (f"spec.replicas: {LATER} -> (what {ISOLATED_REPLICAS} says)",)
+        case "hpa":
+            keys = {"min": "minReplicas", "max": "maxReplicas"}
+            told = {key: params[short] for short, key in keys.items() if params.get(short) is not None}
+            return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":
@@ -72,6 +130,21 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return (_pods(step.action, params),)
         case _:
             return ()
+
+
+def _container(params: Mapping[str, object]) -> str:
+    """The container that is meant, by its name; the only one where none is named."""
+    return f"{CONTAINERS}[{params.get('container') or 'the only one'}]"
+
+
+def _resources(params: Mapping[str, object]) -> tuple[str, ...]:
+    found: list[str] = []
+    for bound in ("requests", "limits"):
+        asked = params.get(bound)
+        if isinstance(asked, Mapping):
+            place = f"{_container(params)}.resources.{bound}"
+            found += [f"{place}.{name}: {LATER} -> {value}" for name, value in asked.items()]
+    return tuple(found)
 
 
 def _pods(action: str, params: Mapping[str, object]) -> str:

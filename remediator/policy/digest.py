@@ -14,7 +14,7 @@ from remediator.core.matchers import Matcher
 from remediator.core.policies import Policy
 from remediator.policy.templates import LabelTemplate
 
-_PLACES = frozenset(("where", "digest", "render", "lowered", "rules_by_name"))
+_PLACES = frozenset(("where", "digest", "render", "lowered", "rules_by_name", "zone"))
 """Fields that say where something stands, or how it is read: they do not change what a file says."""
 
 

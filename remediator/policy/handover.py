@@ -10,6 +10,8 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from remediator.core.errors import PolicyError
 from remediator.core.policies import Policy, Rule
@@ -49,13 +51,13 @@ def take_over(said: bytes) -> Steps[Policy]:
     first = next(pieces, None)
     if first is None:
         raise ValueError("nothing was handed over")
-    head = pickle.loads(first)  # noqa: S301  # written by our own program, see above
+    head = _unpickled(first)
     yield
     if not isinstance(head, _Head) or head.policy is None:
         raise PolicyError(head.errors) if isinstance(head, _Head) else ValueError("this is no policy")
     rules: list[Rule] = []
     for count, piece in enumerate(pieces, 1):
-        part: Sequence[Rule] = pickle.loads(piece)  # noqa: S301  # as above
+        part: Sequence[Rule] = _unpickled(piece)
         rules += part
         if count == head.pieces:
             return replace(head.policy, rules=tuple(rules))
@@ -63,6 +65,14 @@ def take_over(said: bytes) -> Steps[Policy]:
     if head.pieces:
         raise ValueError(f"{head.pieces} pieces were announced, and not all of them came")
     return head.policy
+
+
+def _unpickled(piece: bytes) -> Any:
+    try:
+        return pickle.loads(piece)  # noqa: S301  # written by our own program, see above
+    except ZoneInfoNotFoundError as error:  # zones travel by name, and are read again here
+        text = f"{error.args[0]} in the daemon's process; install the package tzdata"
+        raise ValueError(text) from error
 
 
 def _piece(value: object) -> bytes:

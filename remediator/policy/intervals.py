@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Annotated, ClassVar, Self
-from zoneinfo import available_timezones
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, RootModel, model_validator
 
+from remediator.core.intervals import Interval, Range
 from remediator.core.text import plain
-from remediator.policy.model import WHOLE, Model, Unperformed
-from remediator.policy.values import refusal, said
+from remediator.core.values import said
+from remediator.policy.model import Model
+from remediator.policy.values import refusal
+from remediator.policy.zones import MACHINE, WITHOUT_DATABASE, known_zones, zone_of
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS = (
@@ -28,9 +29,6 @@ MOST = 100
 
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,4}", re.ASCII)
-
-Range = tuple[int, int]
-"""The first and the last that are meant."""
 
 
 def _refuse(why: str, offset: int | None = None) -> Exception:
@@ -93,19 +91,22 @@ def _check_order(what: str, first: int, last: int, text: str) -> None:
 def _location(value: object) -> str:
     if not isinstance(value, str):
         raise _refuse("expected a time zone such as Europe/Berlin")
-    if value not in ("UTC", "Local") and value not in _zones():
+    if value in WITHOUT_DATABASE:
+        return value
+    if not known_zones():
+        raise _refuse("this machine knows no time zones; install the package tzdata")
+    if value not in known_zones():
         # the nearest is looked for when the finding is written: there may be a million of them
         raise refusal("P022", f"'{plain(value, 60)}' is no time zone", nearest=(value[:60], ZONES))
+    try:
+        zone_of(value)
+    except LookupError as error:
+        raise _refuse(str(error)) from error
     return value
 
 
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 ZONES = "zones"
-NEAREST: Mapping[str, Callable[[], frozenset[str]]] = {ZONES: _zones}
+NEAREST: Mapping[str, Callable[[], frozenset[str]]] = {ZONES: known_zones}
 """What a refused word may have meant; see ``remediator.policy.validate``."""
 
 _NUMBER_OR_TEXT = ["string", "integer"]
@@ -179,12 +180,27 @@ class IntervalModel(Model):
     years: list[YearText] | None = Field(
         default=None, min_length=1, max_length=MOST, description="Years. Default: all."
     )
-    location: LocationText = Field(default="UTC", description="The time zone whose clock and calendar count.")
+    location: LocationText = Field(
+        default="UTC",
+        description=f"The time zone whose clock and calendar count; `{MACHINE}` is the daemon's own.",
+    )
+
+    def build(self) -> Interval:
+        """The core value."""
+        return Interval(
+            times=tuple((each.start_time, each.end_time) for each in self.times or ()),
+            weekdays=tuple(self.weekdays or ()),
+            days_of_month=tuple(self.days_of_month or ()),
+            months=tuple(self.months or ()),
+            years=tuple(self.years or ()),
+            location=self.location,
+            zone=zone_of(self.location),
+        )
 
 
 class TimeIntervalModel(RootModel[Annotated[list[IntervalModel], Field(min_length=1, max_length=MOST)]]):
     """An entry of ``time_intervals``: it is within when one of its intervals is."""
 
-    unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        WHOLE: Unperformed(code="N723", instead="nothing looks at it, and what names it changes nothing"),
-    }
+    def build(self) -> tuple[Interval, ...]:
+        """The core values."""
+        return tuple(each.build() for each in self.root)

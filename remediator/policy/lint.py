@@ -29,6 +29,12 @@ from remediator.policy.lint_guards import (
     only_protected,
     outside_namespaces,
 )
+from remediator.policy.lint_intervals import (
+    empty_intervals,
+    endless_freeze,
+    frozen_windows,
+    zones_of_machines,
+)
 from remediator.policy.lint_matchers import (
     contradictions,
     idle_matchers,
@@ -69,6 +75,7 @@ ADVICE: tuple[Lint, ...] = (
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),
     *(outside_namespaces, no_namespace, only_protected, misspelt_protection, extreme_shares, idle_rates),
+    *(empty_intervals, endless_freeze, frozen_windows, zones_of_machines),
     *(shared_workloads, services_never_selected),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from remediator.actions import ACTIONS
 from remediator.core.policies import Check, Runbook
 from remediator.core.probing import authority, template_authority
 from remediator.core.times import MINUTE, format_duration
@@ -15,7 +16,9 @@ OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
 """Checks that say how the change itself went, not whether the trouble is over."""
 ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
 """Actions that replace pods one by one: those of before stay ready until the new ones are."""
-NO_INVERSE = frozenset(("restart", "delete_pod", "evict_pod", "exec", "job", "http"))
+NO_INVERSE = frozenset(("exec", "job", "http")).union(
+    name for name, action in ACTIONS.items() if not action.invertible
+)
 CHANGES_NOTHING = frozenset(("wait", "pause"))
 GROUP_INTERVAL = 5 * MINUTE
 """After which Alertmanager tells of changes in a group, unless it is configured otherwise. How often it

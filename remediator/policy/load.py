@@ -132,6 +132,7 @@ def build(draft: Draft) -> Policy:
         operator=tuple(operator.model.channels)
         if operator is not None and operator.model is not None
         else (),
+        time_intervals=_built(draft.time_intervals, lambda name, model: model.build()),
         declared=declared_in(draft),
         render=render_runbook,
     )

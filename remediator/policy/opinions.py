@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from remediator.core.cluster import Budget, Change, Pod, Workload
+from remediator.core.changes import Change
+from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
-from remediator.core.store import Lease, Limit, LimitUse, Pause
-from remediator.core.times import format_duration
+from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
@@ -41,11 +43,15 @@ class GuardOpinion:
 class Offline:
     """``core.verdicts.GuardPorts`` where there is no daemon: only what the policy itself says is known."""
 
-    async def paused(self) -> Pause | None:
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
         """Unknown."""
         raise NotAskedError
 
     def clock_trouble(self) -> str | None:
+        """Unknown."""
+        raise NotAskedError
+
+    async def now(self) -> Instant:
         """Unknown."""
         raise NotAskedError
 

@@ -18,11 +18,12 @@ from remediator.channels.settings import CHANNEL_SETTINGS, SENDABLE
 from remediator.checks import CHECKS
 from remediator.core.plugins import EffectClass, Params
 from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
+from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import MINUTE, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
-from remediator.policy.values import Duration, PositiveDuration, refusal
+from remediator.policy.values import refusal
 
 WAIT = "wait"
 _BLOCKED = "an attempt of the runbook is blocked, and people are asked"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from remediator.core.alerts import Alert
+from remediator.core.changes import Change
 from remediator.core.classify import Match
-from remediator.core.cluster import Change, Snapshot
+from remediator.core.cluster import Snapshot
 from remediator.core.journal import CheckResult
 from remediator.core.policies import Scope
 from remediator.core.raising import Watched

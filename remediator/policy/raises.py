@@ -8,10 +8,11 @@ from typing import Annotated, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from remediator.core.policies import QueryBound, Raise, RaiseCondition, ServicesAffected, StillOpen
+from remediator.core.spans import PositiveDuration
 from remediator.core.templated import PromqlTemplate
 from remediator.core.times import Millis
 from remediator.policy.model import Model
-from remediator.policy.values import PositiveDuration, refusal
+from remediator.policy.values import refusal
 
 Where = Callable[..., str]
 """``path:line:column`` of what keys lead to within an object, or of its name."""

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.access import Access, accesses
-from remediator.core.plugins import Permission
+from remediator.core.plugins import TARGET, Permission
 from remediator.core.policies import Check, Mode, Policy, Runbook, Step
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
@@ -100,9 +100,13 @@ def _change(step: Step, *, acting: bool) -> Iterator[_Part]:
     action = ACTIONS.get(step.action)
     if action is None:
         return
-    disrupts = _disrupts(step)
+    disrupts, claims = _disrupts(step), action.fenced_on == TARGET
     for guard in GUARDS:
-        wanted = (one for one in guard.permissions if disrupts or not one.disrupting)
+        wanted = (
+            one
+            for one in guard.permissions
+            if (disrupts or not one.disrupting) and (claims or not one.claiming)
+        )
         yield from _of(f"guard {guard.name}", _withheld(wanted, acting), {})
     yield from _of(f"step {step.action}", _withheld(action.permissions, acting), step.params)
 

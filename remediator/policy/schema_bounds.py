@@ -8,16 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from remediator.core.policies import GuardPolicy, RateLimits
+from remediator.core.spans import PositiveDuration
 from remediator.policy.model import Model, Unperformed, lacking
-from remediator.policy.values import (
-    MatcherText,
-    Namespace,
-    PercentText,
-    PositiveDuration,
-    ProtectedText,
-    RateText,
-    ShareText,
-)
+from remediator.policy.values import MatcherText, Namespace, PercentText, ProtectedText, RateText, ShareText
 
 _Count = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -81,12 +74,6 @@ class GuardsModel(Model):
         "storm": _blocks("N711", "storm"),
         "flapping": _blocks("N711", "flapping"),
         "breaker": _blocks("N711", "breaker"),
-        "freeze": Unperformed(
-            code="N711",
-            instead="while it is asked for, every change is blocked",
-            lacks="freeze",
-            meant=lambda guards: bool(guards.freeze),
-        ),
         "error_budget": _blocks("N711", "error_budget"),
         "pages": Unperformed(code="N712", instead="every page is sent by itself"),
     }
@@ -136,5 +123,6 @@ class GuardsModel(Model):
             protect=tuple(dict.fromkeys(self.protect)),
             rate=RateLimits(**{scope: rate for scope, rate in given.items() if rate is not None}),
             max_unavailable=self.max_unavailable,
+            freeze=tuple(dict.fromkeys(self.freeze)),
             lacks=lacking(self),
         )

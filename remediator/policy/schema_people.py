@@ -17,18 +17,13 @@ from remediator.core.policies import (
     PageUnlessVerified,
     Severity,
 )
+from remediator.core.spans import PositiveDuration
 from remediator.core.times import Millis
 from remediator.policy.cron import CronText
 from remediator.policy.model import WHOLE, Model, Unperformed
 from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
 from remediator.policy.texts import PeopleText
-from remediator.policy.values import (
-    MatcherText,
-    Namespace,
-    PositiveDuration,
-    WebAddress,
-    refusal,
-)
+from remediator.policy.values import MatcherText, Namespace, WebAddress, refusal
 
 
 class UnlessVerifiedModel(Model):

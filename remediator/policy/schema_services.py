@@ -8,16 +8,10 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from remediator.core.policies import Service, WorkloadRef
+from remediator.core.spans import PositiveDuration
 from remediator.core.templated import PromqlTemplate
 from remediator.policy.model import Model, Unperformed
-from remediator.policy.values import (
-    HealthText,
-    Namespace,
-    PercentText,
-    PositiveDuration,
-    WorkloadText,
-    refusal,
-)
+from remediator.policy.values import HealthText, Namespace, PercentText, WorkloadText, refusal
 
 
 class SloModel(Model):

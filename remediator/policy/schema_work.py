@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from remediator.core.policies import AttemptLimits, Mode, Rule, Runbook
+from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.text import UNKNOWN
 from remediator.core.times import HOUR, MINUTE, Millis
 from remediator.policy.model import Model, OneOf, Unperformed, lacking
@@ -21,15 +22,7 @@ from remediator.policy.plugins import (
 )
 from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
 from remediator.policy.templates import LabelTemplate, compile_template, sample_of
-from remediator.policy.values import (
-    Duration,
-    LabelName,
-    MatcherText,
-    Name,
-    PositiveDuration,
-    SelectorText,
-    refusal,
-)
+from remediator.policy.values import LabelName, MatcherText, Name, SelectorText, refusal
 
 TARGET = "target"
 """The label that ``group_by`` names a rule's target by."""
@@ -212,12 +205,6 @@ class RunbookModel(Model):
         "approval": Unperformed(
             code="N707", instead="an attempt of it is blocked, and people are asked", lacks="approval"
         ),
-        "during": Unperformed(
-            code="N708",
-            instead="an attempt of it is blocked, and people are asked",
-            lacks="during",
-            meant=lambda runbook: bool(runbook.during),
-        ),
     }
     summary: str = Field(default="", description="What it does, in a sentence for people.")
     diagnose: list[DiagnosisModel] = Field(  # type: ignore[valid-type]
@@ -237,7 +224,8 @@ class RunbookModel(Model):
         default=None, description="A person must agree before it changes anything."
     )
     during: list[str] = Field(
-        default_factory=list, description="Names of time_intervals; outside of all of them it is not tried."
+        default_factory=list,
+        description="Names of time_intervals; it changes nothing outside of them. Default: at any time.",
     )
 
     def build(self, name: str) -> Runbook:
@@ -255,5 +243,6 @@ class RunbookModel(Model):
             limits=AttemptLimits(
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)
             ),
+            during=tuple(dict.fromkeys(self.during)),
             lacks=lacking(self),
         )

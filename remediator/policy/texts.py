@@ -11,9 +11,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from remediator.core.text import plain
+from remediator.core.values import said
 from remediator.policy.placing import RunbookTemplate, compile_plain
 from remediator.policy.templates import TemplateRefused, Vocabulary
-from remediator.policy.values import refusal, said
+from remediator.policy.values import refusal
 
 LONGEST = 4_000
 """Characters of a text, and of what it renders to."""

@@ -17,10 +17,11 @@ from pydantic_core import PydanticCustomError
 from remediator.core.matchers import Matcher, MatcherSyntaxError, parse_matcher
 from remediator.core.policies import Rate, Share
 from remediator.core.probing import authority
+from remediator.core.spans import SOME, read_positive_duration
 from remediator.core.templated import Escape
 from remediator.core.text import plain
-from remediator.core.times import Millis, parse_duration
-from remediator.core.values import IS
+from remediator.core.times import Millis
+from remediator.core.values import IS, expect_text, said
 from remediator.policy.placing import compile_placed
 from remediator.policy.queries import QueryError, check_query
 from remediator.policy.templates import LabelTemplate, TemplateRefused, compile_template
@@ -59,36 +60,9 @@ def refusal(
     return PydanticCustomError(code, "{why}", context)
 
 
-def _text(value: object, code: str, example: str) -> str:
-    if not isinstance(value, str):
-        shown = "nothing" if value is None else plain(str(value), 40)
-        shown = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else shown
-        raise refusal(code, f"expected text such as {example}, found {shown}")
-    return value
-
-
-def _duration(value: object) -> int:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise refusal("P014", f"{value} has no unit; write a duration such as 90s, 15m, 1h30m or 7d")
-    text = _text(value, "P014", "90s, 15m, 1h30m or 7d")
-    if len(text) > 60:
-        raise refusal("P014", "that is no duration; write a number and a unit, such as 90s, 15m, 1h30m or 7d")
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise refusal("P014", plain(str(error), 300)) from None
-
-
-def _positive_duration(value: object) -> int:
-    span = _duration(value)
-    if span == 0:
-        raise refusal("P014", "must be longer than 0s; write a duration such as 90s, 15m, 1h30m or 7d")
-    return span
-
-
 def read_matcher(value: object) -> Matcher:
     """The matcher that a value of a file is. Raises PydanticCustomError."""
-    text = _text(value, "P015", 'alertname="PostgresDown"')
+    text = expect_text(value, "P015", 'alertname="PostgresDown"')
     try:
         return parse_matcher(text)
     except MatcherSyntaxError as error:
@@ -96,7 +70,7 @@ def read_matcher(value: object) -> Matcher:
 
 
 def _selector(value: object) -> LabelTemplate:
-    text = _text(value, "P016", "'{{ labels.app }}'")
+    text = expect_text(value, "P016", "'{{ labels.app }}'")
     try:
         return compile_template(text)
     except TemplateRefused as error:
@@ -125,7 +99,7 @@ def _check_promql(source: str, sample: str) -> None:
 
 def _health(value: object) -> str:
     how = "write a URL such as http://web.shop:8080/health"
-    text = _text(value, "P013", "http://web.shop:8080/health")
+    text = expect_text(value, "P013", "http://web.shop:8080/health")
     for mark in ("{{", "{%", "{#"):
         if (offset := text.find(mark)) >= 0:
             why = f"a health URL holds no template: it is what makes probes safe; {how}"
@@ -138,11 +112,11 @@ def _health(value: object) -> str:
 
 
 def _rate(value: object) -> Rate:
-    text = _text(value, "P013", "10/1h")
+    text = expect_text(value, "P013", "10/1h")
     found = _RATE.fullmatch(text)
     if found is None:
         raise refusal("P013", f"'{plain(text, 60)}' is not a rate; write a count and a window, such as 10/1h")
-    count, per = int(found[1]), Millis(_positive_duration(found[2]))
+    count, per = int(found[1]), Millis(read_positive_duration(found[2]))
     if count == 0:
         raise refusal("P013", "a rate of 0 allows nothing; write at least 1, or leave the namespace out")
     return Rate(count=count, per=per)
@@ -151,7 +125,7 @@ def _rate(value: object) -> Rate:
 def _share(value: object) -> Share:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000:
         return Share(value=value, percent=False)
-    text = _text(value, "P013", "40% or 2")
+    text = expect_text(value, "P013", "40% or 2")
     found = _SHARE.fullmatch(text)
     if found is None or int(found[1]) > 100:
         raise refusal(
@@ -161,7 +135,7 @@ def _share(value: object) -> Share:
 
 
 def _workload(value: object) -> tuple[str, str]:
-    text = _text(value, "P013", "deployment/auth-service")
+    text = expect_text(value, "P013", "deployment/auth-service")
     kind, slash, name = text.partition("/")
     kinds = "|".join(WORKLOAD_KINDS)
     if not slash or kind not in WORKLOAD_KINDS:
@@ -178,7 +152,7 @@ def _protected(value: object) -> str:
 
 def _named(pattern: re.Pattern[str], what: str) -> Callable[[object], str]:
     def check(value: object) -> str:
-        text = _text(value, "P018", what)
+        text = expect_text(value, "P018", what)
         if pattern.fullmatch(text) is None:
             raise refusal("P018", f"'{plain(text, 60)}' is not a name here; write {what}")
         return text
@@ -187,7 +161,7 @@ def _named(pattern: re.Pattern[str], what: str) -> Callable[[object], str]:
 
 
 def _label_name(value: object) -> str:
-    text = _text(value, "P013", "service")
+    text = expect_text(value, "P013", "service")
     if not text or text == "...":
         raise refusal("P013", f"'{text}' names no label; list each label to group by, such as [service]")
     return text
@@ -195,7 +169,7 @@ def _label_name(value: object) -> str:
 
 def _web_address(value: object) -> str:
     how = "write a web address such as https://zoom.us/incident"
-    text = _text(value, "P013", "https://zoom.us/incident")
+    text = expect_text(value, "P013", "https://zoom.us/incident")
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - reading it is what checks it
@@ -209,7 +183,7 @@ def _web_address(value: object) -> str:
 
 
 def _percentage(value: object) -> float:
-    text = _text(value, "P013", "99.95%")
+    text = expect_text(value, "P013", "99.95%")
     found = _PERCENTAGE.fullmatch(text)
     if found is None or not 0 < float(found[1]) < 100:
         why = f"'{plain(text, 60)}' is no percentage between 0% and 100%; write one such as 99.95%"
@@ -217,28 +191,8 @@ def _percentage(value: object) -> float:
     return float(found[1])
 
 
-def said(description: str, *examples: object, **more: object) -> WithJsonSchema:
-    """How a text of its own language looks in the JSON schema: what it is, examples, perhaps a pattern."""
-    own = {"description": description, IS: description, "examples": list(examples)}
-    return WithJsonSchema({"type": "string", **own, **more})
-
-
-_UNITS = "([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?"
-_SOME = f"(?=.*[1-9]){_UNITS}"
-"""A duration that is longer than nothing."""
-_SPANS = ("15m", "90s", "1h30m", "7d")
 _URL = "^[Hh][Tt][Tt][Pp][Ss]?://"
 
-Duration = Annotated[
-    int,
-    BeforeValidator(_duration),
-    said("A Prometheus duration.", *_SPANS, "0s", pattern=f"^(0|(?=[0-9]){_UNITS})$"),
-]
-"""A Prometheus duration, in milliseconds; ``0s`` is one."""
-PositiveDuration = Annotated[
-    int, BeforeValidator(_positive_duration), said("A Prometheus duration.", *_SPANS, pattern=f"^{_SOME}$")
-]
-"""A Prometheus duration longer than nothing, in milliseconds."""
 MatcherText = Annotated[
     Matcher,
     PlainValidator(read_matcher),
@@ -268,7 +222,7 @@ RateText = Annotated[
         "A count in any window of that length.",
         "10/1h",
         "1/10m",
-        pattern=f"^(?=0*[1-9])[0-9]{{1,6}}/{_SOME}$",
+        pattern=f"^(?=0*[1-9])[0-9]{{1,6}}/{SOME}$",
     ),
 ]
 ShareText = Annotated[

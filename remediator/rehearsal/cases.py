@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from remediator.core.pauses import EVERYTHING, PauseScope
 from remediator.core.policies import Mode
 from remediator.core.times import Instant, Millis
 from remediator.policy.findings import Spot
@@ -45,15 +46,19 @@ class Close:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PauseAll:
-    """A person throws the kill switch."""
+class PauseChanges:
+    """A person throws the kill switch. ``span`` None: until it is lifted."""
 
     reason: str
+    scope: PauseScope = EVERYTHING
+    span: Millis | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resume:
+class ResumeChanges:
     """The kill switch is off again."""
+
+    scope: PauseScope = EVERYTHING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +69,7 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseAll | Resume | Tell
+Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | Tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,22 +6,27 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from remediator.core.changes import Change, Fence
 from remediator.core.cluster import (
+    Autoscaler,
     Budget,
-    Change,
     ClusterEvent,
     Endpoints,
-    Fence,
+    Marked,
     Pod,
     Revision,
     Workload,
 )
 from remediator.core.errors import NotFound, Refused, Unknown
 from remediator.core.incident import Attempt, Incident
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
+from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
+
+ISOLATED = frozenset((ISOLATED_REPLICAS, ISOLATED_UNTIL))
 
 
 class Surroundings(Protocol):
@@ -77,7 +82,7 @@ class StagedCluster:
         if facts is not None:
             if facts.missing:
                 raise NotFound(f"{ref} does not exist")
-            return self._machines.setdefault(ref.path, told_by(facts, ref))
+            return self._expecting(self._machines.setdefault(ref.path, told_by(facts, ref)))
         attempt = self._world.attempt()
         name = f"{attempt[0].id}/{attempt[1].number}" if attempt is not None else ""
         known = self._machines.get(ref.path)
@@ -87,19 +92,37 @@ class StagedCluster:
             else:
                 fresh = Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
             if known is not None:
-                fresh.annotations, fresh.generation = known.annotations, known.generation
+                kept = {key: value for key, value in known.annotations.items() if key not in ISOLATED}
+                fresh.annotations, fresh.generation = {**kept, **fresh.annotations}, known.generation
             self._machines[ref.path], self._expected[ref.path] = fresh, name
             return fresh
         return known
+
+    def _expecting(self, machine: Machine) -> Machine:
+        attempt = self._world.attempt()
+        if attempt is not None:
+            machine.expect(attempt[1].runbook)
+        return machine
+
+    def _scaled_by(self, ref: ObjectRef) -> Machine:
+        """The workload that the autoscaler of that name scales. Raises NotFound."""
+        for machine in self._machines.values():
+            if any(each.ref == ref for each in machine.autoscalers()):
+                return machine
+        raise NotFound(f"{ref} does not exist")
 
     # --- ClusterReader ---
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """As the Protocol says."""
+        self._see(ref)
+        return self.machine(ref).snapshot()
+
+    def _see(self, ref: WorkloadRef) -> None:
+        """Raises Refused, once, where nobody is to see what became of a step."""
         if ref.path in self._in_doubt:
             self._in_doubt.discard(ref.path)
             raise Refused(f"the rehearsal lets nobody see what became of {ref}")
-        return self.machine(ref).snapshot()
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """As the Protocol says."""
@@ -119,6 +142,10 @@ class StagedCluster:
                 name=workload.ref.name, allowed=facts.budget, healthy=workload.ready, wanted=workload.desired
             ),
         )
+
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
+        """As the Protocol says."""
+        return self.machine(workload.ref).autoscalers()
 
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         """Nobody tells any."""
@@ -145,9 +172,11 @@ class StagedCluster:
         if facts is not None and facts.forbidden:
             raise Refused(f"the server forbids us to {change}")
 
-    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
+    async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
         """As the Protocol says."""
-        return self.machine(target).claim(fence)
+        machine = self.machine(target) if isinstance(target, WorkloadRef) else self._scaled_by(target)
+        self._see(machine.ref)
+        return machine.claim(target, fence)
 
     async def apply(self, change: Change, fence: Fence) -> None:
         """As the Protocol says; how it goes was said before, or it is done at once."""

@@ -121,6 +121,8 @@ class Collector:
         for attempt in incident.attempts:
             self.touched.add(("runbooks", attempt.runbook.name))
             self.touched.add(("guards", ""))
+            named = (*self.policy.guards.freeze, *attempt.runbook.during)
+            self.touched.update(("time_intervals", name) for name in named)
 
     def _waited(self, incident: Incident) -> None:
         number = self._waiting.get(incident.id)
@@ -201,6 +203,11 @@ def can_block(guard: str, policy: Policy) -> bool:
             return False
         case "population":
             return policy.guards.max_unavailable is not None
+        case "freeze":
+            return bool(policy.guards.freeze)
+        case "window":
+            used = (name for rule in policy.rules for name in rule.runbooks)
+            return any(policy.runbooks[name].during for name in used if name in policy.runbooks)
         case "supported":
             return bool(policy.guards.lacks or any(rule.lacks for rule in policy.rules))
         case _:

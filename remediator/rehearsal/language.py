@@ -9,8 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from remediator.core.pauses import NAMED_KINDS
+from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import Stamp, parse_stamp
-from remediator.policy.values import Duration, Namespace, PositiveDuration, WorkloadText, refusal
+from remediator.policy.values import Name, Namespace, WorkloadText, refusal
 
 WRONG, LATER = "T813", "T811"
 RUNNING = "running"
@@ -72,6 +74,19 @@ Values = Annotated[list[float], BeforeValidator(_values), _AlsoOne(nothing=True)
 Queries = dict[str, Values]
 
 
+class AutoscalerWords(Words):
+    """The bounds of an autoscaler."""
+
+    least: Count = Field(default=1, alias="min", description="How many pods it asks for at least.")
+    most: Count = Field(alias="max", description="How many pods it asks for at most.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.least > self.most:
+            raise refusal(WRONG, f"min {self.least} is more than max {self.most}; swap them")
+        return self
+
+
 class WorkloadWords(Words):
     """A workload as it is until a step changes it."""
 
@@ -90,6 +105,15 @@ class WorkloadWords(Words):
     forbidden: bool = Field(default=False, description="The API server does not let us change it.")
     budget: Count | None = Field(
         default=None, description="How many of its pods a PodDisruptionBudget lets go."
+    )
+    isolated: Count | None = Field(
+        default=None, description="It was isolated, and remembers that it had so many pods."
+    )
+    autoscaler: AutoscalerWords | None = Field(
+        default=None, description="A HorizontalPodAutoscaler scales it, between these bounds."
+    )
+    images: dict[str, str] = Field(
+        default_factory=dict, description="The images of its containers, by their names."
     )
 
 
@@ -153,6 +177,21 @@ PEOPLE = ("acknowledge", "close")
 """Those that are about one incident."""
 
 
+class ScopeWords(Words):
+    """What is paused: one of these."""
+
+    namespace: Namespace | None = Field(default=None, description="Changes of targets in it.")
+    service: Name | None = Field(default=None, description="Changes of this service.")
+    rule: Name | None = Field(default=None, description="Changes that this rule asks for.")
+    runbook: Name | None = Field(default=None, description="Changes of this runbook.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(getattr(self, kind) is not None for kind in NAMED_KINDS) != 1:
+            raise refusal(WRONG, f"must name exactly one of {', '.join(NAMED_KINDS)}: {{service: web}}")
+        return self
+
+
 class MomentWords(Words):
     """Something that Alertmanager, people or the world do at a moment."""
 
@@ -169,8 +208,18 @@ class MomentWords(Words):
     service: str | None = Field(
         default=None, description="Whose incident people mean, where several are open."
     )
-    pause: str | None = Field(default=None, description="A person stops all changes: why.")
-    resume: Literal[True] | None = Field(default=None, description="Changes are allowed again.")
+    pause: str | None = Field(
+        default=None, description="A person stops changes: why. All of them, unless `scope` says which."
+    )
+    resume: Literal[True] | None = Field(
+        default=None, description="They are allowed again: all of them, or those of the same `scope`."
+    )
+    scope: ScopeWords | None = Field(
+        default=None, description="Which changes are paused or allowed again. Default: all."
+    )
+    span: PositiveDuration | None = Field(
+        default=None, alias="for", description="When a pause ends by itself. Default: when it is resumed."
+    )
     query: Queries | None = Field(default=None, description="What queries give from now on.")
     cluster: Workloads | None = Field(default=None, description="How workloads are from now on.")
     outcome: Outcomes | None = Field(default=None, description="What the world answers from now on.")
@@ -197,6 +246,10 @@ class MomentWords(Words):
             )
         if self.service is not None and named[0] not in PEOPLE:
             raise refusal(WRONG, f"'service' says whose incident people mean; {named[0]} needs none")
+        if self.scope is not None and named[0] not in ("pause", "resume"):
+            raise refusal(WRONG, f"'scope' says what is paused or resumed; {named[0]} has none")
+        if self.span is not None and named[0] != "pause":
+            raise refusal(WRONG, f"'for' says how long a pause lasts; {named[0]} has none")
         if self.annotations is not None and named[0] != "fire":
             raise refusal(WRONG, f"'annotations' belong to an alert that fires, not to {named[0]}")
         return self

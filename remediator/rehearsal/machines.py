@@ -4,30 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, assert_never
 
-from remediator.core.cluster import (
-    EFFECT_ANNOTATION,
-    EPOCH_ANNOTATION,
-    IGNORE_ANNOTATION,
+from remediator.core.changes import (
     Change,
     DeletePod,
     EvictPod,
     Fence,
-    Pod,
+    IsolateWorkload,
     RestartWorkload,
-    Revision,
+    RestoreWorkload,
     RollBackWorkload,
     ScaleWorkload,
-    Workload,
+    SetAutoscalerBounds,
+    SetContainerImage,
+    SetContainerResources,
 )
-from remediator.core.errors import Fenced
+from remediator.core.cluster import (
+    EFFECT_ANNOTATION,
+    EPOCH_ANNOTATION,
+    IGNORE_ANNOTATION,
+    Autoscaler,
+    Container,
+    Marked,
+    Pod,
+    Revision,
+    Workload,
+    epoch_of,
+)
+from remediator.core.errors import Fenced, NotFound
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
+from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import Runbook, Step, WorkloadRef
 from remediator.core.times import HOUR, MINUTE, Instant
 from remediator.rehearsal.script import WorkloadFacts
 
+MAIN, BEFORE = "main", "registry.invalid/what/ran:before"
+"""A container of which nothing else is known, and its image."""
 HEALTHY = 3
 """Pods of a workload of which nothing else is known."""
 RESTARTS = 7
+
+
+@dataclass(slots=True)
+class Scaler:
+    """The autoscaler of a workload, and its bounds."""
+
+    least: int
+    most: int
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    def snapshot(self, target: WorkloadRef) -> Autoscaler:
+        """As the API server would answer."""
+        name = target.name if target.kind == "deployment" else f"{target.name}-{target.kind}"
+        return Autoscaler(
+            ref=ObjectRef(kind=HPA, namespace=target.namespace, name=name),
+            uid=f"uid-hpa-{target.path}",
+            least=self.least,
+            most=self.most,
+            annotations=dict(self.annotations),
+        )
+
+
+def scaler_for(step: Step) -> Scaler:
+    """An autoscaler whose bounds the step changes: it lets fewer pods be, if that is possible."""
+    least, most = (_number(step.params, key, 0) for key in ("min", "max"))
+    if most > 1:
+        return Scaler(min(least or 1, most - 1), most - 1)
+    if most == 1:
+        return Scaler(1, 2)
+    return Scaler(least - 1 if least > 1 else 2, max(least, 10))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +95,10 @@ class Machine:
     restarted: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
     facts: WorkloadFacts | None = None
+    images: dict[str, str] = field(default_factory=dict)
+    """Of its containers, by their names."""
+    resources: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    scaler: Scaler | None = None
 
     def snapshot(self) -> Workload:
         """As the API server would answer."""
@@ -65,7 +115,24 @@ class Machine:
             available=ready,
             paused=self.facts is not None and self.facts.paused,
             annotations=dict(self.annotations),
+            containers=tuple(
+                Container(name=name, image=image, resources=self.resources.get(name, {}))
+                for name, image in (self.images or {MAIN: BEFORE}).items()
+            ),
         )
+
+    def autoscalers(self) -> tuple[Autoscaler, ...]:
+        """The one that scales it, if there is any."""
+        return () if self.scaler is None else (self.scaler.snapshot(self.ref),)
+
+    def expect(self, runbook: Runbook) -> None:
+        """What the runbook speaks of and nobody told of is there: its containers, its autoscaler."""
+        if not self.images:
+            named = [str(step.params["container"]) for step in runbook.steps if step.params.get("container")]
+            self.images = dict.fromkeys(named, BEFORE)
+        hpa = next((step for step in runbook.steps if step.action == "hpa"), None)
+        if hpa is not None and self.scaler is None:
+            self.scaler = scaler_for(hpa)
 
     def list_pods(self, at: Instant) -> tuple[Pod, ...]:
         """Its pods, the sick ones first: they are also the oldest."""
@@ -87,9 +154,9 @@ class Machine:
             restarts=RESTARTS if restarted else 0,
             uid=f"uid-{name}",
             state="CrashLoopBackOff" if sick else "",
-            containers=("main",),
+            containers=tuple(self.images) or (MAIN,),
             created_at=Instant(at - 2 * HOUR + number * MINUTE),
-            suspect="main" if sick else "",
+            suspect=next(iter(self.images), MAIN) if sick else "",
             last_end="Error (exit 1)" if restarted else "",
             controller=controller,
         )
@@ -108,13 +175,16 @@ class Machine:
             for number in range(self.revision, 0, -1)
         )
 
-    def claim(self, fence: Fence) -> Workload:
-        """Under this epoch from now on. Raises Fenced."""
-        seen = self.snapshot()
-        if seen.epoch > fence.epoch:
-            raise Fenced(f"{self.ref} carries epoch {seen.epoch}, ours is {fence.epoch}")
-        self.annotations[EPOCH_ANNOTATION] = str(fence.epoch)
-        return self.snapshot()
+    def claim(self, ref: ObjectRef, fence: Fence) -> Marked:
+        """It, or its autoscaler, is under this epoch from now on. Raises Fenced, NotFound."""
+        scaler = self.scaler if ref.kind == HPA else None
+        if ref.kind == HPA and scaler is None:
+            raise NotFound(f"{ref} does not exist")
+        kept = self.annotations if scaler is None else scaler.annotations
+        if epoch_of(kept) > fence.epoch:
+            raise Fenced(f"{ref} carries epoch {epoch_of(kept)}, ours is {fence.epoch}")
+        kept[EPOCH_ANNOTATION] = str(fence.epoch)
+        return self.snapshot() if scaler is None else scaler.snapshot(self.ref)
 
     def apply(self, change: Change, fence: Fence) -> None:
         """What the change does: whatever runs afterwards is well."""
@@ -125,17 +195,47 @@ class Machine:
                 self.made += 1
                 return
             case ScaleWorkload(replicas=replicas):
-                self.desired = self.pods = replicas
-                self.sick = self.restarted = 0
+                self._scale(replicas)
             case RestartWorkload():
-                self.pods, self.sick, self.restarted = self.desired, 0, 0
-                self.made += self.desired
+                self._roll_out()
             case RollBackWorkload(revision=revision):
-                self.pods, self.sick, self.restarted = self.desired, 0, 0
-                self.made += self.desired
+                self._roll_out()
                 self.revision = max(self.revision + 1, revision)
+            case SetContainerImage():
+                self._roll_out()
+                self.images = {**(self.images or {MAIN: BEFORE}), change.container: change.image}
+                self.revision += 1
+            case SetContainerResources():
+                self._roll_out()
+                self.resources[change.container] = change.resources
+                self.revision += 1
+            case IsolateWorkload():
+                self._scale(0)
+                self.annotations[ISOLATED_REPLICAS] = str(change.seen)
+                self.annotations[ISOLATED_UNTIL] = say_until(change.until)
+            case RestoreWorkload():
+                self._scale(change.replicas)
+                for key in (ISOLATED_REPLICAS, ISOLATED_UNTIL):
+                    self.annotations.pop(key, None)
+            case SetAutoscalerBounds():
+                assert self.scaler is not None, "it was planned from it"
+                self.scaler.least, self.scaler.most = change.least, change.most
+                self.scaler.annotations[EFFECT_ANNOTATION] = fence.effect
+                if self.desired:
+                    self._scale(min(max(self.desired, change.least), change.most))
+                return
+            case _:
+                assert_never(change)
         self.generation += 1
         self.annotations[EFFECT_ANNOTATION] = fence.effect
+
+    def _scale(self, replicas: int) -> None:
+        self.desired = self.pods = replicas
+        self.sick = self.restarted = 0
+
+    def _roll_out(self) -> None:
+        self.pods, self.sick, self.restarted = self.desired, 0, 0
+        self.made += self.desired
 
     @property
     def is_well(self) -> bool:
@@ -152,9 +252,26 @@ class Machine:
 
 def expected_by(runbook: Runbook, ref: WorkloadRef) -> Machine:
     """The workload as the runbook expects to find it: every step has something to do, and may do it."""
-    scale = next((step for step in runbook.steps if step.action == "scale"), None)
-    if scale is not None:
-        return _to_be_scaled(scale, ref)
+    machine = _to_be_changed(runbook, ref)
+    machine.expect(runbook)
+    return machine
+
+
+def _to_be_changed(runbook: Runbook, ref: WorkloadRef) -> Machine:
+    for step in runbook.steps:
+        match step.action:
+            case "scale":
+                return _to_be_scaled(step, ref)
+            case "isolate":  # which costs no healthy pod
+                return Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=HEALTHY)
+            case "restore":
+                memory = {ISOLATED_REPLICAS: str(HEALTHY)}
+                return Machine(ref=ref, desired=0, pods=0, sick=0, annotations=memory)
+            case "hpa":
+                pods = 1 if step.params.get("max") == 1 else HEALTHY
+                return Machine(ref=ref, desired=pods, pods=pods, sick=0)
+            case _:
+                continue
     sick = max((_number(step.params, "at_most", 1) for step in runbook.steps), default=1)
     pods = sick + HEALTHY - 1
     revision = max((_number(step.params, "revision", 1) for step in runbook.steps), default=1) + 1
@@ -172,9 +289,12 @@ def _to_be_scaled(step: Step, ref: WorkloadRef) -> Machine:
 
 def told_by(facts: WorkloadFacts, ref: WorkloadRef) -> Machine:
     """The workload as the facts say. Where they count no ready pods, one is not ready."""
-    desired = facts.replicas if facts.replicas is not None else max(HEALTHY, facts.ready or 0)
+    usual = max(HEALTHY, facts.ready or 0) if facts.isolated is None else 0
+    desired = facts.replicas if facts.replicas is not None else usual
     ready = facts.ready if facts.ready is not None else max(desired - 1, 0)
     annotations = {IGNORE_ANNOTATION: "true"} if facts.ignored else {}
+    if facts.isolated is not None:
+        annotations[ISOLATED_REPLICAS] = str(facts.isolated)
     pods = max(desired, ready)
     return Machine(
         ref=ref,
@@ -184,6 +304,8 @@ def told_by(facts: WorkloadFacts, ref: WorkloadRef) -> Machine:
         restarted=facts.restarted,
         annotations=annotations,
         facts=facts,
+        images=dict(facts.images),
+        scaler=None if facts.autoscaler is None else Scaler(*facts.autoscaler),
     )
 
 

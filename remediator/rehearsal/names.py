@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import Policy, Runbook
 from remediator.guards import GUARDS
 from remediator.policy.findings import Findings, Spot, quoted, suggestion
 from remediator.policy.nodes import Node, follow
-from remediator.rehearsal.cases import Case, Expectation, Tell
+from remediator.rehearsal.cases import Case, Expectation, PauseChanges, ResumeChanges, Tell
 from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
@@ -32,7 +33,10 @@ def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:
     for number, outcome in enumerate(case.outcomes):
         spots = [*follow(node, ("outcomes", str(number))), *follow(node, ("outcomes",))]
         names.outcome(outcome, spots[0].at)
-    for moment in case.moments:
+    for number, moment in enumerate(case.moments):
+        if isinstance(moment.deed, PauseChanges | ResumeChanges):
+            places = [*follow(node, ("alerts", str(number), "scope")), *follow(node, ("alerts", "scope"))]
+            names.scope(moment.deed.scope, places[0].at if places else moment.where)
         if isinstance(moment.deed, Tell):
             for said in moment.deed.said:
                 if not isinstance(said, WorkloadFacts):
@@ -55,6 +59,17 @@ class _Names:
     def rule(self, name: str | None, at: Spot) -> None:
         """A rule that is named."""
         self._known(at, "rule", name, (rule.name for rule in self._policy.rules))
+
+    def scope(self, scope: PauseScope, at: Spot) -> None:
+        """What is paused, or not any more. A namespace may be any."""
+        policy = self._policy
+        known: Mapping[ScopeKind, Iterable[str]] = {
+            ScopeKind.SERVICE: policy.services,
+            ScopeKind.RULE: policy.rules_by_name,
+            ScopeKind.RUNBOOK: policy.runbooks,
+        }
+        if scope.kind in known:
+            self._known(at, scope.kind, scope.name, known[scope.kind])
 
     def expected(self, each: Expectation) -> None:
         """Rules, severities, runbooks, guards and channels of an expectation."""

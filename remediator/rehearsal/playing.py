@@ -21,9 +21,9 @@ from remediator.rehearsal.cases import (
     Deed,
     Expectation,
     Fire,
-    PauseAll,
+    PauseChanges,
     Resolve,
-    Resume,
+    ResumeChanges,
     Tell,
 )
 from remediator.rehearsal.comparing import Difference, compare
@@ -126,10 +126,15 @@ class _Script:
                 )
             case Acknowledge() | Close():
                 return lambda stage: self._person(deed, where)
-            case PauseAll():
-                return lambda stage: stage.store.pause(deed.reason, PERSON, None)
-            case Resume():
-                return lambda stage: stage.store.resume()
+            case PauseChanges():
+                return lambda stage: stage.store.pause(
+                    deed.reason,
+                    PERSON,
+                    None if deed.span is None else Instant(stage.now() + deed.span),
+                    deed.scope,
+                )
+            case ResumeChanges():
+                return lambda stage: stage.store.resume(deed.scope)
             case Tell():
                 return lambda stage: self._tell(deed)
             case _:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from remediator.core.pauses import EVERYTHING, NAMED_KINDS, PauseScope
 from remediator.core.policies import Mode, Policy
 from remediator.core.times import Millis, format_duration, stamp_instant
 from remediator.policy.findings import Finding, Findings, Level, Spot, quoted, suggestion
@@ -21,12 +22,19 @@ from remediator.rehearsal.cases import (
     ExpectedAttempt,
     Fire,
     Moment,
-    PauseAll,
+    PauseChanges,
     Resolve,
-    Resume,
+    ResumeChanges,
     Tell,
 )
-from remediator.rehearsal.language import ExpectWords, MomentWords, OutcomeWords, TestWords, WorkloadWords
+from remediator.rehearsal.language import (
+    ExpectWords,
+    MomentWords,
+    OutcomeWords,
+    ScopeWords,
+    TestWords,
+    WorkloadWords,
+)
 from remediator.rehearsal.names import check_names
 from remediator.rehearsal.script import (
     ChannelOutcome,
@@ -158,15 +166,21 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
         case "close":
             return Close(by=words.close or "", service=words.service)
         case "pause":
-            return PauseAll(reason=words.pause or "")
+            span = None if words.span is None else Millis(words.span)
+            return PauseChanges(reason=words.pause or "", scope=_scope(words.scope), span=span)
         case "resume":
-            return Resume()
+            return ResumeChanges(scope=_scope(words.scope))
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
         case "cluster":
             return Tell(said=tuple(facts(each) for each in words.cluster or ()))
         case _:
             return Tell(said=tuple(map(_outcome, words.outcome or ())))
+
+
+def _scope(words: ScopeWords | None) -> PauseScope:
+    named = {kind: getattr(words, kind) for kind in NAMED_KINDS} if words is not None else {}
+    return next((PauseScope(kind=kind, name=name) for kind, name in named.items() if name), EVERYTHING)
 
 
 def _outcome(words: OutcomeWords) -> Outcome:
@@ -214,6 +228,9 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         paused=words.paused,
         forbidden=words.forbidden,
         budget=words.budget,
+        isolated=words.isolated,
+        autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
+        images=words.images,
     )
 
 

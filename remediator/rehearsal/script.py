@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remediator.core.times import Millis
@@ -73,7 +74,8 @@ class WorkloadFacts:
 
     ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
     so many of its pods a PodDisruptionBudget lets go. ``forbidden``: the server does not let us change it.
-    ``restarted``: so many of the ready pods ended before and run again.
+    ``restarted``: so many of the ready pods ended before and run again. ``isolated``: it was isolated, and
+    remembers so many pods. ``autoscaler``: the bounds of the one that scales it. ``images``: its containers.
     """
 
     path: str
@@ -86,3 +88,6 @@ class WorkloadFacts:
     paused: bool = False
     budget: int | None = None
     forbidden: bool = False
+    isolated: int | None = None
+    autoscaler: tuple[int, int] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from remediator.core.alerts import Disposition
 from remediator.core.incident import Incident
 from remediator.core.journal import Entry, Kind, PageKind
+from remediator.core.pauses import ScopeKind
 from remediator.core.policies import SEVERITIES, Policy, Severity
 from remediator.core.store import Gauges
 from remediator.core.times import SECOND
@@ -267,5 +268,12 @@ class _StoreGauges(Collector):
         yield GaugeMetricFamily("remediator_timer_lag_seconds", "How late the next timer is.", value=lag)
         dead = "What could not be processed and waits for a person."
         yield GaugeMetricFamily("remediator_dead_letters", dead, value=gauges.dead_letters)
-        paused = "Whether the kill switch is on."
-        yield GaugeMetricFamily("remediator_paused", paused, value=float(gauges.paused))
+        paused = "Whether all changes are paused."
+        everything = gauges.paused.get(ScopeKind.ALL, 0)
+        yield GaugeMetricFamily("remediator_paused", paused, value=float(everything))
+        scopes = GaugeMetricFamily(
+            "remediator_paused_scopes", "Scopes that are paused; all: every change.", labels=["kind"]
+        )
+        for kind in ScopeKind:
+            scopes.add_metric([kind], gauges.paused.get(kind, 0))
+        yield scopes

@@ -310,7 +310,7 @@ class MemoryStore(MemoryQueues):
             timer_lag=Millis(max(self.clock() - oldest, 0)),
             dead_letters=len(self._dead),
             open_by_severity=open_by,
-            paused=self._paused_now() is not None,
+            paused=self._count_paused(),
         )
 
     async def trouble(self) -> str | None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from remediator.core.incident import EffectId
-from remediator.core.store import Intent, Lease, Limit, LimitUse, Pause
+from remediator.core.objects import Anchor
+from remediator.core.store import Intent, Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
+from remediator.testing.memory_pauses import MemoryPauses
 
 
 @dataclass(kw_only=True)
@@ -16,35 +18,15 @@ class _Held:
     until: int
 
 
-class MemoryGuards:
+class MemoryGuards(MemoryPauses):
     """``core.store.GuardStore`` and ``PauseStore`` in memory."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
-        self.clock = clock
+        super().__init__(clock)
         self._leases: dict[str, _Held] = {}
         self._epoch = 0
         self._limits: dict[str, dict[str, int]] = {}
         self._intents: dict[EffectId, Intent] = {}
-        self._pause: Pause | None = None
-
-    def _paused_now(self) -> Pause | None:
-        pause = self._pause
-        if pause is not None and pause.until is not None and pause.until <= self.clock():
-            return None
-        return pause
-
-    async def paused(self) -> Pause | None:
-        """As the Protocol says."""
-        return self._paused_now()
-
-    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
-        """As the Protocol says."""
-        self._pause = Pause(reason=reason, by=by, since=Instant(self.clock()), until=until)
-        return self._pause
-
-    async def resume(self) -> None:
-        """As the Protocol says."""
-        self._pause = None
 
     async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
         """As the Protocol says."""
@@ -99,13 +81,19 @@ class MemoryGuards:
             self._limits.get(limit.name, {}).pop(member, None)
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """As the Protocol says."""
         if not self._holds(lease):
             return False
         first = self._intents.get(effect)
-        fresh = Intent(effect=effect, epoch=lease.epoch, at=Instant(self.clock()), before=before, pods=pods)
+        at = Instant(self.clock())
+        fresh = Intent(effect=effect, epoch=lease.epoch, at=at, before=before, pods=pods, on=on)
         self._intents[effect] = fresh if first is None else replace(first, epoch=lease.epoch)
         return True
 

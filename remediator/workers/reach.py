@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     Budget,
-    Change,
     ClusterReader,
     Executor,
     Need,
     Pod,
+    Snapshot,
     Workload,
     read_snapshot,
 )
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
+from remediator.core.objects import Anchor
+from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
-from remediator.core.store import Lease, Limit, LimitUse, Pause
+from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 
@@ -40,18 +44,23 @@ class Reach:
         self._withheld = False
         self._pods: Sequence[Pod] | None = None
         self._plan: tuple[Change, ...] | None = None
+        self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
         self._gone: tuple[str, ...] = ()
         """What is to be told of those of them that are gone, unless it was told before."""
 
-    async def paused(self) -> Pause | None:
-        """The kill switch."""
-        return await self._store.paused()
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """Those of the scopes that are paused now."""
+        return await self._store.paused(scopes)
 
     def clock_trouble(self) -> str | None:
         """Why the store's clock is not to be trusted now."""
         return self._means.clock_trouble()
+
+    async def now(self) -> Instant:
+        """The store's clock: a step may be performed long after it was decided."""
+        return (await self._means.incidents.load(None, ())).at
 
     async def firing(self) -> int:
         """The rule's own alerts that fire now; none when the incident no longer waits for this step."""
@@ -79,6 +88,7 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
         self._pods = seen.pods if Need.PODS in action.needs else None
+        self._planned_from = seen
         if self._meant:  # it chooses among those alone
             seen = replace(seen, pods=tuple(pod for pod in seen.pods if pod.uid in self._meant))
         try:
@@ -116,10 +126,19 @@ class Reach:
             self._lease = lease
         return lease
 
-    @property
-    def _mark(self) -> str:
-        """Which step changed the target last."""
-        return self._seen.annotations.get(EFFECT_ANNOTATION, "") if self._seen is not None else ""
+    def _mark(self, planned: Sequence[Change]) -> str:
+        """Which step last changed the object that these changes are fenced on."""
+        seen = self._planned_from
+        on = planned[0].fenced_on if planned else self._request.target
+        return "" if seen is None or on is None else seen.annotations_of(on).get(EFFECT_ANNOTATION, "")
+
+    def _anchor(self, planned: Sequence[Change]) -> Anchor | None:
+        """The object that they are fenced on, where that is not the target. They are fenced on one."""
+        found = {Anchor(ref=change.fenced_on, uid=change.uid) for change in planned}
+        if len(found) > 1:
+            raise Refused(f"the changes of {self._request.step.action} are fenced on more than one object")
+        target = self._request.target
+        return next((one for one in found if target is None or one.ref.path != target.path), None)
 
     @property
     def _owner(self) -> str:

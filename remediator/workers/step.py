@@ -13,22 +13,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from remediator.core.cluster import EFFECT_ANNOTATION, Change, Fence
+from remediator.core.changes import Change, Fence
+from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
+from remediator.core.objects import Anchor, ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
-from remediator.core.verdicts import ChangeRequest, Verdict
+from remediator.core.verdicts import ChangeRequest, Guard, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
+from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
 from remediator.workers.reach import Reach
 
-KILL_SWITCH = KillSwitch()
+STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
 LOOK_AGAIN = Millis(2 * SECOND)
 
 
@@ -91,7 +94,11 @@ class _Work(Reach):
         """Look for an earlier performance, ask the guards, change."""
         intent = await self._store.intended(self._request.effect)
         if intent is not None:
-            looked = self._look_for_pods(intent.pods) if intent.pods else self._look_for_it(intent.before)
+            looked = (
+                self._look_for_pods(intent.pods)
+                if intent.pods
+                else self._look_for_it(intent.before, intent.on)
+            )
             if (found := await looked) is not None:
                 return found
         verdicts = await self._ask_guards()
@@ -132,7 +139,8 @@ class _Work(Reach):
         assert self._lease is not None
         planned = tuple(await self.plan())
         pods = frozenset(change.pod_uid for change in pod_changes(planned))
-        if not await self._store.intend(self._request.effect, self._lease, self._mark, pods):
+        before, on = self._mark(planned), self._anchor(planned)
+        if not await self._store.intend(self._request.effect, self._lease, before, pods, on):
             lost = "the lease was lost before the change"
             return _acted(self._effect, ActResult.RETRY, lost, verdicts=verdicts, changes=self._gone)
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
@@ -148,7 +156,7 @@ class _Work(Reach):
                 return _acted(
                     self._effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
                 )
-            return await self._in_doubt(error, verdicts, self._mark)
+            return await self._in_doubt(error, verdicts, before, on)
         except StoreUnavailable:
             raise
         except (Retryable, Fenced) as error:
@@ -165,7 +173,7 @@ class _Work(Reach):
         """Claim the target and make the change; or what objects to it at the last look."""
         if (objection := await self._last_look()) is not None:
             return objection
-        claimed = await self._executor.claim(change.target, change.uid, fence)
+        claimed = await self._executor.claim(change.fenced_on, change.uid, fence)
         if not pod_changes([change]) and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
             return None
         if (objection := await self._last_look()) is not None:
@@ -194,10 +202,12 @@ class _Work(Reach):
 
     # --- when an answer got lost ---
 
-    async def _in_doubt(self, error: Unknown, verdicts: Sequence[Verdict], before: str) -> Acted:
+    async def _in_doubt(
+        self, error: Unknown, verdicts: Sequence[Verdict], before: str, on: Anchor | None
+    ) -> Acted:
         """Look at once; when that fails too, later. Nothing is sent again before it is known."""
         try:
-            found = await self._look_for_it(before)
+            found = await self._look_for_it(before, on)
         except Retryable as again:
             if isinstance(again, StoreUnavailable):
                 raise
@@ -209,19 +219,21 @@ class _Work(Reach):
         text = f"{error}; it did not take effect"
         return _acted(self._effect, ActResult.RETRY, text, verdicts=verdicts)
 
-    async def _look_for_it(self, before: str) -> Acted | None:
+    async def _look_for_it(self, before: str, on: Anchor | None) -> Acted | None:
         """Whether an earlier performance took effect, found out under a new epoch.
 
-        Once the new epoch is on the target, whatever the earlier owner still has under way fails: only then
-        the mark from ``before`` means "did not happen". None: it surely did not, and may be done.
+        It is looked for on the object that it was fenced on: ``on``, or the target. Once the new epoch is
+        there, whatever the earlier owner still has under way fails: only then the mark from ``before`` means
+        "did not happen". None: it surely did not, and may be done.
         """
         target = self._findable()
         if isinstance(target, Acted):
             return target
-        paused = await ask_guard(KILL_SWITCH, self._request, self)
-        if not paused.allowed:  # even the epoch is not written to a target while everything stands still
-            reason = f"it cannot be looked for: {paused.text}"
-            return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+        for guard in STANDSTILL:
+            still = await ask_guard(guard, self._request, self)
+            if not still.allowed:  # even the epoch is not written to a target while everything stands still
+                reason = f"it cannot be looked for: {still.text}"
+                return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         if self._request.withheld:  # nor where nothing may be changed any more
             reason = "it cannot be looked for: its rule is no longer trusted to change anything"
             return _acted(self._effect, ActResult.UNKNOWN, reason)
@@ -233,11 +245,15 @@ class _Work(Reach):
             reason = f"{target} is being worked on by {lease}"
             return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         fence = Fence(epoch=lease.epoch, effect=self._request.effect)
+        place: ObjectRef = target if on is None else on.ref
         try:
-            seen = await self._reader.workload(target)
-            claimed = await self._executor.claim(target, seen.uid, fence)
+            seen = None
+            if on is None:
+                seen = await self._reader.workload(target)
+                on = Anchor(ref=target, uid=seen.uid)
+            claimed = await self._executor.claim(place, on.uid, fence)
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{target} no longer exists")
+            return _acted(self._effect, ActResult.FAILED, f"{place} no longer exists")
         except Fenced as error:
             return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except (Unknown, Retryable) as error:
@@ -251,7 +267,7 @@ class _Work(Reach):
             self._seen = seen  # after our claim its controllers are behind for a moment
             return None
         if mark != fence.effect:
-            reason = f"{target} was changed by {plain(mark, 80)} since: whether ours happened cannot be seen"
+            reason = f"{place} was changed by {plain(mark, 80)} since: whether ours happened cannot be seen"
             return _acted(self._effect, ActResult.UNKNOWN, reason)
         done = f"{self._request.step.action} {target}"
         reason = f"{done}: found done after its answer was lost"

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from remediator.actions import ACTIONS
-from remediator.core.cluster import DeletePod, EvictPod, Pod, PodChange, Snapshot, Workload
+from remediator.core.changes import DeletePod, EvictPod, PodChange
+from remediator.core.cluster import Pod, Snapshot, Workload
 from remediator.core.errors import Refused, Retryable
 from remediator.core.times import Instant
 from tests.cluster.test_scaling_and_rolling_back import ready

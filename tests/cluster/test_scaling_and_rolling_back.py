@@ -7,7 +7,8 @@ import pytest
 from remediator.actions.rollback import Rollback, RollbackParams
 from remediator.actions.scale import Scale, ScaleParams
 from remediator.checks.ready import Ready
-from remediator.core.cluster import EFFECT_ANNOTATION, Change, Revision, Snapshot, Workload
+from remediator.core.changes import Change
+from remediator.core.cluster import EFFECT_ANNOTATION, Revision, Snapshot, Workload
 from remediator.core.errors import Fenced, Refused, Retryable
 from remediator.core.plugins import NoParams, Sight
 from remediator.core.policies import WorkloadRef

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from remediator.adapters.kubernetes import Call, Kubernetes
-from remediator.core.cluster import Fence, RestartWorkload, Workload
+from remediator.core.changes import Fence, RestartWorkload
+from remediator.core.cluster import Workload
 from remediator.core.errors import NotFound
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef

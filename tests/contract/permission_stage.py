@@ -15,6 +15,7 @@ from remediator.core.access import Access
 from remediator.core.alerts import Fingerprint
 from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, IncidentId, Phase
+from remediator.core.isolation import ISOLATED_REPLICAS
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
@@ -117,9 +118,12 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, roles: Iterable[Role], *workloads: tuple[str, str, str]
+    directory: Path, roles: Iterable[Role], *workloads: tuple[str, str, str], step: str = ""
 ) -> AsyncIterator[Stage]:
-    """These workloads (kind, namespace, name) at their second revision, each with a Service of its name."""
+    """These workloads (kind, namespace, name) at their second revision, each with a Service of its name.
+
+    ``step``: the action that is to be performed, for which they are made ready.
+    """
     pace, ahead = Pace(ready_after=0.002, stop_after=0.002, lag=0.001), [0]
     account = User(name=USER, rules=())
     runtime = Impatient()
@@ -136,6 +140,11 @@ async def staged(
         admin = await connect(str(server.kubeconfig(directory / "admin")), runtime=runtime)
         for workload in workloads:
             await _release(admin, *workload)
+            if step == "restore":
+                kept = {"metadata": {"annotations": {ISOLATED_REPLICAS: "3"}}, "spec": {"replicas": 0}}
+                await _patch(admin, kept, *workload)
+            if step == "hpa":
+                server.create(_scaler(*workload))
         await admin.close()
         await server.settled()
         for manifest in manifests(roles, ACCOUNT):
@@ -178,14 +187,29 @@ def made(kind: str, namespace: str, name: str) -> tuple[dict[str, Any], dict[str
     return workload, service
 
 
+def _scaler(kind: str, namespace: str, name: str) -> dict[str, Any]:
+    """An autoscaler of the workload, between one pod and nine."""
+    target = {"apiVersion": "apps/v1", "kind": KINDS[kind], "name": name}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": f"{name}-{kind}", "namespace": namespace},
+        "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 9},
+    }
+
+
 async def _release(cluster: Kubernetes, kind: str, namespace: str, name: str) -> None:
     containers = [{"name": name, "image": f"registry.local/{name}:v2"}]
+    await _patch(cluster, {"spec": {"template": {"spec": {"containers": containers}}}}, kind, namespace, name)
+
+
+async def _patch(cluster: Kubernetes, body: dict[str, Any], kind: str, namespace: str, name: str) -> None:
     await cluster.api.call(
         Call(
             method="PATCH",
             path=f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}",
-            doing="release",
-            body={"spec": {"template": {"spec": {"containers": containers}}}},
+            doing="change it",
+            body=body,
             media="application/strategic-merge-patch+json",
         )
     )

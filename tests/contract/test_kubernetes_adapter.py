@@ -19,7 +19,7 @@ from aiohttp.test_utils import TestServer
 
 from remediator.adapters.kubernetes import Call, InCluster, Kubernetes, connect
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.cluster import Fence, RestartWorkload
+from remediator.core.changes import Fence, RestartWorkload
 from remediator.core.errors import NotFound, Refused, Retryable, SettingsError, Unknown
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef

@@ -16,15 +16,8 @@ from remediator.actions.scale import Scale, ScaleParams
 from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.kubernetes.templates import template_of
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.cluster import (
-    EFFECT_ANNOTATION,
-    Change,
-    Fence,
-    RollBackWorkload,
-    ScaleWorkload,
-    Snapshot,
-    Workload,
-)
+from remediator.core.changes import Change, Fence, RollBackWorkload, ScaleWorkload
+from remediator.core.cluster import EFFECT_ANNOTATION, Snapshot, Workload
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef

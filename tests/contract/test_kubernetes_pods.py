@@ -12,7 +12,8 @@ import pytest
 
 from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.cluster import DeletePod, EvictPod, Fence, Pod, PodChange
+from remediator.core.changes import DeletePod, EvictPod, Fence, PodChange
+from remediator.core.cluster import Pod
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef

@@ -48,7 +48,16 @@ STEPS = {
     "scale": "scale: {to: 1}",
     "delete_pod": "delete_pod: {which: oldest}",
     "evict_pod": "evict_pod: {which: oldest}",
+    "set_image": "set_image: {image: 'registry.local/web:v3'}",
+    "set_resources": "set_resources: {limits: {memory: 1Gi}}",
+    "isolate": "isolate: {for: 30m}",
+    "restore": "restore: {}",
+    "hpa": "hpa: {max: 2}",
 }
+NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
+"""Steps on what has a number of pods to ask for: a DaemonSet has none."""
+PROOF = {"isolate": "alert: {state: resolved}"}
+"""What proves a step, where that is not that all its pods are ready."""
 EVERYWHERE = frozenset(("http", "promql", "alert"))
 """Plugins that ask nothing of Kubernetes."""
 
@@ -72,8 +81,8 @@ def policies() -> Iterator[tuple[str, Policy]]:
     """A policy for each plugin that asks something of the cluster, by its name and the target's kind."""
     for kind in ("deployment", "statefulset", "daemonset"):
         for name, step in STEPS.items():
-            if (kind, name) != ("daemonset", "scale"):
-                yield f"{name} {kind}", policy(kind, step=step)
+            if kind != "daemonset" or name not in NUMBERED:
+                yield f"{name} {kind}", policy(kind, step=step, check=PROOF.get(name, "ready: {}"))
         if kind != "daemonset":
             yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
         for name in sorted(DIAGNOSES.keys() - EVERYWHERE):
@@ -91,6 +100,11 @@ POLICIES = dict(policies())
 ONCE = [
     name for name in POLICIES if not name.endswith(("statefulset", "daemonset")) and "suggest" not in name
 ]
+
+
+def first(of: Policy) -> str:
+    """The action that its runbook begins with."""
+    return of.runbooks["fix"].steps[0].action
 
 
 def expected(of: Policy) -> Outcome:
@@ -140,7 +154,7 @@ async def test_the_generated_role_is_enough_and_all_of_it_is_used(name: str, tmp
     target = of.services["web"].workload
     assert target is not None
     roles = roles_of(demands(of))
-    async with staged(tmp_path, roles, (target.kind, "shop", "web")) as stage:
+    async with staged(tmp_path, roles, (target.kind, "shop", "web"), step=first(of)) as stage:
         attempt = await stage.attempt(of)
         assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
         assert unused(roles, stage) == []
@@ -172,7 +186,7 @@ async def test_no_line_of_the_generated_role_can_be_left_out(name: str, tmp_path
     target = of.services["web"].workload
     assert target is not None
     for line, rest in without_each(roles_of(demands(of))):
-        async with staged(tmp_path, rest, (target.kind, "shop", "web")) as stage:
+        async with staged(tmp_path, rest, (target.kind, "shop", "web"), step=first(of)) as stage:
             attempt = await stage.attempt(of)
             assert not fine(attempt, of), f"{line.verb} {line.resource} is not needed"
 

@@ -14,6 +14,7 @@ from remediator.core.alerts import Disposition, Rejected
 from remediator.core.decision import Decision
 from remediator.core.errors import StoreUnavailable
 from remediator.core.incident import EffectId, IncidentId
+from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import Rate
 from remediator.core.store import CommitResult, IncidentFilter, Lease, Limit, Queue
 from remediator.core.times import Instant, Millis
@@ -85,7 +86,10 @@ async def test_everything_works_on_a_cluster(nodes: tuple[RedisServer, RedisServ
     assert len(await store.use_limits(limits, "m", take=True)) == 2
     await store.refund(limits, "m", EffectId("other"), lease)
     await store.pause("reason", "ada", None)
-    assert (await store.gauges()).paused
+    await store.pause("reason", "ada", None, PauseScope(kind=ScopeKind.SERVICE, name="web"))
+    assert (await store.gauges()).paused == {"all": 1, "service": 1}
+    assert len(await store.pauses()) == 2
+    assert await store.resume(PauseScope(kind=ScopeKind.SERVICE, name="web"))
     assert (await store.route([incident().group], [alert("aa").fingerprint]))[0]
     assert len((await store.incidents(IncidentFilter(), 10, None)).items) == 1
     before = await stored(store, "i1")

@@ -1,4 +1,4 @@
-"""What every store does for guards: leases, limits, the journal and the kill switch (P7, P8, P10, P13)."""
+"""What every store does for guards: leases, limits and the journal (P7, P8, P10)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from remediator.core.incident import EffectId
+from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.policies import Rate
 from remediator.core.store import Intent, Lease, Limit, Store
-from remediator.core.times import Instant, Millis
+from remediator.core.times import Millis
 from tests.contract.stores import Servers, fresh_prefix, open_store, system_clock
 from tests.servers import KINDS
 
@@ -173,33 +174,6 @@ async def test_the_journal_needs_the_lease(store: Store) -> None:
     assert await store.intended(EFFECT) == again
 
 
-async def test_the_kill_switch(store: Store) -> None:
-    """P13: on with reason and author, off when told."""
-    assert await store.paused() is None
-    before = system_clock()
-    thrown = await store.pause("storm|\x1f ünï", "ada", None)
-    assert (thrown.reason, thrown.by, thrown.until) == ("storm|\x1f ünï", "ada", None)
-    assert before <= thrown.since <= system_clock()
-    assert await store.paused() == thrown
-    assert (await store.gauges()).paused
-    await store.resume()
-    assert await store.paused() is None
-    assert not (await store.gauges()).paused
-
-
-async def test_a_pause_ends_by_itself(store: Store) -> None:
-    """At its expiry, not before; a pause over an older one replaces all of it."""
-    await store.pause("short", "ada", Instant(system_clock() + 200))
-    assert await store.paused() is not None
-    async with asyncio.timeout(10):
-        while await store.paused() is not None:
-            continue
-    until = Instant(system_clock() + 60_000)
-    assert (await store.pause("long", "bob", until)).until == until
-    again = await store.pause("for ever", "bob", None)
-    assert await store.paused() == again
-
-
 async def test_P7_the_journal_keeps_the_pods_that_were_first_meant(store: Store) -> None:
     """However often a step is performed and whatever it would take by then: it takes no other."""
     mine = await lease(store)
@@ -221,6 +195,22 @@ async def test_P7_an_intent_without_pods_never_gets_any(store: Store) -> None:
     intent = await store.intended(EFFECT)
     assert intent is not None
     assert intent.pods == frozenset()
+
+
+async def test_P7_the_journal_keeps_the_object_that_was_first_meant(store: Store) -> None:
+    """A step that was fenced on one object is looked for on that very one, whatever comes later."""
+    mine = await lease(store)
+    hpa = Anchor(ref=ObjectRef(kind=HPA, namespace="shop", name="web.v2"), uid="2f0b9c1e-1")
+    node = Anchor(ref=ObjectRef(kind="node", namespace="", name="n1"), uid="2f0b9c1e-2")
+    for number, on in enumerate((hpa, node, None)):
+        effect = EffectId(f"{EFFECT}{number}")
+        assert await store.intend(effect, mine, "mark", on=on)
+        first = await store.intended(effect)
+        assert first is not None
+        assert (first.before, first.on) == ("mark", on)
+        for other in (hpa, node, None):
+            assert await store.intend(effect, mine, "other", on=other)
+            assert await store.intended(effect) == first
 
 
 async def test_P7_pods_are_not_journalled_under_a_lost_lease(store: Store) -> None:

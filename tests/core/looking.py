@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from remediator.core.cluster import Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
+from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, RemediatorError
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
@@ -52,6 +52,10 @@ class Cluster:
         return self.history
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
+        """None."""
+        return ()
+
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
         """None."""
         return ()
 

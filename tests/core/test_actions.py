@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from remediator.actions import ACTIONS
-from remediator.core.cluster import Change, DeletePod, EvictPod, Pod, Revision, Snapshot, Workload
+from remediator.core.changes import Change, DeletePod, EvictPod
+from remediator.core.cluster import Pod, Revision, Snapshot, Workload
 from remediator.core.errors import Refused, Retryable
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant

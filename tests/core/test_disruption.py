@@ -10,17 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.core.cluster import (
-    Budget,
+from remediator.core.changes import (
     Change,
     DeletePod,
     EvictPod,
-    Pod,
+    IsolateWorkload,
     RestartWorkload,
+    RestoreWorkload,
     RollBackWorkload,
     ScaleWorkload,
-    Workload,
+    SetAutoscalerBounds,
+    SetContainerImage,
+    SetContainerResources,
 )
+from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.disruption import healthy_taken
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import EffectId
@@ -70,6 +73,21 @@ def scale(seen: int, replicas: int) -> ScaleWorkload:
     return ScaleWorkload(target=WEB, uid="w", seen=seen, replicas=replicas)
 
 
+IMAGE = SetContainerImage(target=WEB, uid="w", container="web", index=0, seen="web:1", image="web:2")
+RESOURCES = SetContainerResources(target=WEB, uid="w", container="web", index=0, seen=None, resources={})
+ISOLATE = IsolateWorkload(target=WEB, uid="w", seen=4, until=NOW)
+
+
+def restore(seen: int, replicas: int) -> RestoreWorkload:
+    return RestoreWorkload(target=WEB, uid="w", seen=seen, replicas=replicas, memory="4")
+
+
+def bounds(least: int, most: int) -> SetAutoscalerBounds:
+    return SetAutoscalerBounds(
+        target=WEB, uid="h", name="web", seen_least=2, seen_most=9, least=least, most=most
+    )
+
+
 def delete(*names: str) -> tuple[Change, ...]:
     return tuple(DeletePod(target=WEB, uid="w", pod=name, pod_uid=name) for name in names)
 
@@ -114,6 +132,22 @@ def pods(ready: int, others: int = 0) -> tuple[Pod, ...]:
         (delete("r0", "r1", "u0"), workload(4, 2), 2),
         (evict("r0", "gone"), workload(4, 2), 1),
         ((), workload(4, 4), 0),
+        # a rollout, as a restart
+        ((IMAGE,), workload(4, 4, max_unavailable=1), 1),
+        ((RESOURCES,), workload(4, 4, max_unavailable=2), 2),
+        ((IMAGE,), workload(4, 0, max_unavailable=4), 0),
+        # all of them, as scaling to nothing
+        ((ISOLATE,), workload(4, 4), 4),
+        ((ISOLATE,), workload(4, 1), 1),
+        ((ISOLATE,), workload(4, 0), 0),
+        ((ISOLATE,), workload(4, 2, SET), 2),
+        ((restore(0, 4),), workload(0, 0), 0),
+        ((restore(2, 2),), workload(2, 2), 0),
+        # a lower maximum is scaling down, a higher minimum is scaling up
+        ((bounds(1, 3),), workload(4, 4), 1),
+        ((bounds(1, 3),), workload(4, 3), 0),
+        ((bounds(6, 9),), workload(4, 4), 0),
+        ((bounds(1, 4),), workload(4, 4), 0),
     ],
 )
 def test_only_what_is_healthy_now_counts(changes: tuple[Change, ...], seen: Workload, taken: int) -> None:
@@ -135,8 +169,9 @@ def situations(draw: st.DrawFn) -> tuple[tuple[Change, ...], Workload, tuple[Pod
     there = pods(seen.ready, draw(COUNTS))
     single = [change for pod in there for change in (*delete(pod.name), *evict(pod.name))]
     numbers = st.builds(scale, st.just(seen.desired), COUNTS)
-    choice = st.sampled_from([RESTART, BACK, *single])
-    return tuple(draw(st.lists(st.one_of(choice, numbers), max_size=6))), seen, there
+    choice = st.sampled_from([RESTART, BACK, IMAGE, RESOURCES, ISOLATE, *single])
+    others = st.builds(restore, st.just(seen.desired), COUNTS) | st.builds(bounds, st.just(1), COUNTS)
+    return tuple(draw(st.lists(st.one_of(choice, numbers, others), max_size=6))), seen, there
 
 
 @given(situations())
@@ -242,6 +277,10 @@ ROLLING = workload(4, 3, total=5, updated=2)
         ((RESTART,), workload(4, 4, max_unavailable=1), count(1), True, "1 of 4 unavailable"),
         ((RESTART,), workload(4, 4, max_unavailable=4), percent(40), False, "4 of 4 unavailable"),
         ((RESTART,), workload(4, 0, max_unavailable=4), count(0), True, "no healthy pod is taken away"),
+        ((ISOLATE,), workload(4, 4), percent(99), False, "4 of 4 unavailable, at most 3 allowed (99%)"),
+        ((ISOLATE,), workload(4, 1), percent(100), True, "4 of 4 unavailable, at most 4 allowed"),
+        ((ISOLATE,), workload(4, 0), count(0), True, "no healthy pod is taken away"),
+        ((IMAGE,), workload(4, 4, max_unavailable=4), percent(40), False, "4 of 4 unavailable"),
         (delete("r0"), workload(1, 1), percent(99), False, "1 of 1 unavailable, at most 0 allowed (99%)"),
         (delete("r0"), workload(1, 2, total=2, updated=2), percent(100), True, "1 of 1 unavailable"),
     ],
@@ -282,6 +321,12 @@ def budget(allowed: int, name: str = "b") -> Budget:
         (evict("u0"), (budget(0),), True, "budget b lets 0 go, 0 would be taken away"),
         (evict("r0"), (budget(0),), False, "budget b lets 0 go, 1 would be taken away"),
         (evict("u0"), (), True, "no budget selects its pods"),
+        ((ISOLATE,), (budget(3),), False, "budget b lets 3 go, 4 would be taken away"),
+        ((ISOLATE,), (budget(4),), True, "budget b lets 4 go, 4 would be taken away"),
+        ((IMAGE,), (budget(1),), False, "budget b lets 1 go, 2 would be taken away"),
+        ((RESOURCES,), (budget(2),), True, "budget b lets 2 go, 2 would be taken away"),
+        ((bounds(1, 2),), (budget(1),), False, "budget b lets 1 go, 2 would be taken away"),
+        ((restore(0, 4),), (budget(0),), True, "no healthy pod is taken away"),
         (evict("u0"), (budget(9, "a"), budget(9)), False, "budgets a, b select the same pods"),
     ],
 )

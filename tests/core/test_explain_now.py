@@ -223,3 +223,32 @@ async def test_megabytes_of_an_answer_are_written_while_others_are_heard() -> No
     assert (response.status, response.content_type) == (200, "application/json")
     assert len(response.body) > 300_000
     assert breaks > len(response.body) / 20_000
+
+
+TIMES = """\
+time_intervals:
+  nights: [{times: [{start_time: '00:00', end_time: '06:00'}]}]
+  days: [{times: [{start_time: '06:00', end_time: '24:00'}]}]
+"""
+
+
+@pytest.mark.parametrize(("freeze", "during"), [("nights", "days"), ("days", "nights")])
+async def test_freezes_and_windows_say_what_they_would_say_now(freeze: str, during: str) -> None:
+    """By the store's clock, 02:13 at night. Without a daemon it is not known what time it will be."""
+    text = FILES.replace("guards: {", f"guards: {{freeze: [{freeze}], ") + f"    during: [{during}]\n" + TIMES
+    rules = load_policy({"p.yaml": text})
+    live = await of_labels(rules, DOWN, present=now(rules, {}))
+    opinions = {guard.name: (guard.verdict, guard.text) for guard in live.runbooks[0].guards}
+    if freeze == "nights":
+        assert opinions["freeze"] == ("blocks", "nights: nothing is changed before 2026-11-23T06:00:00.000Z")
+        assert opinions["window"] == (
+            "blocks",
+            "runbook fix is for days, which begins at 2026-11-23T06:00:00.000Z",
+        )
+    else:
+        assert opinions["freeze"] == ("allows", "no freeze before 2026-11-23T06:00:00.000Z: days")
+        assert opinions["window"] == ("allows", "nights until 2026-11-23T06:00:00.000Z")
+    offline = await of_labels(rules, DOWN)
+    told = {guard.name: (guard.verdict, guard.text) for guard in offline.runbooks[0].guards}
+    assert told["freeze"] == ("asked when acting", f"that no freeze holds: {freeze}")
+    assert told["window"] == ("asked when acting", f"that it is within the runbook's time: {during}")

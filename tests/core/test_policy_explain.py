@@ -17,6 +17,7 @@ from remediator.core.policies import Mode, Policy, QueryBound, Raise, ServicesAf
 from remediator.core.rule_index import STEP as RULES_COMPARED_AT_ONCE
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis, parse_stamp
 from remediator.guards import GUARDS
+from remediator.policy.diffs import CONTAINERS
 from remediator.policy.explain import STEP as RULES_TOLD_AT_ONCE
 from remediator.policy.explain import Explainer, explain
 from remediator.policy.explained import AlertExplanation
@@ -286,7 +287,10 @@ async def test_others_are_heard_while_ten_thousand_rules_are_looked_at() -> None
 async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
     steps = (
         "[scale: {to: 5, only: up}, wait: {for: ready}, restart: {}, rollback: {}, "
-        "delete_pod: {which: crash_looping, at_most: 2}, evict_pod: {}]"
+        "delete_pod: {which: crash_looping, at_most: 2}, evict_pod: {}, "
+        "set_image: {image: 'shop/web:2'}, set_image: {container: web, image: 'shop/web:2'}, "
+        "set_resources: {container: web, requests: {cpu: 1}, limits: {memory: 1Gi}}, "
+        "isolate: {for: 30m}, restore: {}, hpa: {min: 2}, hpa: {min: 2, max: 9}]"
     )
     told = await of_labels(load_policy({"p.yaml": FILES.replace("[restart: {}]", steps)}), DOWN)
     (book,) = told.runbooks
@@ -297,6 +301,22 @@ async def test_offline_each_step_is_a_diff_as_far_as_the_policy_says() -> None:
         ("spec.template: revision (known when it acts) -> the one before",),
         ("- pods that are crash looping, at most 2 (deleted)",),
         ("- pods that are not ready, at most 1 (evicted)",),
+        (f"{CONTAINERS}[the only one].image: (known when it acts) -> shop/web:2",),
+        (f"{CONTAINERS}[web].image: (known when it acts) -> shop/web:2",),
+        (
+            f"{CONTAINERS}[web].resources.requests.cpu: (known when it acts) -> 1",
+            f"{CONTAINERS}[web].resources.limits.memory: (known when it acts) -> 1Gi",
+        ),
+        (
+            "spec.replicas: (known when it acts) -> 0",
+            "metadata.annotations.remediator/isolated-until: + (30m after the step)",
+        ),
+        ("spec.replicas: (known when it acts) -> (what remediator/isolated-replicas says)",),
+        ("its hpa, spec.minReplicas: (known when it acts) -> 2",),
+        (
+            "its hpa, spec.minReplicas: (known when it acts) -> 2",
+            "its hpa, spec.maxReplicas: (known when it acts) -> 9",
+        ),
     ]
     assert {step.known for step in book.steps} == {"policy"}
 

@@ -51,18 +51,14 @@ NOTICES = [
     ("pvcs", "N705", "it is left out"),
     ("exec:", "N704", "an attempt of the runbook is blocked"),
     ("approval:", "N707", "an attempt of it is blocked"),
-    ("during:", "N708", "an attempt of it is blocked"),
     ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
     ("effect: once", "N710", "an attempt of the runbook is blocked"),
     ("undo: on_failure", "N706", "nothing is undone"),
     ("storm:", "N711", "every change is blocked"),
     ("flapping:", "N711", "every change is blocked"),
     ("breaker:", "N711", "every change is blocked"),
-    ("freeze:", "N711", "every change is blocked"),
     ("error_budget:", "N711", "every change is blocked"),
     ("pages: {", "N712", "every page is sent by itself"),
-    ("quarter-end: [", "N723", "what names it changes nothing"),
-    ("maintenance: [", "N723", "what names it changes nothing"),
     ("email:", "N719", "the next level is asked"),
     ("slack:", "N719", "the next level is asked"),
     ("statuspage:", "N719", "the next level is asked"),
@@ -107,9 +103,9 @@ def test_a_level_knows_within_which_time_progress_is_expected(policy: Policy) ->
 
 
 def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
-    assert policy.runbooks["restore-database"].lacks == ("check exec", "approval", "during")
+    assert policy.runbooks["restore-database"].lacks == ("check exec", "approval")
     assert policy.runbooks["restart-workload"].lacks == ("when of a step", "effect of a step")
-    assert policy.guards.lacks == ("storm", "flapping", "breaker", "freeze", "error_budget")
+    assert policy.guards.lacks == ("storm", "flapping", "breaker", "error_budget")
     assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
     assert policy.rules[1].mode is Mode.APPROVE
 
@@ -151,8 +147,7 @@ def test_checks_and_keys_of_a_runbook_say_what_it_lacks() -> None:
     """An undo and a diagnosis keep nobody from acting: the one is not done, the other left out."""
     assert lacks(check="{logs: {match: error}}") == ("check logs",)
     assert lacks(more=", approval: {for: [SEV-4], within: 5m}") == ("approval",)
-    assert lacks(more=", during: [nights]") == ("during",)
-    assert lacks(more=", during: [], undo: on_failure, diagnose: [{pvcs: {}}, {top: {}}]") == ()
+    assert lacks(more=", during: [nights], undo: on_failure, diagnose: [{pvcs: {}}, {top: {}}]") == ()
 
 
 TARGET = """\

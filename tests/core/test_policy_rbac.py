@@ -52,9 +52,12 @@ rules:
 """
 
 
-def policy(*rules: str) -> Policy:
-    """The catalog and runbooks above, under these rules."""
-    text = TOP + "".join(f"  - {{severity: SEV-2, {rule}}}\n" for rule in rules)
+def policy(*rules: str, own: str = "restart: {}") -> Policy:
+    """The catalog and runbooks above, under these rules; a runbook ``own`` has that step."""
+    runbook = f"  own: {{steps: [{{{own}}}], verify: [{{rollout: {{}}}}]}}\n"
+    text = TOP.replace("rules:\n", f"{runbook}rules:\n") + "".join(
+        f"  - {{severity: SEV-2, {rule}}}\n" for rule in rules
+    )
     loaded = read_policies({"p.yaml": text})
     assert loaded.policy is not None, loaded.findings
     return loaded.policy
@@ -138,7 +141,41 @@ def test_budgets_are_read_only_where_healthy_pods_may_go() -> None:
     assert needed("name: down, match: [], service: web, mode: auto, runbooks: [up]") == [
         "get deployments.apps web",
         "patch deployments.apps web",
+        "list horizontalpodautoscalers.autoscaling",
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [
+        ("set_image: {image: 'shop/web:2'}", ["list poddisruptionbudgets.policy"]),
+        ("set_resources: {limits: {cpu: 1}}", ["list poddisruptionbudgets.policy"]),
+        (
+            "isolate: {for: 30m}",
+            ["list horizontalpodautoscalers.autoscaling", "list poddisruptionbudgets.policy"],
+        ),
+        ("restore: {}", []),
+    ],
+)
+def test_changes_of_the_workload_need_to_patch_it(steps: str, wanted: list[str]) -> None:
+    """And nothing beyond what they look at."""
+    found = demands(policy("name: down, match: [], service: web, mode: auto, runbooks: [own]", own=steps))
+    own = ["get deployments.apps web", "patch deployments.apps web"]
+    assert sorted(access.what for access in found) == sorted([*own, *wanted])
+
+
+@pytest.mark.parametrize(
+    ("params", "wanted"), [("min: 2", []), ("max: 9", ["list poddisruptionbudgets.policy"])]
+)
+def test_an_autoscaler_is_claimed_itself_and_its_workload_is_not_patched(
+    params: str, wanted: list[str]
+) -> None:
+    """Its name is not known beforehand."""
+    of = policy("name: down, match: [], service: web, mode: auto, runbooks: [own]", own=f"hpa: {{{params}}}")
+    scaler = [f"{verb} horizontalpodautoscalers.autoscaling" for verb in ("get", "list", "patch")]
+    assert sorted(access.what for access in demands(of)) == sorted(
+        ["get deployments.apps web", *scaler, *wanted]
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from remediator.channels.settings import CHANNEL_SETTINGS
+from remediator.core.images import ImageText
+from remediator.core.quantities import QuantityText, amount
 from remediator.policy.cron import CronText
-from remediator.policy.declared.values import ImageText, QuantityText, amount
 from remediator.policy.intervals import IntervalModel
 from remediator.policy.queries import QueryError, check_query
 from remediator.policy.values import PercentText, WebAddress

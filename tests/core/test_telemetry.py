@@ -223,7 +223,7 @@ def test_gauges_are_those_of_this_scrape_and_absent_when_unknown() -> None:
         timer_lag=Millis(1_500),
         dead_letters=2,
         open_by_severity={"SEV-1": 1},
-        paused=True,
+        paused={"all": 1, "service": 2},
     )
     known = metrics.render(Scraped(gauges=gauges), "")[0].decode()
     for line in (
@@ -234,6 +234,9 @@ def test_gauges_are_those_of_this_scrape_and_absent_when_unknown() -> None:
         'remediator_incidents_open{severity="SEV-1"} 1.0',
         'remediator_incidents_open{severity="SEV-4"} 0.0',
         "remediator_paused 1.0",
+        'remediator_paused_scopes{kind="all"} 1.0',
+        'remediator_paused_scopes{kind="service"} 2.0',
+        'remediator_paused_scopes{kind="runbook"} 0.0',
     ):
         assert f"{line}\n" in known
     unknown = metrics.render(Scraped(gauges=None), "")[0].decode()

@@ -1,4 +1,4 @@
-"""P7 P8: kills and pauses around scaling, a rollback and pods that are deleted.
+"""P7 P8: kills and pauses around scaling, a rollback, another image, isolation and pods that are deleted.
 
 The cluster counts how often each took effect. A few cases run always, all of them in `make test-full`.
 """
@@ -48,6 +48,8 @@ class Trouble:
             cluster.patch(IMAGE)
             until("the release", lambda: released(cluster.web()["status"]))
             cluster.behave("heals_on_rollout")
+        elif self.steps.startswith("set_image"):
+            cluster.behave("heals_on_rollout")
         else:
             cluster.behave("heals_on_replacement")
 
@@ -59,6 +61,9 @@ class Trouble:
         assert len(removed) == len(set(removed)) == self.pods, stage.story()
         assert [attempt["outcome"] for attempt in incident["attempts"]] == ["verified"], stage.story()
         assert stage.pager.events() == [], stage.story()
+        web = stage.cluster.web()
+        assert web["spec"]["replicas"] == 2, "what was isolated is restored"
+        assert not [key for key in web["metadata"]["annotations"] if "isolated" in key]
 
 
 def released(status: dict[str, int]) -> bool:
@@ -70,6 +75,8 @@ def released(status: dict[str, int]) -> bool:
 TROUBLES = {
     "scale": Trouble(steps="scale: {to: 2, only: up}, wait: {for: ready, timeout: 30s}", marks=1),
     "rollback": Trouble(steps="rollback: {}, wait: {for: rollout, timeout: 30s}", marks=1),
+    "set_image": Trouble(steps="set_image: {image: 'web:3'}, wait: {for: rollout, timeout: 30s}", marks=1),
+    "isolate": Trouble(steps="isolate: {for: 30m}, restore: {}, wait: {for: ready, timeout: 30s}", marks=2),
     "delete_pod": Trouble(
         steps="delete_pod: {which: not_ready, at_most: 2}, wait: {for: ready, timeout: 30s}", pods=2
     ),
@@ -77,8 +84,9 @@ TROUBLES = {
 
 
 def cases() -> list[object]:
-    always = {("delete_pod", "after:apply:1")}
-    every = [(name, where) for name in TROUBLES for where in WHERE] + [("delete_pod", "before:apply:2")]
+    always = {("delete_pod", "after:apply:1"), ("isolate", "after:apply:1")}
+    every = [(name, where) for name in TROUBLES for where in WHERE]
+    every += [("delete_pod", "before:apply:2"), ("isolate", "before:apply:2"), ("isolate", "after:apply:2")]
     return [case if case in always else pytest.param(*case, marks=pytest.mark.full) for case in every]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from remediator.adapters.kubernetes import Kubernetes, Limits, connect
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.cluster import EFFECT_ANNOTATION, Fence, RestartWorkload, Workload
+from remediator.core.changes import Fence, RestartWorkload
+from remediator.core.cluster import EFFECT_ANNOTATION, Workload
 from remediator.core.incident import EffectId
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
@@ -102,7 +103,8 @@ async def opened(directory: Path, limits: Limits = QUICK, gate: Gate | None = No
             str(server.kubeconfig(directory / "kubeconfig")), runtime=runtime, limits=limits
         )
         seen = await cluster.reader.workload(WEB)
-        claimed = await cluster.executor.claim(WEB, seen.uid, Fence(epoch=1, effect=EFFECT))
+        await cluster.executor.claim(WEB, seen.uid, Fence(epoch=1, effect=EFFECT))
+        claimed = await cluster.reader.workload(WEB)
         server.requests.clear()
         try:
             yield Scene(server=server, cluster=cluster, runtime=runtime, seen=claimed)

@@ -14,6 +14,7 @@ from remediator.core.alerts import Fingerprint
 from remediator.core.cluster import EFFECT_ANNOTATION, ClusterReader, Executor, Pod
 from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, IncidentId
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.journal import Act, Acted, ActResult
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
 from remediator.core.store import GuardStore, IncidentStore, Loaded
@@ -32,10 +33,18 @@ STEPS = {
     "restart": Step(action="restart"),
     "scale": Step(action="scale", params={"to": 5}),
     "rollback": Step(action="rollback"),
+    "set_image": Step(action="set_image", params={"image": "registry.local/web:v9"}),
+    "set_resources": Step(action="set_resources", params={"limits": {"memory": "1Gi"}}),
+    "isolate": Step(action="isolate", params={"for": "30m"}),
+    "restore": Step(action="restore"),
+    "hpa": Step(action="hpa", params={"min": 3}),
     "delete_pod": Step(action="delete_pod", params={"which": "not_ready", "at_most": 2}),
     "evict_pod": Step(action="evict_pod", params={"which": "not_ready", "at_most": 2}),
 }
-EFFECTS = {"restart": 1, "scale": 1, "rollback": 1, "delete_pod": 2, "evict_pod": 2}
+EFFECTS = {**dict.fromkeys(STEPS, 1), "delete_pod": 2, "evict_pod": 2}
+PLACES = {"hpa": "/horizontalpodautoscalers/web"}
+"""What a step changes, on the API server: the Deployment, unless said otherwise."""
+ISOLATED = {ISOLATED_REPLICAS: "4", ISOLATED_UNTIL: "2026-11-23T05:00:00.000Z"}
 
 
 class Killed(BaseException):
@@ -175,7 +184,8 @@ class StepStage:
     def effects(self) -> int:
         """How often the step took effect."""
         mark = EFFECT_ANNOTATION.replace("/", "~1")
-        marked = [one for one in self._effects("deployments") if mark in str(one.body)]
+        changed = [*self._effects("deployments"), *self._effects("horizontalpodautoscalers")]
+        marked = [one for one in changed if mark in str(one.body)]
         return len(marked) + len(self._effects("pods"))
 
     def _effects(self, resource: str) -> list[Any]:
@@ -222,6 +232,10 @@ async def staged(
         if any(step.action == "rollback" for step in steps):
             ahead[0] = 1
             await _release(cluster)
+        if any(step.action == "hpa" for step in steps):
+            server.create(autoscaler("web"))
+        if steps[0].action == "restore":
+            await _patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
         server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
         server.ledger.clear()
@@ -239,8 +253,22 @@ async def staged(
             runtime.close()
 
 
+def autoscaler(name: str, target: str = "web") -> dict[str, Any]:
+    """One that scales a Deployment between one pod and five."""
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"scaleTargetRef": scaled, "minReplicas": 1, "maxReplicas": 5},
+    }
+
+
 async def _release(cluster: Kubernetes) -> None:
     containers = [{"name": "web", "image": "registry.local/web:v2"}]
-    body = {"spec": {"template": {"spec": {"containers": containers}}}}
+    await _patch(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
+
+
+async def _patch(cluster: Kubernetes, body: dict[str, Any]) -> None:
     path, media = "/apis/apps/v1/namespaces/shop/deployments/web", "application/strategic-merge-patch+json"
-    await cluster.api.call(Call(method="PATCH", path=path, doing="release", body=body, media=media))
+    await cluster.api.call(Call(method="PATCH", path=path, doing="change it", body=body, media=media))

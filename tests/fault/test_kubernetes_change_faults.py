@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 
 from remediator.adapters.kubernetes import Call, connect
-from remediator.core.cluster import (
-    EFFECT_ANNOTATION,
-    Change,
-    DeletePod,
-    EvictPod,
-    Fence,
-    RollBackWorkload,
-    ScaleWorkload,
-)
+from remediator.core.changes import Change, DeletePod, EvictPod, Fence, RollBackWorkload, ScaleWorkload
+from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.errors import RemediatorError, Retryable, Unknown
 from remediator.testing.apiserver import Fault, FaultKind
 from tests.fault.kubernetes_scene import EFFECT, QUICK, WEB, Gate, Scene, opened

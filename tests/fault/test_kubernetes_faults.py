@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remediator.adapters.kubernetes import connect
-from remediator.core.cluster import Fence
+from remediator.core.changes import Fence
 from remediator.core.errors import RemediatorError, Retryable, Unknown
 from remediator.testing.apiserver import FaultKind
 from tests.fault.kubernetes_scene import EFFECT, QUICK, WEB, Gate, Scene, opened

@@ -20,6 +20,7 @@ from remediator.core.decision import Decision
 from remediator.core.errors import SettingsError, StoreUnavailable
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import Acknowledged
+from remediator.core.pauses import EVERYTHING
 from remediator.core.store import Delivered, IncidentFilter, Lease, Queue
 from remediator.core.times import Millis
 from tests.contract.stores import LANES, admit, arrival, commit, incident
@@ -86,7 +87,8 @@ def every_call(store: RedisStore) -> dict[str, Callable[[], Awaitable[object]]]:
         "timeline": lambda: store.timeline(IncidentId("i1")),
         "unmatched": lambda: store.unmatched(1),
         "fire_due": lambda: store.fire_due(1),
-        "paused": store.paused,
+        "paused": lambda: store.paused([EVERYTHING]),
+        "pauses": store.pauses,
         "pause": lambda: store.pause("reason", "ada", None),
         "resume": store.resume,
         "acquire": lambda: store.acquire("t", "o", Millis(1000)),

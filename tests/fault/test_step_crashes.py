@@ -18,7 +18,7 @@ from remediator.core.times import Instant
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind
 from remediator.workers.runner import Runner
 from tests.core.builders import WEB
-from tests.fault.step_stage import EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import EFFECTS, LEASE, PLACES, STEPS, Fuse, StepStage, staged
 
 PODS = ("delete_pod", "evict_pod")
 METHODS = {"delete_pod": ("DELETE", "/pods/"), "evict_pod": ("POST", "/eviction")}
@@ -223,7 +223,7 @@ async def test_P13_a_pod_that_is_well_by_the_time_of_its_turn_is_left_alone(
         assert stage.removed == []
 
 
-@pytest.mark.parametrize("action", ["restart", "scale", "rollback"])
+@pytest.mark.parametrize("action", [action for action in STEPS if action not in PODS])
 @pytest.mark.parametrize("where", ["intend", "apply"])
 async def test_P7_nothing_is_written_to_look_for_a_step_whose_rule_may_only_observe_by_now(
     tmp_path: Path, action: str, where: str
@@ -273,7 +273,7 @@ async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
 ) -> None:
     """Whether it had happened or not."""
     async with staged(tmp_path, STEPS[action]) as stage:
-        method, path = METHODS.get(action, ("PATCH", "/deployments/web"))
+        method, path = METHODS.get(action, ("PATCH", PLACES.get(action, "/deployments/web")))
         fuse = Fuse(before={"apply": strike(stage, Fault(kind=kind, method=method, path_regex=path))})
         await stage.perform(fuse)
         assert not stage.server.faults.pending(), "the fault never struck"

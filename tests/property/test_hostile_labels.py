@@ -21,19 +21,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from remediator.core.changes import Change, Fence
 from remediator.core.classify import Classifier
 from remediator.core.cluster import (
     EPOCH_ANNOTATION,
+    Autoscaler,
     Budget,
-    Change,
     ClusterEvent,
     Endpoints,
-    Fence,
     Pod,
     Revision,
     Workload,
 )
 from remediator.core.journal import Entry
+from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
@@ -174,6 +175,10 @@ class Witness:
         self.looked_at.add(workload.ref)
         return ()
 
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
+
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         self.looked_at.add(workload.ref)
         return ()
@@ -190,7 +195,8 @@ class Witness:
     async def dry_run(self, change: Change) -> None:
         self.touched.add(change.target)
 
-    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
+    async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Workload:
+        assert isinstance(target, WorkloadRef)
         assert uid == target.path
         self.touched.add(target)
         return self._workload(target, **{EPOCH_ANNOTATION: str(fence.epoch)})

@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator
 from pydantic import TypeAdapter, ValidationError
 
 from remediator.channels import settings as channel_settings
+from remediator.core import images, quantities, spans
 from remediator.policy import cron, intervals, texts, values
 from remediator.policy.declared import values as declared_values
 from remediator.policy.draft import read_draft
@@ -126,7 +127,17 @@ def test_the_changed_policies_are_often_taken() -> None:
 
 KINDS = {
     f"{module.__name__.removeprefix('remediator.')}.{name}": kind
-    for module in (values, intervals, cron, texts, declared_values, channel_settings)
+    for module in (
+        values,
+        spans,
+        images,
+        quantities,
+        intervals,
+        cron,
+        texts,
+        declared_values,
+        channel_settings,
+    )
     for name, kind in vars(module).items()
     if name[0].isupper() and hasattr(kind, "__metadata__")
 }

@@ -237,3 +237,31 @@ def test_dead_letters_are_counted_with_the_others(tmp_path: Path) -> None:
     report = replay(raws, policy(tmp_path, "one"))
     assert dict(report.current.dispositions) == {"dead_letter": 2, "new": 1}
     assert report.read.alerts == 3
+
+
+def test_a_freeze_and_a_window_of_the_candidate_count_what_they_would_have_blocked(tmp_path: Path) -> None:
+    """By the times at which it happened: of an outage at noon and one at night, each keeps one."""
+    raws = lines_of(outage("Down", "web", NOON, 2 * M), outage("Down", "api", NOON + 11 * H, 2 * M))
+    span = "times: [{start_time: '09:00', end_time: '17:00'}]"
+    hours = f"time_intervals: {{day: [{{{span}, location: Europe/Berlin}}]}}\n"
+    for changed, guard, said in (
+        (
+            POLICIES.replace("guards: {", "guards: {freeze: [day], "),
+            "freeze",
+            "day: nothing is changed before 2025-11-25T16:00:00.000Z",
+        ),
+        (
+            POLICIES.replace("    limits:", "    during: [day]\n    limits:"),
+            "window",
+            "runbook restart is for day, which begins at 2025-11-26T08:00:00.000Z",
+        ),
+    ):
+        report, changes = compared(tmp_path, changed + hours, raws)
+        assert report.candidate is not None
+        [row] = report.candidate.guards
+        assert (row.guard, row.attempts, dict(row.rules), row.text) == (guard, 1, {"down": 1}, said)
+        assert (dict(report.current.outcomes), dict(report.candidate.outcomes)) == (
+            {"verified": 2},
+            {"blocked": 1, "verified": 1},
+        )
+        assert changes.gained.attempted.count == 1

@@ -206,6 +206,49 @@ def test_people_close_what_fires_no_longer() -> None:
     assert one(moments, "- {at: 3m, status: resolved, blocked_by: kill_switch, changes: []}").passed
 
 
+@pytest.mark.parametrize("scope", ["namespace: shop", "service: web", "rule: web-down"])
+def test_P13_a_pause_whose_scope_a_change_meets_stops_it(scope: str) -> None:
+    """Lifting another does not lift it."""
+    moments = f"""
+    - {{at: 0s, pause: deploying, scope: {{{scope}}}}}
+    - {{at: 0s, pause: a storm}}
+    - {{at: 1s, resume: true}}
+    {fire("2s")}
+    """
+    played = one(moments, "- {at: 3s, blocked_by: kill_switch, changes: [], timeline: 'is paused by'}")
+    assert played.passed, told(played)
+
+
+def test_P13_a_paused_runbook_is_passed_over() -> None:
+    """As one that any other guard blocks."""
+    moments = f"- {{at: 0s, pause: it loops, scope: {{runbook: restart-web}}}}\n{fire('1s')}"
+    wanted = "[{runbook: restart-web, outcome: blocked}, {runbook: take-pod, outcome: running}]"
+    played = one(moments, f"- {{at: 10s, attempts: {wanted}, blocked_by: kill_switch}}")
+    assert played.passed, told(played)
+
+
+@pytest.mark.parametrize(
+    "scope", ["namespace: other", "service: postgres", "rule: web-slow", "runbook: restore-database"]
+)
+def test_a_pause_of_something_else_stops_nothing(scope: str) -> None:
+    """The first runbook is begun as ever."""
+    moments = f"- {{at: 0s, pause: deploying, scope: {{{scope}}}}}\n{fire('1s')}"
+    played = one(moments, "- {at: 2s, status: verifying, changes: restart deployment/web}")
+    assert played.passed, told(played)
+
+
+@pytest.mark.parametrize(("at", "status"), [("29999ms", "blocked"), ("30s", "running")])
+@pytest.mark.parametrize("scope", ["", ", scope: {service: web}"])
+def test_a_pause_ends_by_itself_at_its_very_moment(at: str, status: str, scope: str) -> None:
+    """Nobody has to resume it."""
+    moments = f"- {{at: 0s, pause: deploying, for: 30s{scope}}}\n{fire(at)}"
+    wanted = f"- {{at: 31s, attempts: [{{runbook: restart-web, outcome: {status}}}]}}"
+    if status == "blocked":
+        wanted = wanted.replace("}]}", "}, {runbook: take-pod, outcome: blocked}]}")
+    played = one(moments, wanted)
+    assert played.passed, told(played)
+
+
 def test_facts_and_values_can_change_on_the_way() -> None:
     """From that moment on, and not before."""
     moments = f"""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import Mode
 from remediator.core.times import SECOND, Millis
-from remediator.rehearsal.cases import Acknowledge, Fire, Tell
+from remediator.rehearsal.cases import Acknowledge, Fire, PauseChanges, ResumeChanges, Tell
 from remediator.rehearsal.reading import read_tests
 from remediator.rehearsal.script import CheckOutcome, Result, StepOutcome, WorkloadFacts
 from tests.rehearsal.scenes import cases, policy, read
@@ -27,6 +28,8 @@ tests:
       - {at: 1m, acknowledge: oncall, service: web}
       - {at: 2m, pause: deploying}
       - {at: 3m, resume: true}
+      - {at: 3m, pause: deploying, scope: {service: web}, for: 2h}
+      - {at: 3m, resume: true, scope: {service: web}}
       - {at: 4m, query: {up: 0}}
       - {at: 5m, cluster: {workload: statefulset/postgres, namespace: shop, missing: true}}
       - {at: 6m, outcome: {step: restart, result: failed}}
@@ -56,12 +59,17 @@ def test_everything_that_can_be_said_is_read() -> None:
         alerts=({"alertname": "WebDown"},), annotations={"summary": "it is down"}
     )
     assert case.moments[2].deed == Acknowledge(by="oncall", service="web")
-    assert case.moments[5].deed == Tell(queries={"up": (0.0,)})
+    assert case.moments[3].deed == PauseChanges(reason="deploying")
+    assert case.moments[4].deed == ResumeChanges()
+    web = PauseScope(kind=ScopeKind.SERVICE, name="web")
+    assert case.moments[5].deed == PauseChanges(reason="deploying", scope=web, span=Millis(7_200_000))
+    assert case.moments[6].deed == ResumeChanges(scope=web)
+    assert case.moments[7].deed == Tell(queries={"up": (0.0,)})
     assert case.outcomes[:2] == (
         StepOutcome(step="restart", runbook="restart-web", takes=Millis(20_000)),
         CheckOutcome(check="ready", result=Result.FAILED, after=Millis(120_000)),
     )
-    assert str(case.expectations[0].places["attempts"]).startswith("web_test.yaml:27:")
+    assert str(case.expectations[0].places["attempts"]).startswith("web_test.yaml:29:")
 
 
 HEAD = """tests:
@@ -69,6 +77,12 @@ HEAD = """tests:
     alerts: [{at: 0s, fire: {alertname: WebDown}}]
     expect: [{at: 1s, incidents: 1}]
 """
+
+
+def _paused(words: str) -> str:
+    return HEAD.replace("fire: {alertname: WebDown}", words)
+
+
 MISTAKES = [
     ("test: []\n", "1:1", "T810", "did you mean 'tests'?"),
     ("tests: {}\n", "1:8", "T813", "must be a list"),
@@ -97,6 +111,18 @@ MISTAKES = [
     ),
     (HEAD.replace("fire: {alertname: WebDown}", "fired: {a: b}"), "3:23", "T810", "did you mean 'fire'?"),
     (HEAD.replace("fire: {", "pause: x, fire: {"), "3:14", "T813", "must say exactly one of fire"),
+    (HEAD.replace("fire: {", "scope: {rule: x}, fire: {"), "3:14", "T813", "fire has none"),
+    (HEAD.replace("fire: {", "for: 2h, fire: {"), "3:14", "T813", "'for' says how long a pause lasts"),
+    (_paused("resume: true, for: 2h"), "3:14", "T813", "'for' says how long a pause lasts; resume has"),
+    (_paused("pause: x, for: 0s"), "3:38", "T814", "must be longer than 0s"),
+    (_paused("pause: x, scope: {}"), "3:33", "T813", "must name exactly one of namespace, service,"),
+    (_paused("pause: x, scope: {rule: a, runbook: b}"), "3:33", "T813", "must name exactly one of"),
+    (_paused("pause: x, scope: {service: ''}"), "3:50", "T818", "is not a name here"),
+    (_paused("pause: x, scope: {team: a}"), "3:41", "T810", "write one of: namespace, rule, runbook"),
+    (_paused("pause: x, scope: {service: wbe}"), "3:40", "T831", "did you mean 'web'?"),
+    (_paused("pause: x, scope: {rule: web-donw}"), "3:40", "T831", "did you mean 'web-down'?"),
+    (_paused("resume: true, scope: {runbook: restart-wb}"), "3:44", "T831", "did you mean 'restart-web'?"),
+    (_paused("pause: x, scope: {namespace: Shop}"), "3:52", "T818", "a namespace"),
     (HEAD.replace("fire: {alertname: WebDown}", "approve: alice"), "3:14", "T811", "asks for no approval"),
     (HEAD.replace("fire: {", "service: web, fire: {"), "3:14", "T813", "whose incident people mean"),
     (HEAD.replace("fire: {", "resolve: {"), "3:14", "T832", "nothing has fired by 0s"),

@@ -1,39 +1,48 @@
 """The only thing in the program that can change a cluster.
 
-A change of a workload is one patch that tests the object's identity and our epoch; see ``docs/decisions``,
+A change of an object is one patch that tests the object's identity and our epoch; see ``docs/decisions``,
 0003. It is sent once. When it is not known whether it happened, that is what is said. Pods are removed by
 their identity (``pod_removal``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from remediator.adapters.kubernetes import patches
 from remediator.adapters.kubernetes.api import JSON_PATCH, Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict, Rejected
 from remediator.adapters.kubernetes.patches import Patch, Shape
+from remediator.adapters.kubernetes.paths import object_path, read_call, resource_of
 from remediator.adapters.kubernetes.pod_removal import PodRemoval
-from remediator.adapters.kubernetes.reader import read_call, workload_path
-from remediator.adapters.kubernetes.snapshots import KINDS, Json, workload_of
+from remediator.adapters.kubernetes.snapshots import Json
 from remediator.adapters.kubernetes.templates import revision_call, template_of
-from remediator.core.cluster import (
-    EPOCH_ANNOTATION,
+from remediator.core.changes import (
     Change,
     DeletePod,
     EvictPod,
     Fence,
+    IsolateWorkload,
+    MarkedChange,
     RestartWorkload,
+    RestoreWorkload,
     RollBackWorkload,
     ScaleWorkload,
-    Workload,
-    WorkloadChange,
+    SetAutoscalerBounds,
+    SetContainerImage,
+    SetContainerResources,
 )
+from remediator.core.cluster import EPOCH_ANNOTATION, Marked, epoch_of
 from remediator.core.errors import Fenced, NotFound, Refused, RemediatorError, Retryable, Unknown
 from remediator.core.incident import EffectId
-from remediator.core.policies import WorkloadRef
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
+from remediator.core.objects import ObjectRef
 
 FIELD_MANAGER = "remediator"
+OF_NUMBERS = (ScaleWorkload, IsolateWorkload, RestoreWorkload)
+"""Changes that leave the template alone: whatever the rollout strategy, they take effect."""
 REMEMBERED = 1000
 """Objects whose shape is remembered between claim and change: far more than can be claimed at once."""
 
@@ -56,13 +65,11 @@ class ClusterExecutor:
         match change:
             case DeletePod() | EvictPod():
                 await self._pods.dry_run(change)
-            case RestartWorkload() | ScaleWorkload() | RollBackWorkload():
-                await self._dry_run(change)
             case _:
-                assert_never(change)
+                await self._dry_run(change)
 
-    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
-        """Write the epoch to the target; its state after that.
+    async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
+        """Write the epoch to the object; its state after that.
 
         When an answer is lost it looks before it claims again: the patch tests the epoch it replaces, so
         that a claim that arrives late changes nothing. Raises NotFound, Refused, Fenced, Retryable.
@@ -92,21 +99,19 @@ class ClusterExecutor:
         match change:
             case DeletePod() | EvictPod():
                 await self._pods.remove(change)
-            case RestartWorkload() | ScaleWorkload() | RollBackWorkload():
-                await self._apply(change, fence)
             case _:
-                assert_never(change)
+                await self._apply(change, fence)
 
-    async def _apply(self, change: WorkloadChange, fence: Fence) -> None:
+    async def _apply(self, change: MarkedChange, fence: Fence) -> None:
         deadline, shape = self._api.deadline(), self._shapes.get(change.uid, Shape())
         operations = await self._operations(change, shape, deadline)
         patch = patches.fenced(change.uid, fence.effect, shape, operations, epoch=fence.epoch)
         try:
-            self._remember(await self._api.call(_patch(change.target, patch, str(change)), deadline))
+            self._remember(await self._api.call(_patch(change.fenced_on, patch, str(change)), deadline))
         except Rejected as error:
             raise await self._why(change, fence, error, deadline) from error
 
-    async def _operations(self, change: WorkloadChange, shape: Shape, deadline: Deadline) -> Patch:
+    async def _operations(self, change: MarkedChange, shape: Shape, deadline: Deadline) -> Patch:
         """What the change itself does to the object. Raises NotFound, Refused, Retryable."""
         match change:
             case RestartWorkload(at=at):
@@ -115,6 +120,17 @@ class ClusterExecutor:
                 return patches.scale(seen, replicas)
             case RollBackWorkload():
                 return patches.roll_back(await self._template(change, deadline), self._generation(change))
+            case SetContainerImage():
+                return patches.set_image(change.index, change.container, change.seen, change.image)
+            case SetContainerResources():
+                return patches.set_resources(change.index, change.container, change.seen, change.resources)
+            case IsolateWorkload():
+                return patches.isolate(change.seen, change.memory, change.until)
+            case RestoreWorkload():
+                return patches.restore(change.seen, change.replicas, change.memory, change.until)
+            case SetAutoscalerBounds():
+                before, after = (change.seen_least, change.seen_most), (change.least, change.most)
+                return patches.set_bounds(before, after)
             case _:
                 assert_never(change)
 
@@ -126,10 +142,10 @@ class ClusterExecutor:
         return template_of(kept)
 
     async def _why(
-        self, change: WorkloadChange, fence: Fence, error: Rejected, deadline: Deadline
+        self, change: MarkedChange, fence: Fence, error: Rejected, deadline: Deadline
     ) -> RemediatorError:
         """Which test failed. The server does not tell, so look. Raises NotFound, Refused, Retryable."""
-        target, shape = change.target, self._shapes.get(change.uid, Shape())
+        target, shape = change.fenced_on, self._shapes.get(change.uid, Shape())
         obj = await self._api.call(read_call(target), deadline)
         seen = self._present(target, change.uid, obj)
         if seen.epoch > fence.epoch:
@@ -140,8 +156,8 @@ class ClusterExecutor:
             return Retryable(f"{target} changed meanwhile: read it again")
         return error
 
-    async def _dry_run(self, change: WorkloadChange) -> None:
-        target, deadline = change.target, self._api.deadline()
+    async def _dry_run(self, change: MarkedChange) -> None:
+        target, deadline = change.fenced_on, self._api.deadline()
         obj = await self._api.call(read_call(target), deadline)
         self._present(target, change.uid, obj)
         shape = Shape.of(obj)
@@ -152,19 +168,20 @@ class ClusterExecutor:
         except Rejected as error:
             raise Retryable(f"{target} changed while it was looked at: read it again") from error
         strategy = (after["spec"].get("updateStrategy") or {}).get("type")
-        if strategy == "OnDelete" and not isinstance(change, ScaleWorkload):
+        if strategy == "OnDelete" and not isinstance(change, OF_NUMBERS):
             raise Refused(
                 f"{target} has updateStrategy OnDelete: this would replace no pod until it is deleted"
             )
 
-    def _present(self, target: WorkloadRef, uid: str, obj: Any) -> Workload:
-        """The workload if it is still that object. Raises NotFound."""
+    def _present(self, target: ObjectRef, uid: str, obj: Any) -> Marked:
+        """The object if it is still that one. Raises NotFound."""
         if obj["metadata"]["uid"] != uid:
             raise NotFound(f"{target} was deleted; another of the same name took its place")
         if obj["metadata"].get("deletionTimestamp"):
             raise NotFound(f"{target} is being deleted")
         self._remember(obj)
-        return workload_of(target, obj)
+        meta = obj["metadata"]
+        return _Seen(generation=meta.get("generation", 0), annotations=dict(meta.get("annotations") or {}))
 
     def _remember(self, obj: Any) -> None:
         """The shape of what was just read or written, so that the change needs no read of its own."""
@@ -176,10 +193,10 @@ class ClusterExecutor:
             del self._shapes[forgotten]
             self._moved.pop(forgotten, None)
 
-    def _note_claim(self, target: WorkloadRef, before: Json, after: Json) -> None:
+    def _note_claim(self, target: ObjectRef, before: Json, after: Json) -> None:
         """What our claim did to the generation, if nobody else wrote the specification in between."""
         was, became = before["metadata"].get("generation", 0), after["metadata"].get("generation", 0)
-        if became == was + patches.CLAIM_COUNTS[target.kind]:
+        if became == was + patches.CLAIM_COUNTS.get(target.kind, 0):
             self._moved[after["metadata"]["uid"]] = (was, became)
 
     def _generation(self, change: RollBackWorkload) -> int:
@@ -187,26 +204,61 @@ class ClusterExecutor:
         was, became = self._moved.get(change.uid, (0, 0))
         return became if was == change.generation else change.generation
 
-    def _as_planned(self, change: WorkloadChange, obj: Json) -> bool:
+    def _as_planned(self, change: MarkedChange, obj: Json) -> bool:
         """Whether what the change was planned from is still so."""
+        spec = obj["spec"]
         match change:
-            case ScaleWorkload(seen=seen):
-                return bool(obj["spec"].get("replicas") == seen)
-            case RollBackWorkload():
-                return bool(obj["metadata"].get("generation") == self._generation(change))
             case RestartWorkload():
                 return True
+            case ScaleWorkload(seen=seen):
+                return bool(spec.get("replicas") == seen)
+            case RollBackWorkload():
+                return bool(obj["metadata"].get("generation") == self._generation(change))
+            case SetContainerImage(index=index, container=name, seen=seen):
+                return bool(_container(spec, index, name).get("image", "") == seen)
+            case SetContainerResources(index=index, container=name, seen=seen):
+                return bool(_container(spec, index, name).get("resources") == seen)
+            case IsolateWorkload(seen=seen, memory=memory):
+                return bool(spec.get("replicas") == seen and _annotation(obj, ISOLATED_REPLICAS) == memory)
+            case RestoreWorkload(seen=seen, memory=memory, until=until):
+                kept = (_annotation(obj, ISOLATED_REPLICAS), _annotation(obj, ISOLATED_UNTIL))
+                return bool(spec.get("replicas") == seen and kept == (memory, until))
+            case SetAutoscalerBounds(seen_least=least, seen_most=most):
+                return (spec.get("minReplicas"), spec.get("maxReplicas")) == (least, most)
             case _:
                 assert_never(change)
 
 
-def _patch(target: WorkloadRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """``core.cluster.Marked``."""
+
+    generation: int
+    annotations: Mapping[str, str]
+
+    @property
+    def epoch(self) -> int:
+        return epoch_of(self.annotations)
+
+
+def _container(spec: Json, index: int, name: str) -> Json:
+    """The container of that name at that place; nothing where another is, or none."""
+    there: Sequence[Json] = spec["template"]["spec"]["containers"][index : index + 1]
+    return next((one for one in there if one["name"] == name), {})
+
+
+def _annotation(obj: Json, key: str) -> str | None:
+    found: Mapping[str, str] = obj["metadata"].get("annotations") or {}
+    return found.get(key)
+
+
+def _patch(target: ObjectRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:
     dry = (("dryRun", "All"),) if dry_run else ()
     return Call(
         method="PATCH",
-        path=workload_path(target),
+        path=object_path(target),
         doing=f"{doing} in namespace {target.namespace}" + (" (dry run)" if dry_run else ""),
-        needs=f"patch {KINDS[target.kind]}.apps in namespace {target.namespace}",
+        needs=f"patch {resource_of(target)} in namespace {target.namespace}",
         query=(("fieldManager", FIELD_MANAGER), *dry),
         body=patch,
         media=JSON_PATCH,

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION
 from remediator.core.incident import EffectId
+from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.times import Instant
 
 Operation: TypeAlias = dict[str, Any]
@@ -25,11 +26,15 @@ CLAIM_COUNTS = {"deployment": 1, "statefulset": 0, "daemonset": 0}
 """By how much a claim raises the generation: annotations of a Deployment count, of the others they do not."""
 _OBJECT = "/metadata/annotations"
 _TEMPLATE = "/spec/template/metadata/annotations"
+_CONTAINERS = "/spec/template/spec/containers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """Which of the two maps of annotations an object has: adding to a map needs the map."""
+    """Which of the two maps of annotations an object has: adding to a map needs the map.
+
+    Where there is no template, its map is of no interest.
+    """
 
     annotations: bool = True
     template_annotations: bool = True
@@ -84,6 +89,61 @@ def scale(seen: int, replicas: int) -> Patch:
     return [_test("/spec/replicas", seen), {"op": "replace", "path": "/spec/replicas", "value": replicas}]
 
 
+def set_image(index: int, container: str, seen: str, image: str) -> Patch:
+    """Another image for a container, if it still stands at that place with the image that was seen."""
+    place = f"{_CONTAINERS}/{index}"
+    return [
+        _test(f"{place}/name", container),
+        _test(f"{place}/image", seen or None),
+        {"op": "add", "path": f"{place}/image", "value": image},
+    ]
+
+
+def set_resources(
+    index: int, container: str, seen: Mapping[str, Any] | None, resources: Mapping[str, Any]
+) -> Patch:
+    """Other resources for a container, if it still stands at that place with those that were seen."""
+    place = f"{_CONTAINERS}/{index}"
+    return [
+        _test(f"{place}/name", container),
+        _test(f"{place}/resources", seen),
+        {"op": "add", "path": f"{place}/resources", "value": resources},
+    ]
+
+
+def isolate(seen: int, memory: str | None, until: Instant) -> Patch:
+    """Ask for no pods and remember how many there were, if so many were asked for until now.
+
+    The map of annotations is there: the mark is written before it.
+    """
+    return [
+        _test(pointer(_OBJECT, ISOLATED_REPLICAS), memory),
+        *scale(seen, 0),
+        {"op": "add", "path": pointer(_OBJECT, ISOLATED_REPLICAS), "value": str(seen)},
+        {"op": "add", "path": pointer(_OBJECT, ISOLATED_UNTIL), "value": say_until(until)},
+    ]
+
+
+def restore(seen: int, replicas: int, memory: str, until: str | None) -> Patch:
+    """Ask for so many pods and forget the isolation, if it is as it was seen."""
+    kept = {ISOLATED_REPLICAS: memory, ISOLATED_UNTIL: until}
+    places = {pointer(_OBJECT, key): value for key, value in kept.items()}
+    return [
+        *(_test(place, value) for place, value in places.items()),
+        *scale(seen, replicas),
+        *({"op": "remove", "path": place} for place, value in places.items() if value is not None),
+    ]
+
+
+def set_bounds(seen: tuple[int, int], bounds: tuple[int, int]) -> Patch:
+    """Other bounds for an autoscaler, if they are still those that were seen: the least, the most."""
+    names = ("/spec/minReplicas", "/spec/maxReplicas")
+    return [
+        *(_test(name, value) for name, value in zip(names, seen, strict=True)),
+        *({"op": "replace", "path": name, "value": value} for name, value in zip(names, bounds, strict=True)),
+    ]
+
+
 def roll_back(template: Mapping[str, Any], generation: int) -> Patch:
     """Run an earlier template, if the specification is still the one of that generation."""
     return [
@@ -102,7 +162,7 @@ def rfc3339_seconds(at: Instant) -> str:
     return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _test(path: str, value: str | int | None) -> Operation:
+def _test(path: str, value: str | int | Mapping[str, Any] | None) -> Operation:
     return {"op": "test", "path": path, "value": value}
 
 

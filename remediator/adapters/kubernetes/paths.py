@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from remediator.adapters.kubernetes.faults import Call
 from remediator.adapters.kubernetes.snapshots import KINDS
 from remediator.core.errors import Refused
-from remediator.core.policies import WorkloadRef
+from remediator.core.objects import HPA, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 """An RFC 1123 subdomain: what Kubernetes names can be, and what no path can be broken with."""
@@ -25,24 +26,50 @@ def core_path(namespace: str, *parts: str) -> str:
     return "/".join(("/api/v1/namespaces", *map(checked_name, (namespace, *parts))))
 
 
-def group_path(group: str, namespace: str, *parts: str) -> str:
-    """As ``core_path``, in the first version of an API group such as ``apps``. Raises Refused."""
-    return "/".join((f"/apis/{group}/v1/namespaces", *map(checked_name, (namespace, *parts))))
+def group_path(group: str, namespace: str, *parts: str, version: str = "v1") -> str:
+    """As ``core_path``, in a version of an API group such as ``apps``. Raises Refused."""
+    return "/".join((f"/apis/{group}/{version}/namespaces", *map(checked_name, (namespace, *parts))))
 
 
-def workload_path(ref: WorkloadRef) -> str:
-    """The workload's path on the API server. Raises Refused for a kind or name that cannot be."""
-    if ref.kind not in KINDS:
-        raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
-    return group_path("apps", ref.namespace, KINDS[ref.kind], ref.name)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resource:
+    """Where objects of a kind are: the resource, its API group and the version that we speak."""
+
+    plural: str
+    group: str
+    version: str = "v1"
+
+    def __str__(self) -> str:
+        """As RBAC names it."""
+        return f"{self.plural}.{self.group}"
 
 
-def read_call(ref: WorkloadRef) -> Call:
-    """The request that reads a workload."""
+AUTOSCALERS = Resource(plural="horizontalpodautoscalers", group="autoscaling", version="v2")
+RESOURCES = {kind: Resource(plural=plural, group="apps") for kind, plural in KINDS.items()} | {
+    HPA: AUTOSCALERS
+}
+"""The kinds that carry epochs and marks."""
+
+
+def resource_of(ref: ObjectRef) -> Resource:
+    """Where it is. Raises Refused for a kind that cannot be."""
+    if ref.kind not in RESOURCES:
+        raise Refused(f"{ref}: the kind must be one of {', '.join(RESOURCES)}")
+    return RESOURCES[ref.kind]
+
+
+def object_path(ref: ObjectRef) -> str:
+    """The object's path on the API server. Raises Refused for a kind or name that cannot be."""
+    where = resource_of(ref)
+    return group_path(where.group, ref.namespace, where.plural, ref.name, version=where.version)
+
+
+def read_call(ref: ObjectRef) -> Call:
+    """The request that reads it. Raises Refused for a kind or name that cannot be."""
     return Call(
         method="GET",
-        path=workload_path(ref),
+        path=object_path(ref),
         doing=f"read {ref} in namespace {ref.namespace}",
-        needs=f"get {KINDS[ref.kind]}.apps in namespace {ref.namespace}",
+        needs=f"get {resource_of(ref)} in namespace {ref.namespace}",
         repeatable=True,
     )

@@ -12,7 +12,7 @@ from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict
 from remediator.adapters.kubernetes.reader import checked_name
 from remediator.adapters.kubernetes.snapshots import Json, pod_of
-from remediator.core.cluster import DeletePod, EvictPod, PodChange
+from remediator.core.changes import DeletePod, EvictPod, PodChange
 from remediator.core.errors import NotFound, RemediatorError, Retryable, Unknown
 from remediator.core.times import SECOND
 

@@ -10,20 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from remediator.adapters.kubernetes.api import Api, Deadline
+from remediator.adapters.kubernetes.autoscalers import read_autoscalers
 from remediator.adapters.kubernetes.budgets import read_budgets
 from remediator.adapters.kubernetes.events import read_events
 from remediator.adapters.kubernetes.faults import Call, understood
 from remediator.adapters.kubernetes.listing import Listing, collect
 from remediator.adapters.kubernetes.logs import read_logs
-from remediator.adapters.kubernetes.paths import checked_name, core_path, read_call, workload_path
+from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
 from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
-from remediator.core.cluster import Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
+from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound
 from remediator.core.policies import WorkloadRef
 
-__all__ = ["Reader", "checked_name", "read_call", "workload_path"]
+__all__ = ["Reader", "checked_name", "object_path", "read_call"]
 
 TOLD_REVISIONS = 2
 """Of so many of the newest revisions a Deployment's events are read: a quota refuses pods to a ReplicaSet."""
@@ -67,6 +68,11 @@ class Reader:
         obj = await self._same(workload, deadline)
         with understood(f"the disruption budgets of {workload.ref}"):
             return await read_budgets(self._api, workload.ref, obj, deadline)
+
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
+        """The autoscalers that scale it, by name. Raises NotFound, Refused, Retryable."""
+        with understood(f"the autoscalers of {workload.ref}"):
+            return await read_autoscalers(self._api, workload.ref, self._api.deadline())
 
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         """Events about the workload, the ReplicaSets of its newest revisions and those pods, newest first.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
-from remediator.core.cluster import Condition, Endpoints, Pod, Workload
+from remediator.core.cluster import Condition, Container, Endpoints, Pod, Workload
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, parse_stamp, stamp_instant
 
@@ -43,7 +43,17 @@ def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
         heedless=is_heedless(ref.kind, spec),
         paused=bool(spec.get("paused")),
         annotations=dict(meta.get("annotations") or {}),
+        containers=_containers(spec),
         conditions={entry["type"]: _condition(entry) for entry in status.get("conditions") or ()},
+    )
+
+
+def _containers(spec: Json) -> tuple[Container, ...]:
+    """Those of its template, in their order."""
+    template = (spec.get("template") or {}).get("spec") or {}
+    return tuple(
+        Container(name=one["name"], image=one.get("image", ""), resources=one.get("resources"))
+        for one in template.get("containers") or ()
     )
 
 

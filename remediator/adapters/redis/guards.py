@@ -1,4 +1,4 @@
-"""Leases with epochs, sliding limits, the journal and the kill switch (P7, P8, P10, P13)."""
+"""Leases with epochs, sliding limits and the journal (P7, P8, P10)."""
 
 from __future__ import annotations
 
@@ -7,37 +7,13 @@ from collections.abc import Sequence
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.incident import EffectId
-from remediator.core.store import Intent, Lease, Limit, LimitUse, Pause
+from remediator.core.objects import Anchor
+from remediator.core.store import Intent, Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
 
 
 class GuardPart(Part):
-    """``core.store.GuardStore`` and ``PauseStore``."""
-
-    async def paused(self) -> Pause | None:
-        """As the Protocol says."""
-        (values,) = await self._ask(("HMGET", self._keys.pause, "reason", "by", "since", "until"))
-        reason, by, since, until = (None if value is None else value.decode() for value in values)
-        if reason is None or by is None or since is None:
-            return None
-        return Pause(
-            reason=reason,
-            by=by,
-            since=Instant(int(since)),
-            until=None if until is None else Instant(int(until)),
-        )
-
-    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
-        """As the Protocol says."""
-        call = Call()
-        call.key(self._keys.pause)
-        call.arg(reason, by, "" if until is None else until)
-        since = await self._run_durably("pause", call)
-        return Pause(reason=reason, by=by, since=Instant(since), until=until)
-
-    async def resume(self) -> None:
-        """As the Protocol says."""
-        await self._ask_durably(("DEL", self._keys.pause))
+    """``core.store.GuardStore``, but for the kill switch."""
 
     async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
         """As the Protocol says."""
@@ -88,18 +64,24 @@ class GuardPart(Part):
         await self._run("refund", call)
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """As the Protocol says."""
         call = Call()
         call.key(self._keys.intent(effect), self._keys.lease(lease.target))
-        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention, before, " ".join(sorted(pods)))
+        call.arg(_lease_text(lease), lease.epoch, self._bounds.retention)
+        call.arg(before, " ".join(sorted(pods)), "" if on is None else str(on))
         return bool(await self._run_durably("intend", call))
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As the Protocol says."""
-        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods")
-        ((epoch, at, before, pods),) = await self._ask(wanted)
+        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods", "on")
+        ((epoch, at, before, pods, on),) = await self._ask(wanted)
         if epoch is None or at is None:
             return None
         return Intent(
@@ -108,6 +90,7 @@ class GuardPart(Part):
             at=Instant(int(at)),
             before=(before or b"").decode(),
             pods=frozenset((pods or b"").decode().split()),
+            on=Anchor.parse(on.decode()) if on else None,
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.errors import StoreUnavailable
+from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.store import CHUNK, Gauges, Queue
 from remediator.core.times import Millis
 
@@ -25,11 +29,12 @@ class HealthPart(Part):
     async def gauges(self) -> Gauges:
         """As the Protocol says."""
         keys = self._keys
-        (seconds, micros), first, dead, paused, *counts = await self._ask(
+        (seconds, micros), first, dead, paused, named, *counts = await self._ask(
             ("TIME",),
             ("ZRANGE", keys.timers, 0, 0, "WITHSCORES"),
             ("XLEN", keys.dead),
-            ("EXISTS", keys.pause),
+            ("EXISTS", keys.pause("")),
+            ("ZRANGE", keys.pauses, 0, -1, "WITHSCORES"),
             *(("XLEN", keys.queue(queue)) for queue in Queue),
             *(("SCARD", name) for name in keys.open.values()),
         )
@@ -41,7 +46,7 @@ class HealthPart(Part):
             timer_lag=Millis(max(now - oldest, 0)),
             dead_letters=dead,
             open_by_severity={severity: count for severity, count in opened if count},
-            paused=bool(paused),
+            paused=_count_paused(paused, named, now),
         )
 
     async def trouble(self) -> str | None:
@@ -52,3 +57,13 @@ class HealthPart(Part):
         except StoreUnavailable as error:
             return str(error)
         return found.trouble
+
+
+def _count_paused(everything: int, named: Sequence[bytes], now: int) -> Mapping[str, int]:
+    """Of each kind; in the index, those whose time is over stand until the next pause."""
+    kinds = Counter(
+        PauseScope.of_path(path.decode()).kind.value
+        for path, ends in zip(named[::2], named[1::2], strict=True)
+        if float(ends) >= now
+    )
+    return kinds | Counter({ScopeKind.ALL.value: everything})

@@ -21,7 +21,8 @@ class Keys:
         self.calm = f"{root}calm"
         """Incidents whose events travel on the normal lane; all others are urgent."""
         self.epochs = f"{root}epochs"
-        self.pause = f"{root}pause"
+        self.pauses = f"{root}pauses"
+        """The scopes that are paused by name, scored with when that ends."""
         self.touch = f"{root}touch"
         self.clock = f"{root}clock"
         """The time at the last look at the timers: how a clock that jumped back is noticed."""
@@ -64,6 +65,10 @@ class Keys:
     def limit(self, name: str) -> str:
         """The members of one sliding window."""
         return f"{self._root}limit:{name}"
+
+    def pause(self, named: str) -> str:
+        """That the scope of that path is paused; empty: that everything is."""
+        return f"{self._root}pause:{named}" if named else f"{self._root}pause"
 
     def told(self, notice: EffectId) -> str:
         """That a notice was enqueued."""

@@ -19,12 +19,10 @@ from remediator.policy.declared.looks import (
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
 from remediator.policy.declared.programs import Exec, HttpAction, Job
 from remediator.policy.declared.quiet import Pause, Silence
-from remediator.policy.declared.workloads import Hpa, Isolate, Restore, SetImage, SetResources
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
-        *(SetImage, SetResources, Isolate, Restore, Hpa),
         *(Cordon, Drain, Uncordon),
         *(Job, Exec, HttpAction, Silence, Pause),
     )

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from remediator.core.plugins import NoParams, Params
+from remediator.core.spans import Span
 from remediator.core.templated import PlainTemplate
 from remediator.core.times import MINUTE
 from remediator.core.values import ObjectName, Regex
 from remediator.policy.declared.programs import ExecParams
-from remediator.policy.declared.values import Span
 
 
 class ExecCheckParams(ExecParams):

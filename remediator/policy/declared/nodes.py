@@ -7,8 +7,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from remediator.core.plugins import EffectClass, NoParams, Params
+from remediator.core.spans import Span
 from remediator.core.times import MINUTE
-from remediator.policy.declared.values import Span
 
 
 class Cordon:

@@ -10,10 +10,11 @@ from remediator.channels.settings import Secret
 from remediator.checks.http import Statuses
 from remediator.core.plugins import EffectClass, Params
 from remediator.core.probing import ProbeParams
+from remediator.core.spans import Span
 from remediator.core.templated import PlainTemplate
 from remediator.core.times import MINUTE, SECOND
 from remediator.core.values import ObjectName
-from remediator.policy.declared.values import Command, Span
+from remediator.policy.declared.values import Command
 
 
 class JobParams(Params):

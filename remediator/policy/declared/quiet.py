@@ -7,7 +7,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from remediator.core.plugins import EffectClass, Params
-from remediator.policy.declared.values import MatcherSource, Span
+from remediator.core.spans import Span
+from remediator.policy.declared.values import MatcherSource
 
 
 class SilenceParams(Params):

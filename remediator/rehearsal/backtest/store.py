@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from remediator.core.alerts import AlertStatus, Disposition, Rejected
 from remediator.core.incident import EffectId, IncidentId
+from remediator.core.objects import Anchor
 from remediator.core.store import Arrival, Lease
 from remediator.rehearsal.backtest.shortcut import Known
 from remediator.rehearsal.keeping import StageStore
@@ -34,12 +35,17 @@ class RecordStore(StageStore):
         return alert.status is AlertStatus.RESOLVED or episode.matched or not matched
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """As the Protocol says."""
         incident, _, _ = effect.rsplit("/", 2)
         self._steps.setdefault(IncidentId(incident), set()).add(effect)
-        return await super().intend(effect, lease, before, pods)
+        return await super().intend(effect, lease, before, pods, on)
 
     def forget(self, incident: IncidentId) -> None:
         """An incident that can never come back, and what was written down of it."""

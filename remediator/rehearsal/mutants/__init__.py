@@ -8,6 +8,7 @@ from remediator.core.policies import Policy
 from remediator.rehearsal.cases import Labels
 from remediator.rehearsal.mutants.base import Mutant
 from remediator.rehearsal.mutants.guards import mutants_of_guards
+from remediator.rehearsal.mutants.intervals import mutants_of_intervals
 from remediator.rehearsal.mutants.people import mutants_of_escalations, mutants_of_severities
 from remediator.rehearsal.mutants.rules import mutants_of_order, mutants_of_rules
 from remediator.rehearsal.mutants.runbooks import mutants_of_runbooks
@@ -26,6 +27,7 @@ def all_mutants(policy: Policy, places: Places, fired: Sequence[Labels]) -> tupl
         *mutants_of_order(policy, fired),
         *mutants_of_runbooks(policy, places),
         *mutants_of_guards(policy, places),
+        *mutants_of_intervals(policy, places),
         *mutants_of_severities(policy, places),
         *mutants_of_escalations(policy, places),
     )

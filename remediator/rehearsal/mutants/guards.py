@@ -46,6 +46,10 @@ def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
         kept = tuple(other for other in guards.accept if other is not matcher)
         hint = f"fire an alert that fails {matcher}, and expect blocked_by: still_firing"
         yield from made(("accept", str(number)), f"accept {matcher} removed", hint, accept=kept)
+    for number, name in enumerate(guards.freeze):
+        rest = tuple(other for other in guards.freeze if other != name)
+        hint = f"let a test begin (start) within {name}, and expect blocked_by: freeze"
+        yield from made(("freeze", str(number)), f"no freeze while {name} holds", hint, freeze=rest)
     if guards.max_unavailable is not None:
         hint = (
             "say how many pods are ready: cluster: {workload: …, replicas: 5, ready: 3}; in one test expect "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from remediator.core.policies import Check, Policy, Runbook, Step
-from remediator.core.times import Millis, format_duration
+from remediator.core.times import Millis, format_duration, parse_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
@@ -42,6 +42,7 @@ def _of_one(policy: Policy, places: Places, book: Runbook) -> Iterator[Mutant | 
     yield from _steps(book, made)
     yield from _checks(book, made)
     yield from _limits(book, made)
+    yield from _windows(book, made)
 
 
 def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:
@@ -71,6 +72,10 @@ def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
         for key, words, check, _ in _check_numbers(step.wait):
             if key != "within":  # that is its timeout
                 yield ("for", step.wait.check, key), words, replace(step, wait=check)
+        return
+    if step.action == "isolate":
+        for words, span in spans("for", parse_duration(str(step.params["for"]))):
+            yield ("for",), words, replace(step, params={**step.params, "for": format_duration(span)})
         return
     for key, value in step.params.items():
         if isinstance(value, int) and not isinstance(value, bool):
@@ -132,3 +137,13 @@ def _limits(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         yield made(("limits", "per"), f"limits: {words}", hint, changed(per=span))
     for words, span in spans("cooldown", limits.cooldown):
         yield made(("limits", "cooldown"), f"limits: {words}", hint, changed(cooldown=span))
+
+
+def _windows(book: Runbook, made: Made) -> Iterator[Mutant | None]:
+    if book.during:
+        hint = f"let a test begin (start) outside of {', '.join(book.during)}, and expect blocked_by: window"
+        yield made(("during",), "during removed", hint, replace(book, during=()))
+    for number, name in enumerate(book.during if len(book.during) > 1 else ()):
+        rest = tuple(other for other in book.during if other != name)
+        hint = f"let a test begin (start) within {name} alone, and expect a change"
+        yield made(("during", str(number)), f"not during {name}", hint, replace(book, during=rest))

@@ -11,6 +11,7 @@ from remediator.core.decide import decide
 from remediator.core.errors import RemediatorError
 from remediator.core.incident import EffectId
 from remediator.core.journal import Page, TimerDue
+from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.plugins import Channel, ChannelMessage
 from remediator.core.policies import Policy
 from remediator.core.store import Intent, Limit, LimitUse
@@ -29,6 +30,7 @@ BUGS = (
     "pods-meant-anew",
     "raises-forgotten",
     "policy-of-birth",
+    "named-pauses-forgotten",
 )
 
 
@@ -110,6 +112,21 @@ class ForgetsPods:
         """As if it had been a change of the workload."""
         intent: Intent | None = await self._gate.intended(effect)
         return None if intent is None else replace(intent, pods=frozenset())
+
+
+class ForgetsNamedPauses:
+    """The store of a replica that knows of a pause only when everything is paused."""
+
+    def __init__(self, store: RecordingStore, replica: Replica) -> None:
+        self._gate = Gate(replica, "store", store)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gate, name)
+
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        """As if no other scope had been asked for."""
+        pauses: tuple[Pause, ...] = await self._gate.paused([s for s in scopes if s == EVERYTHING])
+        return pauses
 
 
 class PopsThenTells:

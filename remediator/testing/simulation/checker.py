@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from remediator.core.incident import Incident, Outcome, Status
 from remediator.core.journal import PageKind
+from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import StillOpen, severity_rank
 from remediator.core.store import DELIVERIES, Buried, Gauges
 from remediator.testing.simulation.history import (
@@ -202,14 +203,24 @@ def _p11_delivered(history: History) -> Iterator[str]:
 
 
 def _p13_stops(history: History) -> Iterator[str]:
-    paused_since: float | None = None
+    since: dict[PauseScope, float] = {}
     for record in history.records:
-        if isinstance(record, Paused):
-            paused_since = record.at if record.on else None
-        elif isinstance(record, Changed) and paused_since is not None:
-            late = record.asked_at - paused_since
-            if late > LOOKING + record.frozen_for:
-                yield f"P13: {record.target} was changed {late:.1f} s after the kill switch was thrown"
+        if isinstance(record, Paused) and record.on:
+            since[record.scope] = record.at
+        elif isinstance(record, Paused):
+            since.pop(record.scope, None)
+        elif isinstance(record, Changed):
+            for scope, at in since.items():
+                late = record.asked_at - at
+                if _meets(scope, record.target) and late > LOOKING + record.frozen_for:
+                    yield f"P13: {record.target} was changed {late:.1f} s after a pause of {scope}"
+
+
+def _meets(scope: PauseScope, target: str) -> bool:
+    """Services of simulations are called as their workloads."""
+    namespace, _, name = target.split("/")
+    met = {ScopeKind.ALL: "", ScopeKind.NAMESPACE: namespace, ScopeKind.SERVICE: name}
+    return met.get(scope.kind) == scope.name
 
 
 def _p13_newest_policy(history: History) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from remediator.core.incident import Outcome, Status
 from remediator.core.journal import PageKind
+from remediator.core.pauses import PauseScope
 
 Record = TypeVar("Record")
 
@@ -104,9 +105,10 @@ class LimitsRefunded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paused:
-    """The kill switch was thrown: on, or off."""
+    """The kill switch was thrown for a scope: on, or off."""
 
     on: bool
+    scope: PauseScope
     at: float
 
 

@@ -6,22 +6,21 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
+from remediator.core.changes import Change, DeletePod, Fence, RestartWorkload
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     EPOCH_ANNOTATION,
+    Autoscaler,
     Budget,
-    Change,
     ClusterEvent,
-    DeletePod,
     Endpoints,
-    Fence,
     Pod,
-    RestartWorkload,
     Revision,
     Workload,
 )
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable, Unknown
 from remediator.core.journal import PageKind
+from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import WorkloadRef
 from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
@@ -47,7 +46,7 @@ class SimCluster:
         """A workload exists from now on."""
         self.machines[machine.ref.path] = machine
 
-    def _machine(self, ref: WorkloadRef) -> Machine:
+    def _machine(self, ref: ObjectRef) -> Machine:
         machine = self.machines.get(ref.path)
         if machine is None:
             raise NotFound(f"{ref} does not exist")
@@ -106,14 +105,15 @@ class SimCluster:
             for pod in machine.pods
         )
 
-    def claim(self, ref: WorkloadRef, fence: Fence) -> Workload:
+    def claim(self, ref: ObjectRef, fence: Fence) -> Workload:
         """Write the epoch, unless a newer one is there."""
-        machine, seen = self._machine(ref), self.snapshot(ref)
+        machine = self._machine(ref)
+        seen = self.snapshot(machine.ref)
         if self._fences and seen.epoch > fence.epoch:
             raise Fenced(f"{ref} carries epoch {seen.epoch}, ours is {fence.epoch}")
         machine.annotations[EPOCH_ANNOTATION] = str(fence.epoch)
         self._history.add(Claimed(target=ref.path, epoch=fence.epoch, at=self._history.now()))
-        return self.snapshot(ref)
+        return self.snapshot(machine.ref)
 
     def apply(self, change: Change, fence: Fence, asked_at: float, frozen_for: float) -> None:
         """Restart, if the epoch still is the caller's; or take a pod away, whoever asks."""
@@ -193,6 +193,10 @@ class SimPorts:
         """There are none."""
         return ()
 
+    async def autoscalers(self, workload: Workload) -> tuple[Autoscaler, ...]:
+        """There are none."""
+        return ()
+
     async def events(self, workload: Workload, pods: Sequence[Pod]) -> tuple[ClusterEvent, ...]:
         """Nobody tells any."""
         return ()
@@ -211,7 +215,7 @@ class SimPorts:
         """As the Protocol says."""
         self._cluster.snapshot(change.target)
 
-    async def claim(self, target: WorkloadRef, uid: str, fence: Fence) -> Workload:
+    async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Workload:
         """As the Protocol says."""
         return self._cluster.claim(target, fence)
 

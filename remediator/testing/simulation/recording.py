@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from remediator.core.incident import EffectId, Outcome
 from remediator.core.journal import Kind, Page
-from remediator.core.store import Commit, CommitResult, Lease, Limit, LimitUse, Pause
+from remediator.core.objects import Anchor
+from remediator.core.pauses import EVERYTHING, Pause, PauseScope
+from remediator.core.store import Commit, CommitResult, Lease, Limit, LimitUse
 from remediator.core.times import Instant
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.history import (
@@ -83,20 +85,27 @@ class RecordingStore(MemoryStore):
         self._history.add(LimitsRefunded(member=member, at=self._history.now()))
 
     async def intend(
-        self, effect: EffectId, lease: Lease, before: str, pods: frozenset[str] = frozenset()
+        self,
+        effect: EffectId,
+        lease: Lease,
+        before: str,
+        pods: frozenset[str] = frozenset(),
+        on: Anchor | None = None,
     ) -> bool:
         """Recorded when it is taken."""
-        taken = await super().intend(effect, lease, before, pods)
+        taken = await super().intend(effect, lease, before, pods, on)
         if taken:
             self._history.add(Intended(effect=effect, pods=pods, at=self._history.now()))
         return taken
 
-    async def pause(self, reason: str, by: str, until: Instant | None) -> Pause:
+    async def pause(
+        self, reason: str, by: str, until: Instant | None, scope: PauseScope = EVERYTHING
+    ) -> Pause:
         """Recorded."""
-        self._history.add(Paused(on=True, at=self._history.now()))
-        return await super().pause(reason, by, until)
+        self._history.add(Paused(on=True, scope=scope, at=self._history.now()))
+        return await super().pause(reason, by, until, scope)
 
-    async def resume(self) -> None:
+    async def resume(self, scope: PauseScope = EVERYTHING) -> Pause | None:
         """Recorded."""
-        self._history.add(Paused(on=False, at=self._history.now()))
-        await super().resume()
+        self._history.add(Paused(on=False, scope=scope, at=self._history.now()))
+        return await super().resume(scope)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.matchers import Matcher, MatchOp
+from remediator.core.pauses import EVERYTHING, PauseScope, ScopeKind
 from remediator.core.policies import (
     AttemptLimits,
     ChannelSpec,
@@ -42,6 +44,7 @@ BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
 DEADLINE = 2 * MINUTE
 STORMY_UNTIL = 330.0
+NAMESPACE = "sim"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +72,8 @@ class Scenario:
     """When the other of the two policies is loaded."""
     outages: tuple[Outage, ...]
     replicas: int
-    pauses: tuple[tuple[float, float], ...]
+    pauses: tuple[tuple[float, float, PauseScope], ...]
+    """From when until when what is paused."""
     stormy_until: float
     ends_at: float
 
@@ -99,7 +103,8 @@ def draw_scenario(rng: Random) -> Scenario:
             )
             at += rng.uniform(210, 240)
     pauses = tuple(
-        (start := rng.uniform(5, 200), start + rng.uniform(20, 60)) for _ in range(rng.choice([0, 0, 1]))
+        (start := rng.uniform(5, 200), start + rng.uniform(20, 60), EVERYTHING)
+        for _ in range(rng.choice([0, 0, 1]))
     )
     policy = _policy(services, severities, rng)
     return Scenario(
@@ -108,10 +113,21 @@ def draw_scenario(rng: Random) -> Scenario:
         swaps=draw_swaps(rng, STORMY_UNTIL),
         outages=tuple(outages),
         replicas=rng.randint(1, 3),
-        pauses=pauses,
+        pauses=(*pauses, *_draw_named_pauses(outages)),
         stormy_until=STORMY_UNTIL,
         ends_at=STORMY_UNTIL + 420.0,
     )
+
+
+def _draw_named_pauses(outages: list[Outage]) -> Iterator[tuple[float, float, PauseScope]]:
+    """Of what is about to break, by chance of its own: what else a seed draws stays what it was."""
+    for outage in outages:
+        own = Random(f"{outage.service} {outage.breaks_at}")
+        if own.random() < 0.15:
+            service = PauseScope(kind=ScopeKind.SERVICE, name=outage.service)
+            scope = own.choice([service, service, PauseScope(kind=ScopeKind.NAMESPACE, name=NAMESPACE)])
+            start = max(0.0, outage.breaks_at - own.uniform(0, 30))
+            yield start, start + own.uniform(20, 60), scope
 
 
 def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Policy:
@@ -163,15 +179,15 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         services={
             name: Service(
                 name=name,
-                workload=WorkloadRef(kind="deployment", namespace="sim", name=name),
-                namespace="sim",
+                workload=WorkloadRef(kind="deployment", namespace=NAMESPACE, name=name),
+                namespace=NAMESPACE,
             )
             for name in services
         },
         rules=rules,
         runbooks={runbook.name: runbook for runbook in (restart, replacing)},
         guards=GuardPolicy(
-            namespaces=("sim",),
+            namespaces=(NAMESPACE,),
             rate=RateLimits(
                 cluster=Rate(count=rng.choice([1, 2, 5]), per=Millis(2 * MINUTE)),
                 service=Rate(count=2, per=Millis(2 * MINUTE)),

@@ -12,6 +12,7 @@ from remediator.core.classify import Classifier, Match
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
+from remediator.core.pauses import PauseScope
 from remediator.core.plugins import Channel, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Service, WorkloadRef
 from remediator.core.store import Store
@@ -19,6 +20,7 @@ from remediator.core.verdicts import Verdict
 from remediator.journey import Journey
 from remediator.testing.simulation.bugs import (
     AcknowledgesFirst,
+    ForgetsNamedPauses,
     ForgetsPods,
     LooksThenTakes,
     PagesFirst,
@@ -151,6 +153,8 @@ class World:
             return PopsThenTells(self.store, replica)
         if self.bug == "pods-meant-anew":
             return ForgetsPods(self.store, replica)
+        if self.bug == "named-pauses-forgotten":
+            return ForgetsNamedPauses(self.store, replica)
         return Gate(replica, "store", self.store)
 
     def _journey_class(self) -> type[Journey]:
@@ -233,11 +237,11 @@ class World:
             handling.add_done_callback(lambda done: done.cancelled() or done.exception())
         return answered
 
-    async def _throw_switch(self, start: float, end: float) -> None:
+    async def _throw_switch(self, start: float, end: float, scope: PauseScope) -> None:
         await asyncio.sleep(start)
-        await self.store.pause("simulated", "somebody", None)
+        await self.store.pause("simulated", "somebody", None, scope)
         await asyncio.sleep(end - start)
-        await self.store.resume()
+        await self.store.resume(scope)
 
     async def _swap_policies(self, at: float) -> None:
         """Every replica finds the new files, and goes by them."""
@@ -262,8 +266,8 @@ class World:
             self._background_task(self._outage(outage))
         for at in self.scenario.swaps:
             self._background_task(self._swap_policies(at))
-        for start, end in self.scenario.pauses:
-            self._background_task(self._throw_switch(start, end))
+        for start, end, scope in self.scenario.pauses:
+            self._background_task(self._throw_switch(start, end, scope))
         await asyncio.sleep(self.scenario.stormy_until)
         self.chaos.calm()
         await asyncio.sleep(self.scenario.ends_at - self.scenario.stormy_until)

@@ -1,0 +1,237 @@
+"""The changes that may be asked for. ``Change`` is a closed union.
+
+An action returns changes as data; the executor alone applies them. ``target`` is the workload that the step
+is for. ``fenced_on`` is the object that carries the epoch and, but for pods, the mark: the workload, unless
+said otherwise. ``uid`` is that object's. The changes of one step are fenced on one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.incident import EffectId
+from remediator.core.isolation import say_until
+from remediator.core.objects import HPA, ObjectRef
+from remediator.core.policies import WorkloadRef
+from remediator.core.text import plain
+from remediator.core.times import Instant, Millis, format_duration
+
+SHOWN = 200
+"""Characters of what somebody else wrote that are told of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OfWorkload:
+    """What is fenced on the workload itself."""
+
+    target: WorkloadRef
+    uid: str
+
+    @property
+    def fenced_on(self) -> ObjectRef:
+        """The workload."""
+        return self.target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestartWorkload(_OfWorkload):
+    """Replace every pod of a workload, by its own rollout strategy.
+
+    ``at`` becomes the template's ``kubectl.kubernetes.io/restartedAt``: the same effect applied twice
+    changes nothing the second time.
+    """
+
+    at: Instant
+
+    def __str__(self) -> str:
+        return f"restart {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleWorkload(_OfWorkload):
+    """Ask for another number of pods, if it still asks for ``seen`` now."""
+
+    seen: int
+    replicas: int
+
+    def __str__(self) -> str:
+        return f"scale {self.target} from {self.seen} to {self.replicas}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RollBackWorkload(_OfWorkload):
+    """Make the template of an earlier revision the workload's own again, as ``kubectl rollout undo``.
+
+    ``source`` and ``source_uid`` name the object that keeps it. The template itself stays in the cluster: it
+    can hold what must not be written down anywhere else.
+    """
+
+    generation: int
+    """Of the specification it was planned from; when it is another by then, nothing is changed."""
+    seen: int
+    """The revision that ran then."""
+    revision: int
+    source: str
+    source_uid: str
+
+    def __str__(self) -> str:
+        return f"roll {self.target} back from revision {self.seen} to {self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OfOnePod(_OfWorkload):
+    """What takes exactly one pod away; its controller makes another. Doing it again changes nothing."""
+
+    pod: str
+    pod_uid: str
+    ready: bool = True
+    """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeletePod(_OfOnePod):
+    """Delete exactly this pod."""
+
+    def __str__(self) -> str:
+        return f"delete pod {self.pod} of {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvictPod(_OfOnePod):
+    """Evict exactly this pod, as its disruption budgets allow."""
+
+    def __str__(self) -> str:
+        return f"evict pod {self.pod} of {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetContainerImage(_OfWorkload):
+    """Give a container of the template another image, if it still stands there with the one ``seen``.
+
+    ``index``: its place among the template's containers.
+    """
+
+    container: str
+    index: int
+    seen: str
+    image: str
+
+    def __str__(self) -> str:
+        before = plain(self.seen, SHOWN) or "none"  # the API server takes any text for an image
+        return f"set the image of {self.container} in {self.target} from {before} to {self.image}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetContainerResources(_OfWorkload):
+    """Give a container of the template other resources, if it still stands there with those ``seen``.
+
+    ``seen`` and ``resources`` are the container's whole ``resources``, as the API server writes them; None:
+    it had none. What is not asked for is kept.
+    """
+
+    container: str
+    index: int
+    seen: Mapping[str, Any] | None
+    resources: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"set the resources of {self.container} in {self.target}: {'; '.join(self.told)}"
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What becomes other, such as ``limits.memory: 1Gi -> 2Gi``."""
+        before = self.seen or {}
+        return tuple(
+            plain(f"{bound}.{name}: {(before.get(bound) or {}).get(name, 'none')} -> {value}", SHOWN)
+            for bound in ("requests", "limits")
+            for name, value in (self.resources.get(bound) or {}).items()
+            if (before.get(bound) or {}).get(name) != value
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IsolateWorkload(_OfWorkload):
+    """Ask for no pods, if it still asks for ``seen`` now, and write that number and the end onto the object.
+
+    ``memory``: what is written there now, a number that no longer holds; None: nothing is.
+    """
+
+    seen: int
+    until: Instant
+    span: Millis | None = None
+    """How long that was when it was planned, for people."""
+    memory: str | None = None
+
+    def __str__(self) -> str:
+        end = f"until {say_until(self.until)}" if self.span is None else f"for {format_duration(self.span)}"
+        return f"isolate {self.target}: scale it from {self.seen} to 0, {end} at most"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreWorkload(_OfWorkload):
+    """Ask for ``replicas`` pods, if it still asks for ``seen`` now, and take off what its isolation wrote.
+
+    ``memory`` and ``until`` are those annotations as they are now; None: there is none.
+    """
+
+    seen: int
+    replicas: int
+    memory: str
+    until: str | None = None
+
+    def __str__(self) -> str:
+        if self.seen == self.replicas:
+            return f"take the memory of its isolation off {self.target}, which asks for {self.seen} already"
+        return f"restore {self.target}: scale it from {self.seen} to {self.replicas}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetAutoscalerBounds:
+    """Set how many pods an autoscaler asks for at least and at most, if its bounds are still those seen.
+
+    ``target``: the workload that it scales. ``name`` and ``uid``: its own; it carries epoch and mark itself.
+    """
+
+    target: WorkloadRef
+    uid: str
+    name: str
+    seen_least: int
+    seen_most: int
+    least: int
+    most: int
+
+    @property
+    def fenced_on(self) -> ObjectRef:
+        """The autoscaler."""
+        return ObjectRef(kind=HPA, namespace=self.target.namespace, name=self.name)
+
+    def __str__(self) -> str:
+        before, after = f"{self.seen_least} to {self.seen_most}", f"{self.least} to {self.most}"
+        return f"set the bounds of hpa/{self.name} of {self.target} from {before} pods to {after}"
+
+
+WorkloadChange = (
+    RestartWorkload
+    | ScaleWorkload
+    | RollBackWorkload
+    | SetContainerImage
+    | SetContainerResources
+    | IsolateWorkload
+    | RestoreWorkload
+)
+"""Changes of the workload itself: they test its epoch and leave their effect's mark on it."""
+MarkedChange = WorkloadChange | SetAutoscalerBounds
+"""Changes of one object: they test its epoch and leave their effect's mark on it."""
+PodChange = DeletePod | EvictPod
+"""Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
+Change = MarkedChange | PodChange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fence:
+    """Under which epoch and for which effect a change is made."""
+
+    epoch: int
+    effect: EffectId
