@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.backtest import measure_backtest
+from benchmarks.deciding import measure_deciding
 from benchmarks.intake import CASES, open_variants, take_turns
 from benchmarks.listing import measure_listing
 from benchmarks.load import wrk
@@ -25,6 +26,7 @@ from benchmarks.report import (
     Row,
     backtest_rows,
     classifying_rows,
+    deciding_rows,
     intake_rows,
     listing_rows,
     loading_rows,
@@ -37,7 +39,7 @@ from benchmarks.report import (
 )
 from benchmarks.start import measure_start
 
-PARTS = ("start", "reaction", "cluster", "policies", "rehearsal", "backtest", "intake")
+PARTS = ("start", "reaction", "cluster", "policies", "deciding", "rehearsal", "backtest", "intake")
 
 
 def _say(text: str) -> None:
@@ -64,6 +66,11 @@ def _sections(parts: list[str], folder: Path) -> Iterator[str]:
         tables = [table(CLASSIFYING_HEAD, classifying_rows(found)), table(LOADING_HEAD, loading_rows(found))]
         head = f"### Policies\n\nOf the matchers {found.share:.0%} are regular expressions."
         yield "\n\n".join([head, *tables])
+    if "deciding" in parts:
+        _say("deciding")
+        yield "### From alerts to guarded changes\n\n" + table(
+            ("measured", "found", "target"), deciding_rows(measure_deciding())
+        )
     if "rehearsal" in parts:
         _say("rehearsal")
         yield "### Tests of policies\n\n" + table(

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.backtest import Replayed
+from benchmarks.deciding import Deciding
 from benchmarks.intake import Case, Run, cost_ratio, ratio
 from benchmarks.listing import Listing, middle
 from benchmarks.policies import FEW, HOW, MANY, Classifying, Policies
@@ -101,6 +102,21 @@ def backtest_rows(found: Replayed) -> list[Row]:
         ("the same by the clock, on one core", f"{found.seconds:.1f} s", ""),
         ("alerts a second of processor time", f"{found.alerts / found.busy:,.0f}", ""),
         ("memory at most", _mb(found.resident), ""),
+    ]
+
+
+def deciding_rows(found: Deciding) -> list[Row]:
+    """What many incidents at once cost, and how large one is."""
+    each = found.busy / found.incidents
+    return [
+        (
+            f"{found.incidents:,} incidents, decided, planned and guarded: processor time",
+            f"{found.busy:.1f} s",
+            _judged(found.busy <= 5, "≤ 5 s"),
+        ),
+        (f"one of them, {found.verdicts // found.incidents} verdicts included", f"{each * 1e3:.2f} ms", ""),
+        ("memory of an open incident, store and timeline included", f"{found.held / 1e3:.0f} kB", ""),
+        ("an open incident as it is stored", f"{found.written / 1e3:.1f} kB", ""),
     ]
 
 

@@ -37,11 +37,14 @@ class Mode(StrEnum):
     @property
     def trust(self) -> int:
         """0 (observe) to 3 (auto)."""
-        return list(Mode).index(self)
+        return _TRUST[self]
 
     def capped(self, ceiling: Mode) -> Mode:
         """The less trusting of this mode and the daemon's ceiling."""
         return self if self.trust <= ceiling.trust else ceiling
+
+
+_TRUST = {mode: trust for trust, mode in enumerate(Mode)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,37 @@ class _Held:
     until: int
 
 
+class _Window:
+    """Who took a limit when, the oldest first: a storm of thousands is not looked through for each."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, int] = {}
+        self._in_order: list[tuple[int, str]] = []
+
+    def forget_until(self, at: int) -> None:
+        """Those of that moment and before it count no more."""
+        over = bisect_left(self._in_order, (at + 1,))
+        for _, member in self._in_order[:over]:
+            del self._at[member]
+        del self._in_order[:over]
+
+    def others(self, member: str) -> tuple[int, int | None]:
+        """How many took it beside this one, and when the first of them did."""
+        first = next((at for at, who in self._in_order[:2] if who != member), None)
+        return len(self._at) - (member in self._at), first
+
+    def take(self, member: str, at: int) -> None:
+        """Counted once, from the first time on."""
+        if member not in self._at:
+            self._at[member] = at
+            insort(self._in_order, (at, member))
+
+    def give_back(self, member: str) -> None:
+        """As if it had not been taken."""
+        if member in self._at:
+            self._in_order.remove((self._at.pop(member), member))
+
+
 class MemoryGuards(MemoryPauses):
     """``core.store.GuardStore`` and ``PauseStore`` in memory."""
 
@@ -25,7 +57,7 @@ class MemoryGuards(MemoryPauses):
         super().__init__(clock)
         self._leases: dict[str, _Held] = {}
         self._epoch = 0
-        self._limits: dict[str, dict[str, int]] = {}
+        self._limits: dict[str, _Window] = {}
         self._intents: dict[EffectId, Intent] = {}
 
     async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
@@ -59,18 +91,18 @@ class MemoryGuards(MemoryPauses):
 
     def _use(self, limit: Limit, member: str) -> LimitUse:
         now = self.clock()
-        kept = {who: at for who, at in self._limits.get(limit.name, {}).items() if now - at < limit.rate.per}
-        self._limits[limit.name] = kept
-        others = [at for who, at in kept.items() if who != member]
-        free_at = Instant(min(others) + limit.rate.per) if others else None
-        return LimitUse(limit=limit, used=len(others), free_at=free_at)
+        window = self._limits.setdefault(limit.name, _Window())
+        window.forget_until(now - limit.rate.per)
+        used, oldest = window.others(member)
+        free_at = Instant(oldest + limit.rate.per) if oldest is not None else None
+        return LimitUse(limit=limit, used=used, free_at=free_at)
 
     async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
         """As the Protocol says."""
         uses = [self._use(limit, member) for limit in limits]
         if take and not any(use.exceeded for use in uses):
             for limit in limits:
-                self._limits[limit.name].setdefault(member, self.clock())
+                self._limits[limit.name].take(member, self.clock())
         return uses
 
     async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
@@ -78,7 +110,7 @@ class MemoryGuards(MemoryPauses):
         if effect in self._intents or not self._holds(lease):
             return
         for limit in limits:
-            self._limits.get(limit.name, {}).pop(member, None)
+            self._limits.get(limit.name, _Window()).give_back(member)
 
     async def intend(
         self,

@@ -23,7 +23,7 @@ from remediator.core.journal import (
     Weigh,
 )
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
-from remediator.core.policies import Check, Diagnosis
+from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
 from remediator.workers.means import Means, awaiting
@@ -41,6 +41,8 @@ class Runner:
         self._means = means
         self._steps = StepPerformer(means)
         self._weigher = Weigher(means)
+        self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
+        """Those of the policy that was last looked at: a catalog of thousands is not read for each."""
 
     async def perform(self, effect: Effect) -> Outcomes | None:
         """The outcome, or None when nobody waits for it any more."""
@@ -63,6 +65,8 @@ class Runner:
 
     def _sight(self, incident: Incident, firing: int, at: Instant) -> Sight:
         policy = self._means.policy()
+        if self._hosts[0] is not policy:
+            self._hosts = policy, catalog_hosts(policy.services.values())
         service = policy.services.get(incident.service)
         return Sight(
             cluster=self._means.reader,
@@ -71,7 +75,7 @@ class Runner:
             service=service,
             metrics=self._means.metrics,
             http=self._means.http,
-            hosts=catalog_hosts(policy.services.values()),
+            hosts=self._hosts[1],
             at=at,
             opened_at=incident.opened_at,
         )

@@ -139,14 +139,14 @@ def test_hostile_value_takes_no_cpu() -> None:
     """An expression that backtracking engines need 2^n steps for is linear in RE2."""
     matcher = parse_matcher('a=~"(a+)+$"')
     labels = {"a": "a" * 4096 + "!"}
-    start = time.perf_counter()
+    start = time.process_time()
     assert matcher.matches(labels) is False
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_long_hostile_text_is_refused_in_time() -> None:
     """Parsing is linear: megabytes of blanks, quotes or backslashes end in an answer, not in a hang."""
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (
         'foo="' + "\\" * 200_000,
         "foo" + " " * 200_000 + "x",
@@ -155,7 +155,7 @@ def test_long_hostile_text_is_refused_in_time() -> None:
     ):
         with pytest.raises(MatcherSyntaxError):
             parse_matchers(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_matcher_made_by_hand_is_checked_too() -> None:
