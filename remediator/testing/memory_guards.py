@@ -19,7 +19,7 @@ class _Held:
     until: int
 
 
-class _Window:
+class Window:
     """Who took a limit when, the oldest first: a storm of thousands is not looked through for each."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class MemoryGuards(MemoryPauses):
         super().__init__(clock)
         self._leases: dict[str, _Held] = {}
         self._epoch = 0
-        self._limits: dict[str, _Window] = {}
+        self._limits: dict[str, Window] = {}
         self._intents: dict[EffectId, Intent] = {}
 
     async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
@@ -91,7 +91,7 @@ class MemoryGuards(MemoryPauses):
 
     def _use(self, limit: Limit, member: str) -> LimitUse:
         now = self.clock()
-        window = self._limits.setdefault(limit.name, _Window())
+        window = self._limits.setdefault(limit.name, Window())
         window.forget_until(now - limit.rate.per)
         used, oldest = window.others(member)
         free_at = Instant(oldest + limit.rate.per) if oldest is not None else None
@@ -110,7 +110,7 @@ class MemoryGuards(MemoryPauses):
         if effect in self._intents or not self._holds(lease):
             return
         for limit in limits:
-            self._limits.get(limit.name, _Window()).give_back(member)
+            self._limits.get(limit.name, Window()).give_back(member)
 
     async def intend(
         self,

@@ -18,6 +18,7 @@ from remediator.core.store import Intent, Limit, LimitUse
 from remediator.core.times import Millis
 from remediator.journey import Journey
 from remediator.routing import Batch
+from remediator.testing.memory_guards import Window
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Gate, Replica
 
@@ -90,7 +91,8 @@ class LooksThenTakes:
 
         async def take_blindly() -> None:
             for limit in limits:
-                self._store._limits.setdefault(limit.name, {})[member] = self._store.clock()  # noqa: SLF001  # the bug
+                window = self._store._limits.setdefault(limit.name, Window())  # noqa: SLF001  # the bug
+                window.take(member, self._store.clock())
             self._store.record_taken(limits, member)
 
         uses: list[LimitUse] = await self._gate.use_limits(limits, member, take=False)
