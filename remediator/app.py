@@ -261,6 +261,7 @@ class App:
             ceiling=self.settings.mode,
             replica=self.replica,
             metrics=self.prometheus,
+            alertmanagers=self.alertmanagers,
             http=self._prober,
         )
 
@@ -296,6 +297,7 @@ class App:
                 store=store,
                 reader=self.cluster.reader if self.cluster else None,
                 metrics=self.prometheus,
+                alertmanagers=self.alertmanagers,
                 policy=rules.policy,
                 clock_trouble=crew.clock.trouble,
             )

@@ -183,10 +183,10 @@ def absence(
     )
 
 
-def names_of(labels: Iterable[Mapping[str, str]]) -> frozenset[str]:
-    """What to narrow a question by; empty: by nothing."""
-    names = {each.get("alertname", "") for each in labels}
-    return frozenset() if "" in names or len(names) > MOST_NAMES else frozenset(names)
+def narrowed(names: Iterable[str]) -> frozenset[str]:
+    """What to narrow a question by; empty: by nothing, since one is unknown or there are too many."""
+    known = frozenset(names)
+    return frozenset() if "" in known or len(known) > MOST_NAMES else known
 
 
 def suppressors(answers: Answers, members: Collection[Fingerprint]) -> Suppression:

@@ -200,6 +200,8 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    alert_names: tuple[str, ...] = ()
+    """Of the alerts that ever joined, as `alertname` says, at most one more than anybody is asked for."""
 
     @property
     def active(self) -> Attempt | None:

@@ -150,6 +150,13 @@ class Metrics(Protocol):
         """The samples of an instant query: each series' labels and its value now. Scalars have no labels."""
 
 
+class IncidentAlerts(Protocol):
+    """Asks Alertmanagers about the alerts of the incident."""
+
+    async def over(self) -> tuple[int, str]:
+        """How many are over, though that was not delivered; and why that cannot be told, or empty."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
     """What checks and diagnoses may look at. What is None is not configured.
@@ -165,6 +172,7 @@ class Sight:
     service: Service | None = None
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    alerts: IncidentAlerts | None = None
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from remediator.checks import CHECKS
+from remediator.core.alertmanagers import Alertmanagers
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
+from remediator.core.incident import Incident
 from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
@@ -20,6 +22,7 @@ from remediator.journey import Journey, Perform
 from remediator.workers.clerk import Clerk
 from remediator.workers.consumer import Consumer, Failure, Handle
 from remediator.workers.courier import Courier
+from remediator.workers.lookout import Lookout
 from remediator.workers.means import Means
 from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.runner import Runner
@@ -47,6 +50,7 @@ class Ports:
     replica: str
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
+    alertmanagers: Alertmanagers | None = None
     http: HttpProber | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
@@ -115,10 +119,15 @@ class Crew:
             replica=ports.replica,
             lease=self._pace.lease,
             metrics=ports.metrics,
+            lookout=self._lookout,
             http=ports.http,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )
+
+    def _lookout(self, incident: Incident) -> Lookout | None:
+        alertmanagers = self._ports.alertmanagers
+        return None if alertmanagers is None else Lookout(incident, self._ports.store, alertmanagers)
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:
         return Consumer(

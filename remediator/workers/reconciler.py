@@ -21,7 +21,7 @@ from remediator.core.alertmanagers import (
     absence,
     listed,
     merge_active,
-    names_of,
+    narrowed,
     unanswered,
 )
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Notification
@@ -188,7 +188,7 @@ class Reconciler:
         if not gone:
             return
         # A route may have changed: whoever receives it now, it fires as long as it is listed at all.
-        anywhere = await self._alertmanagers.ask(names_of(one.labels for one in gone))
+        anywhere = await self._alertmanagers.ask(narrowed(one.labels.get("alertname", "") for one in gone))
         over = absence(gone, anywhere, before.at, absent_for=pace.absent_for, settled=pace.settled)
         for start in range(0, len(over), CHUNK):
             await self._hand_in([_ended(one, before.at) for one in over[start : start + CHUNK]])

@@ -71,6 +71,7 @@ class Runner:
             service=service,
             metrics=self._means.metrics,
             http=self._means.http,
+            alerts=self._means.lookout(incident),
             hosts=catalog_hosts(policy.services.values()),
             at=at,
             opened_at=incident.opened_at,
