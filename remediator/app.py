@@ -262,6 +262,7 @@ class App:
             replica=self.replica,
             metrics=self.prometheus,
             alertmanagers=self.alertmanagers,
+            settled=self.reconcile_pace.settled,
             http=self._prober,
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from remediator.checks import CHECKS
-from remediator.core.alertmanagers import Alertmanagers
+from remediator.core.alertmanagers import SETTLED, Alertmanagers
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Incident
@@ -17,6 +17,7 @@ from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpP
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
+from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey, Perform
 from remediator.workers.clerk import Clerk
@@ -51,6 +52,8 @@ class Ports:
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
     alertmanagers: Alertmanagers | None = None
+    settled: Millis = SETTLED
+    """So long an Alertmanager must have been up before what it does not list counts."""
     http: HttpProber | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
@@ -126,8 +129,10 @@ class Crew:
         )
 
     def _lookout(self, incident: Incident) -> Lookout | None:
-        alertmanagers = self._ports.alertmanagers
-        return None if alertmanagers is None else Lookout(incident, self._ports.store, alertmanagers)
+        ports = self._ports
+        if ports.alertmanagers is None:
+            return None
+        return Lookout(incident, ports.store, ports.alertmanagers, ports.settled)
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:
         return Consumer(

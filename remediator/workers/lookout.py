@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remediator.core.alertmanagers import (
+    SETTLED,
     Alertmanagers,
     Answers,
     Suppression,
@@ -23,8 +24,11 @@ NOW = Millis(0)
 class Lookout:
     """``core.plugins.IncidentAlerts``, and what the guard ``suppressed`` asks."""
 
-    def __init__(self, incident: Incident, store: ListingStore, alertmanagers: Alertmanagers) -> None:
+    def __init__(
+        self, incident: Incident, store: ListingStore, alertmanagers: Alertmanagers, settled: Millis = SETTLED
+    ) -> None:
         self._incident, self._store, self._alertmanagers = incident, store, alertmanagers
+        self._settled = settled
 
     async def _look(self) -> tuple[Members, Answers]:
         """Members first: what joins while they are asked is not missed in the answers."""
@@ -41,6 +45,6 @@ class Lookout:
     async def over(self) -> tuple[int, str]:
         """How many of its alerts are over, though that was not delivered; why that cannot be told, if so."""
         members, answers = await self._look()
-        if why := doubt(answers):
+        if why := doubt(answers, self._settled):
             return 0, why
-        return len(absence(members.firing, answers, members.at, absent_for=NOW)), ""
+        return len(absence(members.firing, answers, members.at, absent_for=NOW, settled=self._settled)), ""
