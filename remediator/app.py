@@ -261,6 +261,7 @@ class App:
             ceiling=self.settings.mode,
             replica=self.replica,
             metrics=self.prometheus,
+            alert_rules=self.prometheus,
             alertmanagers=self.alertmanagers,
             settled=self.reconcile_pace.settled,
             http=self._prober,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remediator.core.errors import RemediatorError, Retryable
+from remediator.core.lag import AlertingRule
 from remediator.core.policies import Check, QueryBound, Rule, Runbook, Scope
-from remediator.core.samples import AlertingRule
 from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.core.times import format_duration

@@ -13,7 +13,7 @@ from remediator.core.alertmanagers import SETTLED, Alertmanagers
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Incident
-from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
+from remediator.core.plugins import AlertRules, Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
@@ -51,6 +51,7 @@ class Ports:
     replica: str
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
+    alert_rules: AlertRules | None = None
     alertmanagers: Alertmanagers | None = None
     settled: Millis = SETTLED
     """So long an Alertmanager must have been up before what it does not list counts."""
@@ -122,6 +123,7 @@ class Crew:
             replica=ports.replica,
             lease=self._pace.lease,
             metrics=ports.metrics,
+            alert_rules=ports.alert_rules,
             lookout=self._lookout,
             http=ports.http,
             checks=ports.checks,

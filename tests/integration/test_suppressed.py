@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from remediator.core.times import Millis
 from remediator.testing.apiserver import FakeApiServer
 from remediator.workers.reconciler import ReconcilePace
 from tests.alertmanagers import RealAlertmanager, alertmanagers
+from tests.e2e.peers import Prometheus
 from tests.integration.daemon import Daemon, daemon_of, until, write_policies
 from tests.integration.test_reconcile import rounds
 from tests.servers import RedisServer, free_port, redis_server
@@ -55,7 +57,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, redis: RedisServer, count: int = 1
+    folder: Path, redis: RedisServer, count: int = 1, **more: object
 ) -> AsyncIterator[tuple[Daemon, list[RealAlertmanager], FakeApiServer]]:
     """The daemon, its Alertmanagers and its cluster; an alert reaches it only by being asked for."""
     policies = write_policies(folder / "policies", POLICIES)
@@ -68,6 +70,7 @@ async def stage(
                 "redis_url": redis.url,
                 "kubeconfig": cluster.kubeconfig(folder / "kubeconfig"),
                 "alertmanager_urls": " ".join(one.url for one in peers),
+                **more,
             }
             async with daemon_of(Quick, policies, **flags) as running:
                 await running.ready()
@@ -167,6 +170,40 @@ async def test_a_verification_does_not_wait_for_a_delivery_that_is_lost(
             "verified",
             "no Alertmanager lists an alert of the incident any more",
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "wait", "said"),
+    [
+        ("WebDown", 2.2, "not believed before 2s200ms: so long WebDown takes (for 2s, keep_firing_for 1s"),
+        ("Other", 0.0, "Prometheus has no alerting rule WebDown"),
+    ],
+)
+async def test_P14_an_alert_that_resolves_is_not_believed_before_its_rule_could_fire_again(
+    tmp_path: Path, redis: RedisServer, name: str, wait: float, said: str
+) -> None:
+    """As long as a real Prometheus says; where it knows no such rule, nothing is waited for and that told."""
+    more = "    for: 2s\n    keep_firing_for: 1s\n"
+    prometheus = Prometheus(tmp_path, free_port(), free_port(), rule=name, more=more)
+    try:
+        prometheus.wait_until_ready()
+        url = f"http://127.0.0.1:{prometheus.port}"
+        async with stage(tmp_path, redis, prometheus_url=url) as (running, (one,), _):
+            one.fire("WebDown", service="web")
+            await running.post(_delivered(one))
+            await running.incident(lambda each: each["status"] == "verifying", "it is being verified")
+            await rounds(running, one, more=2)
+            one.end("WebDown", service="web")
+            attempt = await ended(running)
+            assert attempt["outcome"] == "verified"
+            (incident,) = (await running.get("/v1/incidents"))["items"]
+            timeline = (await running.get(f"/v1/incidents/{incident['id']}/timeline"))["items"]
+            (entry,) = [each for each in timeline if each["kind"] == "verification"]
+            assert entry["text"].startswith(said)
+            at = {each["kind"]: datetime.fromisoformat(each["at"]) for each in timeline}
+            assert (at["attempt_ended"] - at["step"]).total_seconds() >= wait
+    finally:
+        prometheus.stop()
 
 
 def _truth(ask: Any) -> Any:
