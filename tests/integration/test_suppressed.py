@@ -19,7 +19,7 @@ from remediator.testing.apiserver import FakeApiServer
 from remediator.workers.reconciler import ReconcilePace
 from tests.alertmanagers import RealAlertmanager, alertmanagers
 from tests.e2e.peers import Prometheus
-from tests.integration.daemon import Daemon, daemon_of, until, write_policies
+from tests.integration.daemon import Daemon, daemon_of, notification, until, write_policies
 from tests.integration.test_reconcile import rounds
 from tests.servers import RedisServer, free_port, redis_server
 
@@ -107,6 +107,11 @@ async def test_a_silenced_alert_blocks_the_change(tmp_path: Path, redis: RedisSe
         assert incident["status"] != "resolved"
         metrics = await running.text("/metrics")
         assert 'remediator_guard_verdicts_total{guard="suppressed",verdict="blocks"} 1.0' in metrics
+        _, answer = await running.ask("POST", "/v1/explain", notification(_delivered(one)))
+        guards = answer["alerts"][0]["runbooks"][0]["guards"]
+        (asked,) = [each for each in guards if each["name"] == "suppressed"]
+        assert asked["verdict"] == "blocks"
+        assert "is silenced by jane until" in asked["text"]
 
 
 async def test_an_inhibited_alert_blocks_the_change(tmp_path: Path, redis: RedisServer) -> None:
