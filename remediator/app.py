@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from remediator.adapters.alertmanager import AlertmanagerSet
 from remediator.adapters.archive import Bounds, Folder, Stdout, ThreadedArchive
 from remediator.adapters.files import LOOK_EVERY as LOOK_AT_FILES_EVERY
 from remediator.adapters.files import FileWatch
@@ -39,7 +40,7 @@ from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
 from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.pausing import Pausing
-from remediator.http.payload import parse_notification
+from remediator.http.payload import parse_notification, read_alert
 from remediator.http.present import Now
 from remediator.http.routes import controls, incidents, operations, pauses
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
@@ -53,6 +54,7 @@ from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.permissions import PermissionReview, ReviewPace
+from remediator.workers.reconciler import ReconcilePace, Reconciler
 from remediator.workers.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -80,12 +82,13 @@ class App:
 
     ``pace``: how patient its replicas are with each other. ``look_at_files_every``: seconds between two looks
     at the policy files where nobody tells that they changed. ``review_pace``: how often it asks what it may
-    do.
+    do. ``reconcile_pace``: how often it asks Alertmanagers, and how soon it believes them.
     """
 
     pace: Pace = DEFAULT_PACE
     look_at_files_every: float = LOOK_AT_FILES_EVERY
     review_pace: ReviewPace = ReviewPace()
+    reconcile_pace: ReconcilePace = ReconcilePace()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -97,6 +100,7 @@ class App:
         self.supervisor = Supervisor(self.runtime, self.observer)
         self.cluster: Kubernetes | None = None
         self.prometheus: Prometheus | None = None
+        self.alertmanagers: AlertmanagerSet | None = None
         self.receiver_address: Address = ("", 0)
         self.ops_address: Address = ("", 0)
         self.embedded = False
@@ -140,6 +144,7 @@ class App:
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
         self.supervisor.start("policy files", self._follow_policies)
+        self._reconcile(store, crew)
         await self._open_receiver(stack, crew, token, self._open_archive(stack))
         stack.callback(self._say_stopping)
 
@@ -202,6 +207,30 @@ class App:
             url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
             self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
 
+        if urls := settings.alertmanagers:
+            self.alertmanagers = await stack.enter_async_context(
+                AlertmanagerSet.connected(
+                    urls,
+                    receiver=settings.alertmanager_receiver,
+                    token=settings.secret("alertmanager_token"),
+                    read=read_alert,
+                )
+            )
+
+    def _reconcile(self, store: Store, crew: Crew) -> None:
+        if self.alertmanagers is None:
+            return
+        reconciler = Reconciler(
+            alertmanagers=self.alertmanagers,
+            store=store,
+            receive=crew.journey.receive,
+            clock_trouble=crew.clock.trouble,
+            runtime=self.runtime,
+            observer=self.observer,
+            pace=self.reconcile_pace,
+        )
+        self.supervisor.start("reconciler", reconciler.run)
+
     async def reload(self, why: str = "asked") -> Reading:
         """Read the policies anew, and take in what no rule matched until now. Raises PolicyError."""
         reading = await self.rulebook.load(why)
@@ -232,6 +261,9 @@ class App:
             ceiling=self.settings.mode,
             replica=self.replica,
             metrics=self.prometheus,
+            alert_rules=self.prometheus,
+            alertmanagers=self.alertmanagers,
+            settled=self.reconcile_pace.settled,
             http=self._prober,
         )
 
@@ -267,6 +299,7 @@ class App:
                 store=store,
                 reader=self.cluster.reader if self.cluster else None,
                 metrics=self.prometheus,
+                alertmanagers=self.alertmanagers,
                 policy=rules.policy,
                 clock_trouble=crew.clock.trouble,
             )
@@ -278,6 +311,7 @@ class App:
             store=store,
             trouble=self.trouble,
             reload=self.reload,
+            silent=self.observer.silent_alertmanagers,
         )
         pausing = Pausing(store=store, policy=self.rulebook.policy)
         routes = [*operations(ops), *incidents(api), *pauses(pausing), *controls(api)]

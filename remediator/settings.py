@@ -23,7 +23,8 @@ from remediator.core.times import DAY, HOUR, MINUTE, Millis, parse_duration
 
 PREFIX = "REMEDIATOR_"
 SECRETS = (
-    "webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "redis_password", "prometheus_token"
+    "webhook_token", "api_token", "pagerduty_routing_key", "redis_url", "redis_password", "prometheus_token",
+    "alertmanager_token",
 )  # fmt: skip
 BESIDE_REDIS_URL = (
     "redis_username", "redis_password", "redis_password_file", "redis_ca", "redis_cert", "redis_key"
@@ -87,6 +88,20 @@ def _server_address(value: object) -> object:
     return value.strip()
 
 
+def _server_addresses(value: object) -> object:
+    """One or more, separated by commas or blanks; kept together as a secret, for they may hold passwords."""
+    if not isinstance(value, str):
+        return value
+    addresses = value.replace(",", " ").split()
+    if not addresses:
+        raise ValueError("write addresses such as http://alertmanager-0:9093,http://alertmanager-1:9093")
+    for each in addresses:
+        _server_address(each)
+    if len(set(addresses)) != len(addresses):
+        raise ValueError("one of them is there twice")
+    return " ".join(addresses)
+
+
 def _short_name(value: object) -> object:
     if isinstance(value, str) and (not value or len(value) > 63 or set(value) & set("{}\r\n \t*?[]")):
         raise ValueError("write 1 to 63 characters without blanks and without { } * ? [ ]")
@@ -97,6 +112,7 @@ Size = Annotated[int, BeforeValidator(_size)]
 Retention = Annotated[Millis, BeforeValidator(_retention)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 ServerAddress = Annotated[SecretStr, BeforeValidator(_server_address)]
+ServerAddresses = Annotated[SecretStr, BeforeValidator(_server_addresses)]
 Prefix = Annotated[str, BeforeValidator(_short_name)]
 Lower = BeforeValidator(_lower)
 
@@ -163,6 +179,19 @@ class Settings(BaseSettings):
         None, description="What Prometheus must be shown, as a bearer token."
     )
     prometheus_token_file: Path | None = Field(None, description="File that holds the token of Prometheus.")
+    alertmanager_urls: ServerAddresses | None = Field(
+        None, description="Every Alertmanager that sends here, separated by commas: each of a pair, and no "
+        "load balancer in front of them.",
+    )  # fmt: skip
+    alertmanager_receiver: str = Field(
+        "remediator", min_length=1, description="The name of our receiver in their configuration."
+    )
+    alertmanager_token: SecretStr | None = Field(
+        None, description="What Alertmanagers must be shown, as a bearer token."
+    )
+    alertmanager_token_file: Path | None = Field(
+        None, description="File that holds the token of Alertmanagers."
+    )
     pagerduty_routing_key: SecretStr | None = Field(None, description="Integration key of channels that name "
                                                     "PAGERDUTY_ROUTING_KEY.")  # fmt: skip
     pagerduty_routing_key_file: Path | None = Field(None, description="File that holds the integration key.")
@@ -193,6 +222,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}PROMETHEUS_TOKEN needs {PREFIX}PROMETHEUS_URL")
         if token and self.prometheus_url and urlsplit(self.prometheus_url.get_secret_value()).username:
             raise ValueError(f"{PREFIX}PROMETHEUS_URL names a user while there is a token; keep one of them")
+        token = self.alertmanager_token or self.alertmanager_token_file
+        if token and self.alertmanager_urls is None:
+            raise ValueError(f"{PREFIX}ALERTMANAGER_TOKEN needs {PREFIX}ALERTMANAGER_URLS")
+        if token and any(urlsplit(url).username for url in self.alertmanagers):
+            raise ValueError(
+                f"{PREFIX}ALERTMANAGER_URLS names a user while there is a token; keep one of them"
+            )
         if self.retention < MINUTE:
             raise ValueError(f"{PREFIX}RETENTION is below a minute: incidents would vanish as they end")
         if self.archive_file_size < SMALLEST_ARCHIVE_FILE:
@@ -215,6 +251,12 @@ class Settings(BaseSettings):
         if path is not None:
             return read_secret(path, f"{variable}_FILE")
         return value.get_secret_value().strip() if value is not None else None
+
+    @property
+    def alertmanagers(self) -> tuple[str, ...]:
+        """The address of each Alertmanager. They may hold passwords."""
+        urls = self.alertmanager_urls
+        return () if urls is None else tuple(urls.get_secret_value().split())
 
     @property
     def listen_at(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from yarl import URL
 
 from remediator.adapters.bodies import read_beginning, retry_after
 from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
-from remediator.core.samples import AlertingRule
+from remediator.core.lag import AlertingRule
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, Millis
 
@@ -111,13 +111,17 @@ class Prometheus:
             raise _stranger()
         return tuple(_series(each) for each in result)
 
-    async def alerting_rules(self) -> tuple[AlertingRule, ...]:
-        """Every alerting rule that it knows. Raises Refused and Retryable."""
-        which = {"type": "alert", "exclude_alerts": "true"}
+    async def alerting_rules(self, names: Collection[str] = ()) -> tuple[AlertingRule, ...]:
+        """Every alerting rule that it knows, or those of these names and perhaps others.
+
+        Before 2.46 Prometheus does not know how to narrow it. Raises Refused and Retryable.
+        """
+        which = [("type", "alert"), ("exclude_alerts", "true")]
+        which += [("rule_name[]", name) for name in sorted(names)]
         groups = (await self._ask("GET", "api/v1/rules", LARGEST_RULES, params=which)).get("groups")
         if not isinstance(groups, list):
             raise _stranger()
-        return tuple(_alerting_rule(rule) for group in groups for rule in _rules(group))
+        return tuple(_alerting_rule(rule, _every(group)) for group in groups for rule in _rules(group))
 
     async def _ask(self, method: str, path: str, largest: int, **sent: Any) -> dict[str, Any]:
         """The data of a success of at most ``largest`` bytes."""
@@ -220,13 +224,20 @@ def _rules(group: object) -> list[Any]:
     return [rule for rule in rules if isinstance(rule, dict) and rule.get("type") == "alerting"]
 
 
-def _alerting_rule(rule: Mapping[str, Any]) -> AlertingRule:
-    waits, keeps = rule.get("duration", 0), rule.get("keepFiringFor", 0)  # seconds
-    if not all(isinstance(span, int | float) and 0 <= span < 1e9 for span in (waits, keeps)):
+def _every(group: Mapping[str, Any]) -> Millis:
+    """How often a group is evaluated."""
+    return _span(group.get("interval", 0))
+
+
+def _alerting_rule(rule: Mapping[str, Any], every: Millis) -> AlertingRule:
+    waits, keeps = _span(rule.get("duration", 0)), _span(rule.get("keepFiringFor", 0))
+    return AlertingRule(name=str(rule.get("name")), waits=waits, keeps=keeps, every=every)
+
+
+def _span(seconds: object) -> Millis:
+    if not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
         raise _stranger()
-    return AlertingRule(
-        name=str(rule.get("name")), waits=Millis(round(waits * 1000)), keeps=Millis(round(keeps * 1000))
-    )
+    return Millis(round(seconds * 1000))
 
 
 def _series(series: object) -> Series:

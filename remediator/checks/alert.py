@@ -17,7 +17,12 @@ class AlertParams(Params):
 
 
 class AlertCheck:
-    """Holds when no member alert of the incident fires: a signal that a restart does not control."""
+    """Holds when no member alert of the incident fires: a signal that a restart does not control.
+
+    Where Alertmanagers are configured (`REMEDIATOR_ALERTMANAGER_URLS`) it does not depend on their webhooks:
+    they are asked, and an alert that one of them listed and that none lists any more is over. An
+    Alertmanager that does not answer, or was started within ten minutes, proves nothing.
+    """
 
     name: ClassVar[str] = "alert"
     params: ClassVar[type[Params]] = AlertParams
@@ -25,8 +30,15 @@ class AlertCheck:
     example: ClassVar[str] = "alert: {state: resolved, within: 10m}"
 
     async def ask(self, params: Params, sight: Sight) -> CheckResult:
-        """Counts the member alerts that fire, from the episodes."""
-        if sight.firing:
-            firing = "1 alert still fires" if sight.firing == 1 else f"{sight.firing} alerts still fire"
-            return CheckResult(holds=False, observed=firing)
-        return CheckResult(holds=True, observed="no alert fires")
+        """Counts the member alerts that fire, as delivered; of those Alertmanagers are asked."""
+        if not sight.firing:
+            return CheckResult(holds=True, observed="no alert fires")
+        observed = "1 alert still fires" if sight.firing == 1 else f"{sight.firing} alerts still fire"
+        if sight.alerts is not None:
+            over, why = await sight.alerts.over()
+            if over >= sight.firing:
+                text = "no Alertmanager lists an alert of the incident any more"
+                return CheckResult(holds=True, observed=text)
+            if why:
+                observed += f", as far as was delivered; {why}"
+        return CheckResult(holds=False, observed=observed)

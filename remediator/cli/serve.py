@@ -70,6 +70,10 @@ def serve(
     prometheus_url: Annotated[str | None, _flag("prometheus_url")] = None,
     prometheus_token: Annotated[str | None, _flag("prometheus_token")] = None,
     prometheus_token_file: Annotated[str | None, _flag("prometheus_token_file")] = None,
+    alertmanager_urls: Annotated[str | None, _flag("alertmanager_urls")] = None,
+    alertmanager_receiver: Annotated[str | None, _flag("alertmanager_receiver")] = None,
+    alertmanager_token: Annotated[str | None, _flag("alertmanager_token")] = None,
+    alertmanager_token_file: Annotated[str | None, _flag("alertmanager_token_file")] = None,
     pagerduty_routing_key: Annotated[str | None, _flag("pagerduty_routing_key")] = None,
     pagerduty_routing_key_file: Annotated[str | None, _flag("pagerduty_routing_key_file")] = None,
     pagerduty_url: Annotated[str | None, _flag("pagerduty_url")] = None,
@@ -154,12 +158,13 @@ async def _introduce(app: App) -> None:
         "store": f"{store} in {app.settings.data_dir}" if app.embedded else store,
         "cluster": cluster,
         "prometheus": prometheus,
+        "alertmanagers": _alertmanagers(app),
         "state": "ready" if trouble is None else f"not ready: {trouble}",
     }
     if not sys.stderr.isatty():
         _log.info("started", version=__version__, **facts)
         return
-    lines = [f"remediator {__version__}", *(f"  {name:<11} {text}" for name, text in facts.items())]
+    lines = [f"remediator {__version__}", *(f"  {name:<13} {text}" for name, text in facts.items())]
     sys.stderr.write("\n".join(["", *lines, "", *_next_steps(app), ""]) + "\n")
 
 
@@ -181,6 +186,12 @@ async def _prometheus(app: App) -> str:
             return await app.prometheus.describe()
     except TimeoutError:
         return "does not answer now; what is asked of it is unknown until it does"
+
+
+def _alertmanagers(app: App) -> str:
+    if app.alertmanagers is None:
+        return "none, so missed deliveries stay missed; set REMEDIATOR_ALERTMANAGER_URLS to ask them"
+    return f"{', '.join(one.who for one in app.alertmanagers.each)}, asked every half a minute"
 
 
 def _next_steps(app: App) -> list[str]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NewType
 
 from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 
 IncidentId = NewType("IncidentId", str)
 EffectId = NewType("EffectId", str)
@@ -88,6 +88,11 @@ class Attempt:
     ended_at: Instant | None = None
     target: str = ""
     """Path of the workload it is about; empty where the catalog named none."""
+    lag: Millis | None = None
+    """So long its alerts' own rules take to notice what was changed: its verification lasts longer. None:
+    it is not known, or was not asked for."""
+    lag_unread: bool = False
+    """Prometheus could not be asked for it when it was last tried."""
 
     def began_elsewhere(self, target: WorkloadRef) -> str:
         """Why ``target``, which the newest catalog names, is not for this attempt; empty when it is."""
@@ -200,6 +205,8 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    alert_names: tuple[str, ...] = ()
+    """Of the alerts that ever joined, as `alertname` says, at most one more than anybody is asked for."""
 
     @property
     def active(self) -> Attempt | None:

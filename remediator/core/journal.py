@@ -13,6 +13,7 @@ from enum import StrEnum
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
 from remediator.core.incident import EffectId, IncidentId
+from remediator.core.lag import Lag
 from remediator.core.policies import Mode
 from remediator.core.times import Instant, Millis
 
@@ -101,6 +102,8 @@ class Checked:
 
     effect: EffectId
     results: tuple[CheckResult, ...]
+    lag: Lag | None = None
+    """Where it was asked for: how long the alerts' own rules take to notice anything."""
 
 
 class PageResult(StrEnum):

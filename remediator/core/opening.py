@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from remediator.core import attempts, escalation, paging, raising, remedy
+from remediator.core.alertmanagers import MOST_NAMES
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -20,6 +21,7 @@ SPELLED_OUT = 5
 """Alerts of one commit that get a timeline line of their own; the rest share one."""
 KEPT_LINKS = 8
 LINK_LENGTH = 500
+NAME_LENGTH = 200
 
 
 def fired(draft: Draft, event: Fired, policy: Policy) -> None:
@@ -52,9 +54,18 @@ def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
     if len(draft.joined) < SPELLED_OUT:
         name = plain(alert.labels.get("alertname", "an alert"), 100)
         draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
+    _keep_name(draft, alert.labels.get("alertname", ""))
     first = draft.firing == 0
     draft.join(alert, match.rule.name)
     _note(draft, alert, policy, first=first)
+
+
+def _keep_name(draft: Draft, name: str) -> None:
+    """Alertmanagers and Prometheus are asked by name. One more than is asked for says that there are more."""
+    name = name if len(name) <= NAME_LENGTH else ""
+    known = draft.incident.alert_names
+    if name not in known and len(known) <= MOST_NAMES:
+        draft.change(alert_names=(*known, name))
 
 
 def _is_quiet(draft: Draft) -> bool:

@@ -18,6 +18,7 @@ from remediator.core.changes import Change
 from remediator.core.cluster import ClusterReader, Need, Snapshot
 from remediator.core.errors import Refused
 from remediator.core.journal import CheckResult, PageKind
+from remediator.core.lag import AlertingRule
 from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant
 
@@ -150,6 +151,20 @@ class Metrics(Protocol):
         """The samples of an instant query: each series' labels and its value now. Scalars have no labels."""
 
 
+class IncidentAlerts(Protocol):
+    """Asks Alertmanagers about the alerts of the incident."""
+
+    async def over(self) -> tuple[int, str]:
+        """How many are over, though that was not delivered; and why that cannot be told, or empty."""
+
+
+class AlertRules(Protocol):
+    """Asks Prometheus for the rules that make alerts. Raises Refused and Retryable."""
+
+    async def alerting_rules(self, names: Collection[str] = ()) -> tuple[AlertingRule, ...]:
+        """Those of these names, and perhaps others; no names: all."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
     """What checks and diagnoses may look at. What is None is not configured.
@@ -165,6 +180,7 @@ class Sight:
     service: Service | None = None
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    alerts: IncidentAlerts | None = None
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None

@@ -116,13 +116,9 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         verification.progress(before, result, draft.at)
         for before, result in zip(attempt.checks, event.results, strict=True)
     )
-    attempt = draft.change_attempt(replace(attempt, pending=None, checks=checks))
-    wanted = attempt.awaited
-    stable_at = [
-        None if progress.since is None else progress.since + check.stable
-        for check, progress in zip(wanted, checks, strict=True)
-    ]
-    if all(moment is not None and moment <= draft.at for moment in stable_at):
+    attempt = draft.change_attempt(replace(_with_lag(draft, attempt, event), pending=None, checks=checks))
+    complete_at = verification.complete(attempt)
+    if complete_at is not None and complete_at <= draft.at:
         observed = "; ".join(p.observed for p in checks)
         if attempt.phase is Phase.VERIFYING:
             _end(draft, attempt, Outcome.VERIFIED, observed, policy)
@@ -130,7 +126,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         draft.say(Kind.STEP, f"wait: done: {plain(observed, 300)}", action="wait", result=ActResult.DONE)
         enter_step(draft, attempt, attempt.step + 1)
         return
-    ends_at = attempt.phase_at + max(check.within for check in wanted)
+    ends_at = verification.latest(attempt)
     if draft.at >= ends_at:
         if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
             _blocked(draft, attempt, "", policy)
@@ -139,9 +135,20 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
     moments = [draft.at + pause, ends_at]
-    if all(moment is not None for moment in stable_at):
-        moments.append(max(moment for moment in stable_at if moment is not None))
+    if complete_at is not None:
+        moments.append(complete_at)
     draft.arm("poll", min(moments))
+
+
+def _with_lag(draft: Draft, attempt: Attempt, event: Checked) -> Attempt:
+    """How long to wait at least is pinned as soon as it is known: a rule that changes later counts not."""
+    lag = event.lag
+    if lag is None or attempt.lag is not None or attempt.phase is not Phase.VERIFYING:
+        return attempt
+    unread = lag.span is None
+    if lag.text and not (unread and attempt.lag_unread):
+        draft.say(Kind.VERIFICATION, plain(lag.text, 300), attempt=attempt.number, lag=lag.span)
+    return replace(attempt, lag=lag.span, lag_unread=unread)
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:

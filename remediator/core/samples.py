@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pydantic import Field
 
 from remediator.core.plugins import Params
 from remediator.core.templated import PromqlTemplate
 from remediator.core.text import plain
-from remediator.core.times import Millis
 
 NO_PROMETHEUS = "no Prometheus is configured; set REMEDIATOR_PROMETHEUS_URL"
 
@@ -20,19 +18,6 @@ class QueryParams(Params):
     """What Prometheus is asked."""
 
     query: PromqlTemplate = Field(min_length=1, description="PromQL that gives a vector or a scalar.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlertingRule:
-    """An alerting rule of Prometheus.
-
-    It ``waits`` before it fires (``for``), and ``keeps`` firing after its condition has gone
-    (``keep_firing_for``).
-    """
-
-    name: str
-    waits: Millis
-    keeps: Millis
 
 
 def say_series(labels: Mapping[str, str]) -> str:

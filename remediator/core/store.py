@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from remediator.core.alertmanagers import Member
 from remediator.core.alerts import Alert, Disposition, Fingerprint, Lane, Rejected
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
@@ -23,6 +24,8 @@ from remediator.core.times import DAY, Instant, Millis
 
 CHUNK = 500
 """At most so many alerts, events or timers in one script."""
+LISTED_FOR = Millis(7 * DAY)
+"""How long it is remembered that an Alertmanager listed an alert."""
 NOTICED_FOR = Millis(7 * DAY)
 """How long a notice is not enqueued again."""
 DELIVERIES = 5
@@ -276,6 +279,24 @@ class IncidentStore(Protocol):
         """The newest alerts that no rule matched when they came; the last 1000 are remembered."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Members:
+    """Alerts that fire as members, as of ``at``, the store's own clock."""
+
+    at: Instant
+    firing: tuple[Member, ...]
+
+
+class ListingStore(Protocol):
+    """What Alertmanagers listed, on whichever replica asked them. It is remembered for a week."""
+
+    async def remember(self, alerts: Sequence[Alert]) -> None:
+        """These are listed now. At most CHUNK."""
+
+    async def members(self, incident: IncidentId | None) -> Members:
+        """The firing members of an incident; None: of all that are open."""
+
+
 class TimerStore(Protocol):
     """Timers, from the timekeeper's side."""
 
@@ -358,6 +379,7 @@ class Store(
     QueueStore,
     NoticeStore,
     IncidentStore,
+    ListingStore,
     TimerStore,
     GuardStore,
     PauseStore,

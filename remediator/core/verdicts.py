@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.alertmanagers import Suppression
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
@@ -125,6 +126,9 @@ class GuardPorts(Protocol):
 
     async def firing(self) -> int:
         """How many alerts that the attempt's rule brought fire now, read from the store."""
+
+    async def suppression(self) -> Suppression | None:
+        """What keeps the incident's alerts quiet in Alertmanager; None: none is configured."""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

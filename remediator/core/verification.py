@@ -1,9 +1,10 @@
-"""How a verification stands: since when each check holds, and which do not."""
+"""How a verification stands: since when each check holds, which do not, and when that is the last word."""
 
 from __future__ import annotations
 
 from remediator.core.incident import Attempt, CheckProgress, Phase
 from remediator.core.journal import CheckResult
+from remediator.core.lag import lags
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Instant, format_duration
 
@@ -19,6 +20,32 @@ def progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckPr
     return CheckProgress(
         since=since, asked_at=at, observed=f"unknown: {observed}" if result.holds is None else observed
     )
+
+
+def earliest(attempt: Attempt) -> Instant:
+    """Before this moment a verification is neither believed nor given up; a waiting step knows no such."""
+    lagging = attempt.phase is Phase.VERIFYING and lags(attempt.awaited)
+    return Instant(attempt.phase_at + ((attempt.lag or 0) if lagging else 0))
+
+
+def latest(attempt: Attempt) -> Instant:
+    """From then on it is too late: the longest `within`, counted from the earliest moment."""
+    return Instant(earliest(attempt) + max(check.within for check in attempt.awaited))
+
+
+def complete(attempt: Attempt) -> Instant | None:
+    """When all of its checks have held for long enough, as they hold now; None: one does not.
+
+    While Prometheus cannot be asked how long to wait, that is the last moment there is.
+    """
+    moments = [earliest(attempt)]
+    for check, progress in zip(attempt.awaited, attempt.checks, strict=True):
+        if progress.since is None:
+            return None
+        moments.append(Instant(progress.since + check.stable))
+    if attempt.phase is Phase.VERIFYING and attempt.lag_unread and attempt.lag is None:
+        moments.append(latest(attempt))
+    return max(moments)
 
 
 def unmet(attempt: Attempt, at: Instant) -> str:

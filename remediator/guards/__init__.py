@@ -19,6 +19,7 @@ from remediator.guards.mode import ModeGuard
 from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
 from remediator.guards.supported import Supported
+from remediator.guards.suppressed import Suppressed
 from remediator.guards.target import Target
 from remediator.guards.window import Window
 
@@ -27,6 +28,7 @@ GUARDS: tuple[Guard, ...] = (
     ClockGuard(),
     ModeGuard(),
     StillFiring(),
+    Suppressed(),
     Supported(),
     Target(),
     Freeze(),

@@ -6,7 +6,7 @@ The order of refusal: path and method, Host, credentials, role, the page a brows
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -79,7 +79,10 @@ def _strange_page(request: web.Request) -> Denial | None:
 
 
 class Ops:
-    """The handlers of operations. ``trouble`` answers why the daemon is not ready, or None."""
+    """The handlers of operations. ``trouble`` answers why the daemon is not ready, or None.
+
+    ``silent``: peers that do not answer and that it is ready without, with the reason.
+    """
 
     def __init__(
         self,
@@ -88,9 +91,10 @@ class Ops:
         store: HealthStore,
         trouble: Callable[[], str | None],
         reload: Reload,
+        silent: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._metrics, self._store, self._trouble = metrics, store, trouble
-        self._reload = reload
+        self._reload, self._silent = reload, silent
 
     async def healthy(self, asked: Asked) -> web.Response:
         """It runs."""
@@ -101,6 +105,8 @@ class Ops:
         trouble = self._trouble()
         if trouble is not None:
             raise ApiError(503, f"not ready: {trouble}", "webhooks are answered 503 until this is mended")
+        if silent := self._silent():
+            return answer({"ready": True, "silent_alertmanagers": dict(silent)})
         return answer({"ready": True})
 
     async def reload(self, asked: Asked) -> web.Response:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn, cast
 
@@ -84,6 +84,18 @@ def understand(root: dict[str, Any], body: bytes) -> Notification:
         alerts=tuple(alerts),
         rejected=tuple(rejected),
     )
+
+
+def read_alert(raw: Mapping[str, Any]) -> Alert | None:
+    """An alert that was asked for instead of delivered, in the form of one in a webhook, held to the same.
+
+    None: it is unusable.
+    """
+    try:
+        _inspect(raw, 3)
+        return _alert(raw)
+    except (_BadAlert, BadPayload):
+        return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

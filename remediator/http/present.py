@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
+from remediator.core.alertmanagers import Alertmanagers, Answers, Suppression, suppressors, unanswered
 from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.changes import Change
 from remediator.core.classify import Match
@@ -18,7 +19,7 @@ from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
-from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
+from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
 from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
@@ -36,7 +37,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-class PresentStore(IncidentStore, GuardStore, Protocol):
+class PresentStore(IncidentStore, GuardStore, ListingStore, Protocol):
     """What is asked of the store."""
 
 
@@ -53,10 +54,13 @@ class Now:
         metrics: Metrics | None,
         policy: Policy,
         clock_trouble: Callable[[], str | None],
+        alertmanagers: Alertmanagers | None = None,
     ) -> None:
+        self.alertmanagers = alertmanagers
         self.store, self.clock_trouble = store, clock_trouble
         self._reader, self._metrics, self._policy = reader, metrics, policy
         self._silent: Retryable | None = None
+        self._listings: Answers | None = None
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
@@ -154,6 +158,12 @@ class Now:
             raise found.with_traceback(None)
         return found
 
+    async def listings(self, alertmanagers: Alertmanagers) -> Answers:
+        """What all of them list."""
+        if self._listings is None:
+            self._listings = await alertmanagers.ask(())
+        return self._listings
+
     async def pods(self, target: WorkloadRef) -> Sequence[Pod]:
         """The target's pods."""
         return (await self._snapshot(target, frozenset({Need.PODS}))).pods
@@ -183,6 +193,18 @@ class ReadOnly:
         if incident.id == NOBODY:
             raise NotAskedError
         return incident.firing_by_rule.get(self._request.attempt.rule, 0)
+
+    async def suppression(self) -> Suppression | None:
+        """As the Alertmanagers say of all alerts that are listed now, asked once for a request."""
+        if self._now.alertmanagers is None:
+            return None
+        members = (await self._now.store.members(self._request.incident.id)).firing
+        if not members:
+            raise NotAskedError  # it is of alerts that are not delivered yet
+        answers = await self._now.listings(self._now.alertmanagers)
+        for silent in unanswered(answers):
+            raise Retryable(str(silent))
+        return suppressors(answers, {one.fingerprint for one in members})
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -156,7 +156,7 @@ _LIVE = {
     "L901": "a query gives nothing in Prometheus",
     "L903": "no alerting rule of Prometheus has that name",
     "L911": "the daemon lacks permissions that a rule needs, and would only observe for it",
-    "L904": "Prometheus keeps the alert firing for longer than its resolution is waited for",
+    "L904": "people are paged before the alert can show that it was fixed",
 }
 _LIVE_NOTICES = {
     "L905": "a cooldown that is over before Prometheus can let the alert fire again",

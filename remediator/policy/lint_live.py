@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from remediator.core.errors import RemediatorError, Retryable
-from remediator.core.policies import Check, QueryBound, Rule, Runbook, Scope
-from remediator.core.samples import AlertingRule
+from remediator.core.lag import AlertingRule, lag_of, lags
+from remediator.core.policies import Check, PageUnlessVerified, QueryBound, Rule, Runbook, Scope
 from remediator.core.templated import Escape
 from remediator.core.text import plain
 from remediator.core.times import format_duration
@@ -206,7 +206,7 @@ def alert_names(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
 
 
 def timings(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
-    """L904 and L905: what a runbook waits for, against what the alerts of its rules wait for themselves."""
+    """L904 and L905: what a runbook and its rules wait for, against what their alerts wait for themselves."""
     by_name: dict[str, list[AlertingRule]] = defaultdict(list)
     for each in known:
         by_name[each.name].append(each)
@@ -219,7 +219,7 @@ def timings(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
         ]
         if not alerts:
             continue
-        yield from _kept_firing(view, runbook, max(alerts, key=lambda each: each.keeps))
+        yield from _paged_first(view, runbook, by_name)
         slowest = max(alerts, key=lambda each: each.waits)
         if slowest.waits > runbook.limits.cooldown:
             text = (
@@ -231,13 +231,22 @@ def timings(view: View, known: Iterable[AlertingRule]) -> Iterator[Note]:
             yield Note(at=view.spot("runbooks", name, *written), code="L905", message=text)
 
 
-def _kept_firing(view: View, runbook: Runbook, alert: AlertingRule) -> Iterator[Note]:
-    for number, check in enumerate(runbook.verify):
-        if check.check == "alert" and alert.keeps >= check.within:
-            text = (
-                f"{alert.name} fires on for {format_duration(alert.keeps)} after its condition has gone "
-                f"(keep_firing_for), but is waited for only {format_duration(check.within)}: that is never "
-                "proven; wait longer"
-            )
-            at = view.spot("runbooks", runbook.name, "verify", str(number), "alert")
-            yield Note(at=at, code="L904", message=text)
+def _paged_first(view: View, runbook: Runbook, by_name: Mapping[str, list[AlertingRule]]) -> Iterator[Note]:
+    """People are paged while a verification still waits for the alert's own rule."""
+    if not lags(runbook.verify):
+        return
+    for rule in view.rules_of.get(runbook.name, ()):
+        severity = view.policy.severities.get(rule.severity)
+        page = severity.page if severity is not None else None
+        names = possible_values(rule.matchers, "alertname") or ()
+        alerts = [alert for name in sorted(names) for alert in by_name.get(name, ())]
+        slowest = max(alerts, key=lag_of, default=None)
+        if slowest is None or not isinstance(page, PageUnlessVerified) or lag_of(slowest) < page.within:
+            continue
+        text = (
+            f"people are paged after {format_duration(page.within)} (severity '{rule.severity}'), and "
+            f"runbook '{runbook.name}' can prove nothing before {format_duration(lag_of(slowest))}: so long "
+            f"{plain(slowest.name, 60)} takes to notice (for, keep_firing_for); page later, or verify by "
+            "something else"
+        )
+        yield Note(at=view.spot("rules", rule.name, "severity"), code="L904", message=text)

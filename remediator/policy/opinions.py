@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from remediator.core.alertmanagers import Suppression
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
@@ -56,6 +57,10 @@ class Offline:
         raise NotAskedError
 
     async def firing(self) -> int:
+        """Unknown."""
+        raise NotAskedError
+
+    async def suppression(self) -> Suppression | None:
         """Unknown."""
         raise NotAskedError
 

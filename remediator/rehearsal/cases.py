@@ -62,6 +62,14 @@ class ResumeChanges:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SilenceAlerts:
+    """A person silences alerts with these labels in Alertmanager. ``span`` None: for good."""
+
+    alerts: tuple[Labels, ...]
+    span: Millis | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tell:
     """The world is another one from now on."""
 
@@ -69,7 +77,7 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | Tell
+Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | SilenceAlerts | Tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +149,11 @@ class Case:
     def id(self) -> str:
         """``path::name``, which ``-k`` looks at."""
         return f"{self.where.path}::{self.name}"
+
+    @property
+    def silences(self) -> bool:
+        """Whether something is silenced in it, so that there must be an Alertmanager."""
+        return any(isinstance(moment.deed, SilenceAlerts) for moment in self.moments)
 
     @property
     def fired(self) -> tuple[tuple[Millis, tuple[Labels, ...]], ...]:

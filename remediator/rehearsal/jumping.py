@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from remediator.core import verification
 from remediator.core.attempts import ASKING
 from remediator.core.incident import Incident
 from remediator.core.raising import WEIGH_EVERY
@@ -58,15 +59,8 @@ def idle_until(incident: Incident, timer: str) -> Instant | None:
         return None
     attempt = incident.active
     assert attempt is not None
-    ends = [attempt.phase_at + max(check.within for check in attempt.awaited)]
-    stable = [
-        seen.since + check.stable
-        for check, seen in zip(attempt.awaited, attempt.checks, strict=True)
-        if seen.since is not None
-    ]
-    if len(stable) == len(attempt.awaited):
-        ends.append(max(stable))
-    return Instant(min(ends))
+    over, late = verification.complete(attempt), verification.latest(attempt)
+    return late if over is None else min(over, late)
 
 
 def skip_rounds(incident: Incident, timer: str, due: Instant, horizon: Instant) -> Jump:

@@ -169,7 +169,7 @@ class OutcomeWords(Words):
 
 Outcomes = Annotated[list[OutcomeWords], *_SEVERAL]
 DEEDS = (
-    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "query", "cluster", "outcome"),
+    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "silence", "query", "cluster", "outcome"),
     *("approve", "reject"),
 )
 """What can happen at a moment."""
@@ -217,8 +217,14 @@ class MomentWords(Words):
     scope: ScopeWords | None = Field(
         default=None, description="Which changes are paused or allowed again. Default: all."
     )
+    silence: LabelSets | None = Field(
+        default=None,
+        description="A person silences alerts with these labels in Alertmanager. Labels, or a list of them.",
+    )
     span: PositiveDuration | None = Field(
-        default=None, alias="for", description="When a pause ends by itself. Default: when it is resumed."
+        default=None,
+        alias="for",
+        description="When a pause or a silence ends by itself. Default: when it is resumed; never.",
     )
     query: Queries | None = Field(default=None, description="What queries give from now on.")
     cluster: Workloads | None = Field(default=None, description="How workloads are from now on.")
@@ -248,8 +254,8 @@ class MomentWords(Words):
             raise refusal(WRONG, f"'service' says whose incident people mean; {named[0]} needs none")
         if self.scope is not None and named[0] not in ("pause", "resume"):
             raise refusal(WRONG, f"'scope' says what is paused or resumed; {named[0]} has none")
-        if self.span is not None and named[0] != "pause":
-            raise refusal(WRONG, f"'for' says how long a pause lasts; {named[0]} has none")
+        if self.span is not None and named[0] not in ("pause", "silence"):
+            raise refusal(WRONG, f"'for' says how long a pause or a silence lasts; {named[0]} has none")
         if self.annotations is not None and named[0] != "fire":
             raise refusal(WRONG, f"'annotations' belong to an alert that fires, not to {named[0]}")
         return self

@@ -24,6 +24,7 @@ from remediator.rehearsal.cases import (
     PauseChanges,
     Resolve,
     ResumeChanges,
+    SilenceAlerts,
     Tell,
 )
 from remediator.rehearsal.comparing import Difference, compare
@@ -64,7 +65,7 @@ def play(
     case: Case, rules: Classifier, watchers: Sequence[Watcher] = (), *, first_only: bool = False
 ) -> Played:
     """One test. ``first_only``: whether it goes wrong is all that is asked."""
-    world = World(case.outcomes, workloads=case.workloads, queries=case.queries)
+    world = World(case.outcomes, workloads=case.workloads, queries=case.queries, alertmanager=case.silences)
     start = case.start if case.start is not None else START
     failures: list[Failure] = []
     rules = _trusting(rules, case.trust)
@@ -135,6 +136,8 @@ class _Script:
                 )
             case ResumeChanges():
                 return lambda stage: stage.store.resume(deed.scope)
+            case SilenceAlerts():
+                return lambda stage: self._silence(deed)
             case Tell():
                 return lambda stage: self._tell(deed)
             case _:
@@ -145,13 +148,19 @@ class _Script:
         for query, values in deed.queries.items():
             self._stage.world.tell_query(query, values)
 
+    def _silence(self, deed: SilenceAlerts) -> None:
+        alertmanager = self._stage.world.alertmanager
+        assert alertmanager is not None, "a test that silences something has one"
+        for labels in deed.alerts:
+            alertmanager.silence(labels, PERSON, deed.span)
+
     def _alert(self, labels: Mapping[str, str], deed: Fire | Resolve) -> Alert:
         print_, now = fingerprint(labels), self._stage.now()
         fires = isinstance(deed, Fire)
         if fires:
             self._fired[print_] = now
         stamp = parse_stamp(format_instant(now))
-        return Alert(
+        alert = Alert(
             fingerprint=print_,
             status=AlertStatus.FIRING if fires else AlertStatus.RESOLVED,
             labels=labels,
@@ -159,6 +168,9 @@ class _Script:
             starts_at=parse_stamp(format_instant(self._fired.get(print_, now))),
             ends_at=None if fires else stamp,
         )
+        if self._stage.world.alertmanager is not None:
+            self._stage.world.alertmanager.hear(alert)
+        return alert
 
     def _person(self, deed: Acknowledge | Close, where: Spot) -> Awaitable[None] | None:
         incident = self._meant(deed.service)

@@ -25,6 +25,7 @@ from remediator.rehearsal.cases import (
     PauseChanges,
     Resolve,
     ResumeChanges,
+    SilenceAlerts,
     Tell,
 )
 from remediator.rehearsal.language import (
@@ -170,6 +171,9 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
             return PauseChanges(reason=words.pause or "", scope=_scope(words.scope), span=span)
         case "resume":
             return ResumeChanges(scope=_scope(words.scope))
+        case "silence":
+            span = None if words.span is None else Millis(words.span)
+            return SilenceAlerts(alerts=tuple(words.silence or ()), span=span)
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
         case "cluster":

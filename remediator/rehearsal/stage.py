@@ -83,6 +83,7 @@ class Stage:
                 ceiling=ceiling,
                 replica=REPLICA,
                 metrics=self.world.metrics,
+                alertmanagers=self.world.alertmanager,
                 http=self.world.http,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,

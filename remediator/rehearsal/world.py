@@ -41,6 +41,7 @@ from remediator.rehearsal.script import (
     StepOutcome,
     WorkloadFacts,
 )
+from remediator.rehearsal.silencing import StagedAlertmanager
 
 T = TypeVar("T")
 Values = tuple[float, ...]
@@ -53,7 +54,7 @@ OPPOSITE = {Result.OK: Result.FAILED, Result.FAILED: Result.OK, Result.UNKNOWN: 
 class World:
     """Everything around the daemon. Belongs to one stage.
 
-    ``version`` grows with everything that could change an answer.
+    ``version`` grows with everything that could change an answer. ``alertmanager``: whether there is one.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class World:
         *,
         workloads: Iterable[WorkloadFacts] = (),
         queries: Mapping[str, Values] | None = None,
+        alertmanager: bool = False,
     ) -> None:
         self.version = 0
         self.now: Callable[[], Instant] = lambda: Instant(0)
@@ -78,6 +80,7 @@ class World:
         self.reader: ClusterReader = self._cluster
         self.executor: Executor = self._cluster
         self.metrics: Metrics = self
+        self.alertmanager = StagedAlertmanager(lambda: self.now()) if alertmanager else None
         self.http: HttpProber = WellHttp(200, "ok")
         self.checks: Mapping[str, CheckPlugin] = {
             name: cast("CheckPlugin", SaidCheck(plugin, self)) for name, plugin in CHECKS.items()

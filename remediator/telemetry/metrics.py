@@ -92,6 +92,14 @@ class Metrics:
         self.policy_info = Gauge(
             "remediator_policy_info", "The policy in force.", ["digest"], registry=self.registry
         )
+        self.polls = self._counter(
+            "alertmanager_polls", "Times that an Alertmanager was asked.", "alertmanager", "outcome"
+        )
+        self.recovered = self._counter(
+            "alerts_recovered", "Alerts whose delivery went missing, found by asking.", "disposition"
+        )
+        for missed in (Disposition.NEW, Disposition.RESOLVED):
+            self.recovered.labels(missed)
         self.archived = self._counter(
             "archive_notifications",
             "Notifications for the intake archive, by what became of them.",

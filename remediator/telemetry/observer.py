@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -33,6 +33,7 @@ class Telemetry:
         self._metrics = metrics
         self._policy = policy
         self._archive_trouble = ""
+        self._silent: dict[str, str] = {}
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Alerts were taken in."""
@@ -41,6 +42,30 @@ class Telemetry:
             self._metrics.alerts.labels(disposition).inc(count)
         if _root.isEnabledFor(logging.DEBUG):
             _log.debug("alerts taken in", **{str(each): count for each, count in counts.items()})
+
+    def polled(self, alertmanager: str, trouble: str | None) -> None:
+        """An Alertmanager was asked. Said when it falls silent, for another reason, and when it is back."""
+        self._metrics.polls.labels(alertmanager, "failed" if trouble else "answered").inc()
+        if trouble == self._silent.get(alertmanager):
+            return
+        if trouble is None:
+            del self._silent[alertmanager]
+            _log.info("alertmanager answers again", alertmanager=alertmanager)
+        else:
+            self._silent[alertmanager] = trouble
+            text = "alertmanager does not answer; changes are blocked, missed alerts stay missed"
+            _log.warning(text, alertmanager=alertmanager, why=trouble)
+
+    def silent_alertmanagers(self) -> dict[str, str]:
+        """Those that did not answer when they were last asked, and why."""
+        return dict(self._silent)
+
+    def recovered(self, dispositions: Mapping[Disposition, int]) -> None:
+        """Alerts were handed in that an Alertmanager lists, or lists no more."""
+        for missed in (Disposition.NEW, Disposition.RESOLVED, Disposition.UNMATCHED):
+            if count := dispositions.get(missed, 0):
+                self._metrics.recovered.labels(missed).inc(count)
+                _log.info("alerts recovered", disposition=str(missed), count=count)
 
     def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """A decision was committed; ``matches`` are the rules that won on the way."""

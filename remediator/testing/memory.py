@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from remediator.core import codec
+from remediator.core.alertmanagers import Member
 from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint, Lane, Rejected
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Facts
@@ -19,6 +20,7 @@ from remediator.core.errors import QueueFull
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Effect, Entry, Message, TimerDue
 from remediator.core.store import (
+    LISTED_FOR,
     Arrival,
     Commit,
     CommitResult,
@@ -26,6 +28,7 @@ from remediator.core.store import (
     IncidentFilter,
     IncidentPage,
     Loaded,
+    Members,
     Queue,
     lane_queue,
 )
@@ -63,6 +66,7 @@ class MemoryStore(MemoryQueues):
         """A heap of every arming; those that ``_timers`` does not confirm are stale."""
         self._last_look = 0
         self._unmatched: OrderedDict[Fingerprint, Alert] = OrderedDict()
+        self._listed: dict[Fingerprint, tuple[int, Alert]] = {}
 
     # --- intake ---
 
@@ -264,6 +268,42 @@ class MemoryStore(MemoryQueues):
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """As the Protocol says."""
         return tuple(self._timelines.get(incident, ()))
+
+    # --- listings ---
+
+    async def remember(self, alerts: Sequence[Alert]) -> None:
+        """As the Protocol says."""
+        now = self.clock()
+        for alert in alerts:
+            self._listed[alert.fingerprint] = (now, alert)
+        self._listed = {fp: told for fp, told in self._listed.items() if now - told[0] < LISTED_FOR}
+
+    async def members(self, incident: IncidentId | None) -> Members:
+        """As the Protocol says."""
+        over = (Status.HELD, Status.RESOLVED)
+        wanted = (
+            [each.id for each in self._incidents.values() if each.status not in over]
+            if incident is None
+            else [incident]
+        )
+        firing = {fp: self._episodes[fp] for each in wanted for fp in self._firing.get(each, ())}
+        return Members(
+            at=Instant(self.clock()),
+            firing=tuple(
+                self._member(fp, episode)
+                for fp, episode in firing.items()
+                if episode.status is AlertStatus.FIRING
+            ),
+        )
+
+    def _member(self, fingerprint: Fingerprint, episode: _Episode) -> Member:
+        at, alert = self._listed.get(fingerprint, (None, None))
+        return Member(
+            fingerprint=fingerprint,
+            starts_at=episode.starts,
+            listed_at=None if at is None else Instant(at),
+            labels={} if alert is None else alert.labels,
+        )
 
     # --- timers ---
 

@@ -9,17 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from remediator.checks import CHECKS
+from remediator.core.alertmanagers import SETTLED, Alertmanagers
 from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
-from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
+from remediator.core.incident import Incident
+from remediator.core.plugins import AlertRules, Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
+from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey, Perform
 from remediator.workers.clerk import Clerk
 from remediator.workers.consumer import Consumer, Failure, Handle
 from remediator.workers.courier import Courier
+from remediator.workers.lookout import Lookout
 from remediator.workers.means import Means
 from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.runner import Runner
@@ -47,6 +51,10 @@ class Ports:
     replica: str
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
+    alert_rules: AlertRules | None = None
+    alertmanagers: Alertmanagers | None = None
+    settled: Millis = SETTLED
+    """So long an Alertmanager must have been up before what it does not list counts."""
     http: HttpProber | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
@@ -115,10 +123,18 @@ class Crew:
             replica=ports.replica,
             lease=self._pace.lease,
             metrics=ports.metrics,
+            alert_rules=ports.alert_rules,
+            lookout=self._lookout,
             http=ports.http,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )
+
+    def _lookout(self, incident: Incident) -> Lookout | None:
+        ports = self._ports
+        if ports.alertmanagers is None:
+            return None
+        return Lookout(incident, ports.store, ports.alertmanagers, ports.settled)
 
     def _consumer(self, queues: Sequence[Queue], handle: Handle, at_once: int, batch: int) -> Consumer:
         return Consumer(

@@ -8,19 +8,21 @@ from dataclasses import dataclass, field
 from remediator.checks import CHECKS
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Attempt, EffectId, Incident
-from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
+from remediator.core.plugins import AlertRules, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
+from remediator.workers.lookout import Lookout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
     """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured.
 
-    ``metrics``: None where no Prometheus is.
+    ``metrics`` and ``alert_rules``: None where no Prometheus is. ``lookout``: what Alertmanagers say of an
+    incident's alerts; None where there are none.
     """
 
     incidents: IncidentStore
@@ -34,6 +36,8 @@ class Means:
     replica: str
     lease: Millis
     metrics: Metrics | None = None
+    alert_rules: AlertRules | None = None
+    lookout: Callable[[Incident], Lookout | None] = lambda incident: None
     http: HttpProber | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.core.alertmanagers import Suppression
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -68,6 +69,11 @@ class Reach:
         if loaded.incident is None or awaiting(loaded.incident, self._effect.id) is None:
             return 0
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
+
+    async def suppression(self) -> Suppression | None:
+        """What keeps its alerts quiet, asked anew each time: a silence is set in the middle of things."""
+        lookout = self._means.lookout(self._request.incident)
+        return None if lookout is None else await lookout.suppression()
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as this performance first saw it: every guard, and the plan, speak of one state."""

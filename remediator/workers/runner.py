@@ -7,10 +7,12 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import assert_never
 
+from remediator.core.alertmanagers import narrowed
 from remediator.core.errors import RemediatorError, StoreUnavailable
-from remediator.core.incident import Attempt, Incident
+from remediator.core.incident import Attempt, Incident, Phase
 from remediator.core.journal import (
     Act,
     Checked,
@@ -22,6 +24,7 @@ from remediator.core.journal import (
     Verify,
     Weigh,
 )
+from remediator.core.lag import Lag, find_lag, lags
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
@@ -59,7 +62,8 @@ class Runner:
             case Diagnose():
                 return await self._diagnose(effect, attempt, sight)
             case Verify():
-                return await self._verify(effect, attempt, sight)
+                lag = await self._lag(loaded.incident, attempt)
+                return replace(await self._verify(effect, attempt, sight), lag=lag)
             case _:
                 assert_never(effect)
 
@@ -75,10 +79,27 @@ class Runner:
             service=service,
             metrics=self._means.metrics,
             http=self._means.http,
+            alerts=self._means.lookout(incident),
             hosts=self._hosts[1],
             at=at,
             opened_at=incident.opened_at,
         )
+
+    async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:
+        """How long the rules behind its alerts take; None: that plays no part, or is known already."""
+        rules = self._means.alert_rules
+        late = attempt.phase is Phase.VERIFYING and attempt.lag is None and lags(attempt.awaited)
+        if rules is None or not late:
+            return None
+        names = frozenset(incident.alert_names) - {""}
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                return find_lag(names, await rules.alerting_rules(narrowed(names)))
+        except TimeoutError:
+            why = f"no answer within {LOOK_WITHIN:.0f}s"
+        except RemediatorError as error:
+            why = str(error)
+        return Lag(span=None, text=f"how long its alerts' own rules take cannot be found out: {why}")
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:
         known, wanted = self._means.diagnoses, attempt.runbook.diagnose

@@ -235,13 +235,15 @@ class Exporter:
 
 
 class Prometheus(Process):
-    """Scrapes the exporter and evaluates one rule, five times a second."""
+    """Scrapes the exporter and evaluates one rule, five times a second. ``more``: further lines of it."""
 
-    def __init__(self, folder: Path, exporter: int, alertmanager: int) -> None:
+    def __init__(
+        self, folder: Path, exporter: int, alertmanager: int, *, rule: str = "ServiceDown", more: str = ""
+    ) -> None:
         self.port = free_port()
         rules = folder / "rules.yml"
         rules.write_text(
-            "groups:\n- name: web\n  interval: 200ms\n  rules:\n  - alert: ServiceDown\n"
+            f"groups:\n- name: web\n  interval: 200ms\n  rules:\n  - alert: {rule}\n{more}"
             "    expr: service_up == 0\n    labels: {severity: critical}\n"
             "    annotations: {summary: web is down, runbook_url: https://runbooks.example/web}\n"
         )

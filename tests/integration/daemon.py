@@ -88,11 +88,11 @@ class Daemon:
         self.app = app
         self._http = http
 
-    async def post(self, *alerts: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Send a notification."""
+    async def post(self, *alerts: dict[str, Any], **envelope: object) -> tuple[int, dict[str, Any]]:
+        """Send a notification. ``envelope``: what else it says than usual."""
         host, port = self.app.receiver_address
         url = f"http://{_reach(host)}:{port}/v1/alertmanager"
-        async with self._http.post(url, json=notification(*alerts)) as response:
+        async with self._http.post(url, json={**notification(*alerts), **envelope}) as response:
             return response.status, await response.json()
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:

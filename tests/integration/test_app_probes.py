@@ -85,6 +85,15 @@ async def test_with_a_prometheus_that_is_gone_the_daemon_starts_and_is_ready(tmp
             {"prometheus_url": "http://u:hunter2@host", "prometheus_token": "hunter2"},
             "PROMETHEUS_URL names a user while there is a token",
         ),
+        ({"alertmanager_urls": "http://a,alertmanager:9093"}, "ALERTMANAGER_URLS: write an http:// or"),
+        ({"alertmanager_urls": "http://u:hunter2@a http://u:hunter2@a"}, "URLS: one of them is there twice"),
+        ({"alertmanager_urls": " , "}, "ALERTMANAGER_URLS: write addresses such as http://alertmanager-0"),
+        ({"alertmanager_urls": "http://u:hunter2@a/?x=y"}, "ALERTMANAGER_URLS: it must not carry a query"),
+        ({"alertmanager_token": "hunter2"}, "ALERTMANAGER_TOKEN needs REMEDIATOR_ALERTMANAGER_URLS"),
+        (
+            {"alertmanager_urls": "http://a http://u:hunter2@b", "alertmanager_token": "hunter2"},
+            "ALERTMANAGER_URLS names a user while there is a token",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_told_without_their_secrets(
@@ -93,6 +102,15 @@ def test_settings_that_cannot_work_are_told_without_their_secrets(
     with pytest.raises(SettingsError, match=said) as caught:
         read_settings({"policies": tmp_path, **flags})
     assert "hunter2" not in str(caught.value)
+
+
+def test_alertmanagers_are_separated_by_commas_or_blanks_and_kept_secret(tmp_path: Path) -> None:
+    flags = {"policies": tmp_path, "alertmanager_urls": "http://a:9093, https://u:hunter2@b/am"}
+    settings = read_settings(flags)
+    assert settings.alertmanagers == ("http://a:9093", "https://u:hunter2@b/am")
+    assert settings.alertmanager_receiver == "remediator"
+    assert "hunter2" not in repr(settings)
+    assert read_settings({"policies": tmp_path}).alertmanagers == ()
 
 
 def test_a_token_can_stand_in_a_file(tmp_path: Path) -> None:

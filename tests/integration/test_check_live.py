@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from remediator.core.errors import Refused, Retryable
-from remediator.core.samples import AlertingRule
+from remediator.core.lag import AlertingRule
 from remediator.core.times import MINUTE, Millis
 from remediator.live import ask_world
 from remediator.policy.codes import CODES, Stage

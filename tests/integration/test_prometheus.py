@@ -7,11 +7,14 @@ import json
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 
 from remediator.adapters.prometheus import LARGEST_ANSWER, MOST_SERIES, Prometheus
 from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
+from remediator.core.lag import AlertingRule
+from remediator.core.times import Millis
 from remediator.policy.placing import promql_pattern, promql_text
 from tests.e2e.peers import Prometheus as Process
 from tests.rude_server import Answer, RudeServer, drip, rude_server, say
@@ -85,6 +88,20 @@ async def test_what_is_escaped_means_itself_to_prometheus(prometheus: Prometheus
             assert await prometheus.query(same) == (({"x": value, "hit": "yes"}, 1.0),)
             other = f'label_replace(absent(up{{x="a-b-c_d"}}), "hit", "yes", "x", {pattern})'
             assert await prometheus.query(other) == (({"x": "a-b-c_d"}, 1.0),)
+
+
+async def test_alerting_rules_are_told_with_their_times(tmp_path: Path) -> None:
+    """Also when they are asked for by name, which older versions do not understand."""
+    more = "    for: 1m30s\n    keep_firing_for: 5m\n"
+    process = Process(tmp_path, free_port(), free_port(), rule="Slow", more=more)
+    rule = AlertingRule(name="Slow", waits=Millis(90_000), keeps=Millis(300_000), every=Millis(200))
+    try:
+        process.wait_until_ready()
+        async with Prometheus.connected(f"http://127.0.0.1:{process.port}") as asked:
+            assert await asked.alerting_rules() == (rule,)
+            assert await asked.alerting_rules({"Slow", "Other"}) == (rule,)
+    finally:
+        process.stop()
 
 
 async def test_it_says_where_it_is(prometheus: Prometheus, server: str) -> None:

@@ -29,6 +29,8 @@ class Keys:
         self.unused = f"{root}unused"
         """Stands where a script reads a key that a call has no use for."""
         self.unmatched = (f"{root}unmatched", f"{root}unmatched:docs", f"{root}unmatched:turn")
+        self.listed = (f"{root}listed", f"{root}listed:labels")
+        """When an Alertmanager last listed an alert, and its labels."""
         self.open = {severity: f"{root}open:{severity}" for severity in SEVERITIES}
         self._queues = {queue: f"{root}queue:{queue}" for queue in Queue}
         self._tries = {queue: f"{root}tries:{queue}" for queue in Queue}

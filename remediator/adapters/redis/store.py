@@ -15,6 +15,7 @@ from remediator.adapters.redis.incidents import IncidentPart
 from remediator.adapters.redis.intake import IntakePart
 from remediator.adapters.redis.keys import Keys
 from remediator.adapters.redis.link import Link
+from remediator.adapters.redis.listings import ListingPart
 from remediator.adapters.redis.pauses import PausePart
 from remediator.adapters.redis.queues import QueuePart
 from remediator.core.times import DAY, Millis
@@ -22,7 +23,9 @@ from remediator.core.times import DAY, Millis
 BLOCKING_READERS = 32
 
 
-class RedisStore(IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, PausePart, HealthPart):
+class RedisStore(
+    IntakePart, QueuePart, IncidentPart, CommitPart, ListingPart, GuardPart, PausePart, HealthPart
+):
     """The store. Make one with ``connect``; ``close`` it when the daemon ends."""
 
     @classmethod
