@@ -135,6 +135,7 @@ async def staged(
         for workload in workloads:
             for manifest in made(*workload):
                 server.create(manifest)
+            server.set_usage(*workload[1:], cpu="100m", memory="64Mi")
         await server.settled()
         ahead[0] = 1
         admin = await connect(str(server.kubeconfig(directory / "admin")), runtime=runtime)
@@ -163,9 +164,11 @@ def made(kind: str, namespace: str, name: str) -> tuple[dict[str, Any], dict[str
     """A workload that gives up one pod in a rollout before the new one is ready, and a Service."""
     labels = {"app": name}
     containers = [{"name": name, "image": f"registry.local/{name}:v1"}]
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]
+    pod = {"containers": containers, "volumes": volumes}
     spec: dict[str, Any] = {
         "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
     match kind:
