@@ -68,7 +68,7 @@ class Stage:
         findings: tuple[str, ...] = ()
         for _ in range(100):
             attempt = life.now.attempts[-1]
-            findings = findings or attempt.findings
+            findings = findings or (*attempt.findings, *_unread(life))
             if attempt.phase is Phase.ENDED:
                 return replace(attempt, findings=findings)
             if attempt.phase is Phase.VERIFYING:
@@ -114,6 +114,12 @@ class Stage:
                 parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests
             )
         )
+
+
+def _unread(life: Life) -> tuple[str, ...]:
+    """What was to be kept as evidence, and could not be read."""
+    kept = (piece for made in life.decisions for one in made.evidence for piece in one.pieces)
+    return tuple(piece.trouble for piece in kept if piece.trouble)
 
 
 @asynccontextmanager

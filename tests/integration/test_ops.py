@@ -96,7 +96,7 @@ async def test_bad_values_are_refused_by_name(running: Daemon, query: str, named
 
 @pytest.mark.parametrize("path", ["2026-01-01-0000-nothing", "..%2f..%2fx", "%00", "a" * 300, "{x}"])
 async def test_an_unknown_incident_is_404_whatever_it_is_called(running: Daemon, path: str) -> None:
-    for tail in ("", "/timeline"):
+    for tail in ("", "/timeline", "/evidence"):
         status, said = await running.ask("GET", f"/v1/incidents/{path}{tail}")
         assert status == 404
         assert said["hint"]
