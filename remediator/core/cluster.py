@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from remediator.core.changes import Change, Fence
+from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
@@ -287,8 +288,16 @@ async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozen
         pods=await reader.pods(workload) if Need.PODS in needs else (),
         revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
         autoscalers=await reader.autoscalers(workload) if Need.AUTOSCALERS in needs else (),
-        usage=await reader.usage(workload) if Need.USAGE in needs else (),
+        usage=await _measured(reader, workload) if Need.USAGE in needs else (),
     )
+
+
+async def _measured(reader: ClusterReader, workload: Workload) -> tuple[PodUsage, ...]:
+    """Raises NotFound where nothing is measured: nobody is to guess."""
+    try:
+        return await reader.usage(workload)
+    except NotFound as error:
+        raise NotFound(f"what the pods of {workload.ref} use is unknown: {error}") from error
 
 
 class Executor(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from remediator.core.evidence import LOGS
+from dataclasses import replace
+
 from remediator.core.plugins import DiagnosisPlugin, Permission
 from remediator.diagnoses.events import Events
 from remediator.diagnoses.logs import Logs
@@ -15,9 +16,9 @@ TOLD: tuple[DiagnosisPlugin, ...] = (WorkloadStatus(), Pods(), Events(), Top(), 
 """What they tell is kept as they tell it: bounded, plain, without secrets."""
 EVIDENCE = "evidence"
 """What it is called among the parts of an attempt."""
-PERMISSIONS: tuple[tuple[str, Permission], ...] = tuple(
-    (f"{EVIDENCE} {name}", permission)
-    for name, permissions in (*((one.name, one.permissions) for one in TOLD), (LOGS, Logs.permissions))
-    for permission in permissions
+PERMISSIONS: tuple[Permission, ...] = tuple(
+    replace(permission, why="keep what there is before pods go")
+    for plugin in (*TOLD, Logs())
+    for permission in plugin.permissions
 )
-"""What it takes, and which piece it is for. Who lacks one of them acts all the same: less is kept."""
+"""What it takes. Who lacks one of them acts all the same: less is kept."""

@@ -38,7 +38,7 @@ class Purpose:
     @property
     def optional(self) -> bool:
         """Whether an attempt goes on without: less is kept of what there was before it."""
-        return self.part.startswith(EVIDENCE)
+        return self.part == EVIDENCE
 
 
 Demands: TypeAlias = Mapping[Access, tuple[Purpose, ...]]
@@ -90,7 +90,7 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
         if (diagnosis := DIAGNOSES.get(looked.diagnosis)) is not None:
             yield from _of(f"diagnose {looked.diagnosis}", diagnosis.permissions, looked.params)
     if runbook.evidence and acting and allowed:
-        yield from ((part, permission, {}) for part, permission in PERMISSIONS)
+        yield from _of(EVIDENCE, PERMISSIONS, {})
     for step in runbook.steps:
         if step.wait is not None:
             yield from _checks("wait", (step.wait,))

@@ -7,18 +7,19 @@ could not be read is kept as that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
 
 from remediator.actions import ACTIONS
 from remediator.actions.picking import PickParams, pick
-from remediator.core.cluster import ClusterReader, Pod, Snapshot, Workload
+from remediator.core.cluster import ClusterReader, Need, Pod, Snapshot, Workload
 from remediator.core.errors import NotFound, RemediatorError, StoreUnavailable
 from remediator.core.evidence import LINES, LOGS, PREVIOUS, Evidence, Piece, bounded, log_lines
+from remediator.core.holdings import PodUsage
 from remediator.core.incident import Attempt
-from remediator.core.plugins import DiagnosisPlugin, NoParams, Sight
+from remediator.core.plugins import Action, DiagnosisPlugin, NoParams, Params, Sight
 from remediator.core.policies import Step
 from remediator.core.text import plain
 from remediator.diagnoses.keeping import TOLD
@@ -82,7 +83,9 @@ async def _logs(attempt: Attempt, sight: Sight, cluster: ClusterReader, ends: fl
         return [Piece(source=LOGS, trouble=plain(str(error), 300))]
     places = asyncio.Semaphore(AT_ONCE)
     namespace = sight.target.namespace
-    chosen = chosen_pods(attempt.runbook.steps, workload, pods)
+    usage = await _usage(cluster, workload, attempt.runbook.steps, ends)
+    seen = Snapshot(workload=workload, pods=pods, usage=usage)
+    chosen = chosen_pods(attempt.runbook.steps, seen)
 
     async def one(pod: Pod, container: str, *, previous: bool) -> Piece:
         piece = Piece(source=PREVIOUS if previous else LOGS, about=f"{pod.name}/{container}")
@@ -118,26 +121,46 @@ def _containers(pod: Pod) -> Sequence[str]:
     return list(dict.fromkeys((*filter(None, (pod.suspect,)), *pod.containers)))[:CONTAINERS]
 
 
-def chosen_pods(steps: Iterable[Step], workload: Workload, pods: Sequence[Pod]) -> list[Pod]:
+async def _usage(
+    cluster: ClusterReader, workload: Workload, steps: Iterable[Step], ends: float
+) -> tuple[PodUsage, ...]:
+    """What its pods use, where a step picks by that; nothing where it is not known: it picks none then."""
+    if not any(Need.USAGE in params.needs for _, params in _actions(steps)):
+        return ()
+    try:
+        async with asyncio.timeout_at(ends):
+            return await cluster.usage(workload)
+    except StoreUnavailable:
+        raise
+    except (RemediatorError, TimeoutError):  # told by the piece ``top``
+        return ()
+
+
+def _actions(steps: Iterable[Step]) -> Iterator[tuple[Action, Params]]:
+    """The steps that can be understood; any other says so itself when its turn comes."""
+    for step in steps:
+        action = ACTIONS.get(step.action)
+        if action is None or step.wait is not None:
+            continue
+        try:
+            yield action, action.params.model_validate(dict(step.params))
+        except ValidationError:
+            continue
+
+
+def chosen_pods(steps: Iterable[Step], seen: Snapshot) -> list[Pod]:
     """Whose logs are kept: those that a step would pick, then the unready ones, then the rest that goes.
 
     A step that rolls out anew takes all of them away, the well ones as well.
     """
     picked: list[Pod] = []
     takes_all = False
-    for step in steps:
-        action = ACTIONS.get(step.action)
-        if action is None or step.wait is not None:
-            continue
-        try:
-            params = action.params.model_validate(dict(step.params))
-        except ValidationError:  # the step will say so itself
-            continue
+    for action, params in _actions(steps):
         if isinstance(params, PickParams):
-            picked += _picked(params, Snapshot(workload=workload, pods=tuple(pods)))
+            picked += _picked(params, seen)
         elif action.disrupts(params):
             takes_all = True
-    ordered = worst_first(pods)
+    ordered = worst_first(seen.pods)
     others = ordered if takes_all else [pod for pod in ordered if not pod.ready]
     by_uid: Mapping[str, Pod] = {pod.uid: pod for pod in (*picked, *others)}
     return list(by_uid.values())[:PODS]

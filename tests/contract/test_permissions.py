@@ -85,6 +85,7 @@ def policies() -> Iterator[tuple[str, Policy]]:
         for name, step in STEPS.items():
             if kind != "daemonset" or name not in NUMBERED:
                 yield f"{name} {kind}", policy(kind, step=step, check=PROOF.get(name, "ready: {}"))
+        yield f"evict_pod by memory {kind}", policy(kind, step="evict_pod: {which: most_memory}")
         if kind != "daemonset":
             yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
         for name in sorted(DIAGNOSES.keys() - EVERYWHERE):

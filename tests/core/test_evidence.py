@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from remediator.core.cluster import Pod, Workload
+from remediator.core.cluster import Pod, Snapshot, Workload
 from remediator.core.codec import evidence_from, evidence_text, pack, unpack
 from remediator.core.decision import Facts
 from remediator.core.errors import NotFound, Permanent, Refused, RemediatorError, Retryable, StoreUnavailable
@@ -127,7 +127,7 @@ def test_logs_are_kept_of_pods_that_would_be_picked_and_of_those_in_trouble(
     """At most five, and whoever would be taken away first."""
     pods = [pod(n, ready=n != 3, created_at=Instant(n)) for n in range(8)]
     assert len(names) <= PODS
-    assert [one.name for one in chosen_pods(steps, WORKLOAD, pods)] == names
+    assert [one.name for one in chosen_pods(steps, Snapshot(workload=WORKLOAD, pods=tuple(pods)))] == names
 
 
 async def test_all_that_there_is_is_kept_with_both_runs_of_a_log() -> None:
