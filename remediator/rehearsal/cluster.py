@@ -177,7 +177,10 @@ class StagedCluster:
         return ()
 
     async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
-        """As much of each of its pods as the machine says."""
+        """As much of each of its pods as the machine says. Raises NotFound where nothing is measured."""
+        facts = self._facts.get(workload.ref.path)
+        if facts is not None and not facts.measured:
+            raise NotFound("no metrics API here (metrics.k8s.io): install metrics-server")
         return self.machine(workload.ref).usage(self._world.now())
 
     # --- Executor ---

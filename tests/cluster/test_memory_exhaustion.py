@@ -35,7 +35,7 @@ POLICY = """
 severities: {SEV-2: {summary: bad, page: {unless_verified_within: 15m}, escalation: e}}
 services: {web: {namespace: NAMESPACE, workload: deployment/web}}
 rules:
-  - {name: leak, match: [alertname="MemoryExhausted"], severity: SEV-2, mode: auto, service: web, runbooks: [r]}
+  - {name: leak, match: [alertname="Leak"], severity: SEV-2, mode: auto, service: web, runbooks: [r]}
 guards: {namespaces: [NAMESPACE]}
 runbooks:
   r:
@@ -118,18 +118,17 @@ async def _hungriest(world: World) -> str | None:
 
 async def test_the_hungriest_pod_is_evicted_or_it_is_unknown_and_people_are_paged(world: World) -> None:
     """Either way logs of what might have gone are durable before anything is done."""
-    await world.create(world.ref())
+    reader = world.cluster.reader
+    seen = await world.create(world.ref())
     wanted = await _hungriest(world)
-    before = {
-        pod.uid for pod in await world.cluster.reader.pods(await world.cluster.reader.workload(world.ref()))
-    }
+    before = {pod.uid for pod in await reader.pods(seen)}
     life = Life(_policy(world))
-    life.tell(fired(life.policy, alertname="MemoryExhausted"))
+    life.tell(fired(life.policy, alertname="Leak"))
     attempt = await _attempt(world, life)
     kept = [piece.source for made in life.decisions for one in made.evidence for piece in one.pieces]
     assert {"workload", "pods", "events", "top", "rollout_history"} <= set(kept)
     pages = [one for one in life.pages if one.kind is PageKind.TRIGGER]
-    after = await world.cluster.reader.pods(await world.cluster.reader.workload(world.ref()))
+    after = await reader.pods(seen)
     if wanted is None:
         assert attempt.outcome is Outcome.BLOCKED
         assert "use is unknown: no metrics API here (metrics.k8s.io)" in attempt.reason

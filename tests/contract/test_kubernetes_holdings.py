@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
+from remediator.actions import ACTIONS
 from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.kubernetes.claims import claim_of
 from remediator.adapters.kubernetes.faults import Answer, Call, refusal
 from remediator.adapters.kubernetes.usage import usage_of
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.errors import NotFound, Refused
+from remediator.core.changes import EvictPod
+from remediator.core.cluster import read_snapshot
+from remediator.core.errors import NotFound, Refused, Retryable
 from remediator.core.holdings import Claim
 from remediator.core.plugins import Sight
 from remediator.core.policies import WorkloadRef
-from remediator.core.times import parse_stamp, stamp_instant
+from remediator.core.times import Instant, parse_stamp, stamp_instant
 from remediator.diagnoses import DIAGNOSES
 from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace, User
 from remediator.testing.apiserver.access import Rule
@@ -182,6 +185,27 @@ async def test_usage_is_that_of_the_workloads_pods_or_there_is_no_api(
     sight = Sight(cluster=cluster.reader, target=ref, firing=1)
     told = await plugin.look(plugin.params.model_validate({}), sight)
     assert told[0] == "top: 2 pods use 128Mi of memory and 500m of cpu"
+
+
+async def test_the_hungriest_pod_is_the_one_that_is_meant(server: FakeApiServer, cluster: Kubernetes) -> None:
+    """By what was measured of it; a pod that runs and was not measured yet is waited for."""
+    ref = WorkloadRef(kind="deployment", namespace="shop", name="web")
+    seen = await cluster.reader.workload(ref)
+    one, other = sorted(pod.name for pod in await cluster.reader.pods(seen))
+    server.set_usage("shop", one, cpu="250m", memory="64Mi")
+    action = ACTIONS["evict_pod"]
+    params = action.params.model_validate({"which": "most_memory"})
+
+    async def plan() -> str:
+        now = await read_snapshot(cluster.reader, seen, action.needs | params.needs)
+        [change] = action.plan(params, now, at=Instant(0))
+        assert isinstance(change, EvictPod)
+        return change.pod
+
+    with pytest.raises(Retryable, match=f"{other} was not measured"):
+        await plan()
+    server.set_usage("shop", other, cpu="1m", memory="1Gi")
+    assert await plan() == other
 
 
 async def test_who_may_not_read_usage_is_told_what_to_grant(server: FakeApiServer, tmp_path: Path) -> None:
