@@ -148,6 +148,16 @@ async def test_a_person_ends_what_a_silent_alert_does_not_prove(redis: RedisServ
             assert (status, said["error"]) == (409, "attempt 1 is verifying")
             stays = await running.incident(lambda each: each["status"] == "escalated", "people are asked")
             assert stays["attempts"][0]["outcome"] == "failed"
+            [kept] = (await running.get(f"/v1/incidents/{known['id']}/evidence"))["items"]
+            pieces = {piece["source"]: piece for piece in kept["pieces"]}
+            assert kept["attempt"] == 1
+            assert pieces["pods"]["lines"][0] == "2 pods, 2 not ready"
+            assert pieces["top"]["lines"][0].startswith("top: no metrics API here")
+            assert pieces["workload"]["trouble"] is None
+            entries = (await running.get(f"/v1/incidents/{known['id']}/timeline"))["items"]
+            told = next(n for n, each in enumerate(entries) if each["data"].get("evidence"))
+            assert entries[told]["text"].startswith("evidence kept: ")
+            assert [each["kind"] for each in entries[:told]].count("step") == 0
 
             status, closed = await running.ask("POST", path, {"note": "looked at it\x1b[31m myself"})
 
