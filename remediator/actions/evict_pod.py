@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from remediator.actions.picking import PickParams, pick
+from remediator.actions.picking import MEASURING, PickParams, pick
 from remediator.core.changes import Change, EvictPod
 from remediator.core.cluster import Need, Snapshot
 from remediator.core.plugins import TARGET, EffectClass, Params, Permission, no_inverse
@@ -23,6 +23,7 @@ class EvictPods:
     params: ClassVar[type[Params]] = PickParams
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="", resource="pods", verbs=("list",), why="find the pods that are meant"),
+        MEASURING,
         Permission(
             group="",
             resource="pods",

@@ -22,6 +22,7 @@ from remediator.policy.explained import (
 )
 
 _VERDICTS = {"allows": "green", "blocks": "red", "asked when acting": "dim"}
+_KEPT = "evidence, where it may act: logs of both runs, states, events, usage, revisions"
 _NARROWEST = 40
 _WIDTHS = (10, 8, 2)
 """Of the words on the left, at each depth."""
@@ -164,6 +165,8 @@ def _runbook(note: RunbookNote) -> Iterator[Line]:
         yield Line("had its", "turn in this incident already: each gets one", "yellow", 1)
     for part in plan.diagnose:
         yield Line("look", part, depth=1)
+    if plan.evidence:
+        yield Line("keep", _KEPT, "dim", 1)
     for step in note.steps:
         yield from _step(step)
     for part in plan.verify:

@@ -88,6 +88,8 @@ def accesses(permission: Permission, target: WorkloadRef, params: Mapping[str, o
     """What a plugin's permission comes to for one target. ``params``: the plugin's."""
     if permission.kinds and target.kind not in permission.kinds:
         return ()
+    if permission.given is not None and params.get(permission.given[0]) != permission.given[1]:
+        return ()
     revisions = "replicasets" if target.kind == "deployment" else "controllerrevisions"
     name = _name(permission, target, params)
     return tuple(

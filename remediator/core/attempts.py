@@ -91,7 +91,7 @@ def told(changes: Sequence[str], most: int = KEPT_CHANGES) -> tuple[str, ...]:
 
 
 def _set_out(draft: Draft, attempt: Attempt) -> None:
-    if attempt.runbook.diagnose:
+    if attempt.runbook.diagnose or attempt.runbook.evidence:
         _send(draft, attempt)
     else:
         enter_step(draft, attempt, 0)

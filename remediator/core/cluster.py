@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from remediator.core.changes import Change, Fence
+from remediator.core.errors import NotFound
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 
 EPOCH_ANNOTATION = "remediator/epoch"
 """The epoch of the lease under which the object was last claimed. Every change tests it."""
@@ -115,6 +117,8 @@ class Pod:
     ``suspect``: the container that gives this reason, an init container too; empty when all are well.
     ``last_end``: how the last run that ended did, such as ``OOMKilled (exit 137)``; empty when none did.
     ``controller``: what made it and will make another, such as ``replicaset/web-5d9c7``; empty when nothing.
+    ``claims``: names of the PersistentVolumeClaims that it mounts. ``resources``: what its containers ask for
+    and may have at most, by name, as the API server writes it.
     """
 
     name: str
@@ -130,6 +134,8 @@ class Pod:
     suspect: str = ""
     last_end: str = ""
     controller: str = ""
+    claims: tuple[str, ...] = ()
+    resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,6 +210,7 @@ class Need(StrEnum):
     PODS = "pods"
     REVISIONS = "revisions"
     AUTOSCALERS = "autoscalers"
+    USAGE = "usage"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,6 +221,7 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    usage: tuple[PodUsage, ...] = ()
 
     def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
         """Those of an object in it; none when it is not."""
@@ -246,12 +254,31 @@ class ClusterReader(Protocol):
         """Events about the workload and about those pods, newest first."""
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
-        """The last ``tail`` lines of a container, oldest first; ``previous``: of the run before this one."""
+        """The last ``tail`` lines of a container, oldest first; ``previous``: of the run before this one.
+
+        ``since``: only those written so long ago or later; Refused where they are longer than can be read.
+        """
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Kubernetes Service of that name."""
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        """The PersistentVolumeClaims of the workload and of those pods, by name.
+
+        Those of pods that are not there now are among them; one that is named and is not there is Missing.
+        """
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        """What its pods use, as far as it was measured. NotFound: this cluster has no metrics API."""
 
 
 async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozenset[Need]) -> Snapshot:
@@ -261,7 +288,16 @@ async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozen
         pods=await reader.pods(workload) if Need.PODS in needs else (),
         revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
         autoscalers=await reader.autoscalers(workload) if Need.AUTOSCALERS in needs else (),
+        usage=await _measured(reader, workload) if Need.USAGE in needs else (),
     )
+
+
+async def _measured(reader: ClusterReader, workload: Workload) -> tuple[PodUsage, ...]:
+    """Raises NotFound where nothing is measured: nobody is to guess."""
+    try:
+        return await reader.usage(workload)
+    except NotFound as error:
+        raise NotFound(f"what the pods of {workload.ref} use is unknown: {error}") from error
 
 
 class Executor(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode, b64encode
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from remediator.core import journal
 from remediator.core.alerts import Alert
 from remediator.core.errors import Permanent
+from remediator.core.evidence import Evidence
 from remediator.core.incident import Incident
 from remediator.core.journal import Effect, Entry, Message, Outcomes
 
@@ -21,6 +24,7 @@ ALERT = "Alert"
 _INCIDENT = TypeAdapter(Incident)
 _ALERT = TypeAdapter(Alert)
 _ENTRY = TypeAdapter(Entry)
+_EVIDENCE = TypeAdapter(Evidence)
 _KINDS: dict[str, TypeAdapter[Any]] = {
     cls.__name__: TypeAdapter(cls)
     for cls in (
@@ -77,6 +81,19 @@ def entry_json(entry: Entry) -> str:
 def entry_from(text: str | bytes) -> Entry:
     """Reverse of ``entry_json``."""
     return _ENTRY.validate_json(text)
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """The evidence as it is kept: JSON, compressed, in letters. Logs shrink to a tenth."""
+    return b64encode(zlib.compress(_EVIDENCE.dump_json(evidence), 6)).decode()
+
+
+def evidence_from(text: str | bytes) -> Evidence:
+    """Reverse of ``evidence_text``. Raises Permanent when it is from a version that cannot be read."""
+    try:
+        return _EVIDENCE.validate_json(zlib.decompress(b64decode(text)))
+    except (ValueError, zlib.error) as error:  # pydantic's is a ValueError
+        raise Permanent("evidence in the store cannot be read") from error
 
 
 def pack(value: Recorded | Effect | Message) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
 from remediator.core.times import Instant
@@ -50,6 +51,8 @@ class Decision:
     join: tuple[Alert, ...] = ()
     leave: frozenset[Fingerprint] = frozenset()
     dead: tuple[DeadLetter, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    """To be kept beside the timeline."""
 
 
 class Draft:
@@ -74,6 +77,7 @@ class Draft:
         self.armed: dict[str, Instant] = {}
         self.cancelled: set[str] = set()
         self.dead: list[DeadLetter] = []
+        self.evidence: list[Evidence] = []
 
     @property
     def exists(self) -> bool:
@@ -203,4 +207,5 @@ class Draft:
             join=tuple(self.joined.values()),
             leave=frozenset(self.left),
             dead=tuple(self.dead),
+            evidence=tuple(self.evidence),
         )

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
+from remediator.core.evidence import Evidence
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.lag import Lag
 from remediator.core.policies import Mode
@@ -46,10 +47,11 @@ class TimerDue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosed:
-    """What a diagnosis found, one line each."""
+    """What a diagnosis found, one line each, and what was kept before anything is changed."""
 
     effect: EffectId
     findings: tuple[str, ...]
+    evidence: Evidence | None = None
 
 
 class ActResult(StrEnum):

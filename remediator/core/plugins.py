@@ -28,6 +28,11 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What these parameters of an action need of the target, beyond what it always needs."""
+        return frozenset()
+
 
 class NoParams(Params):
     """For plugins that need nothing to be said."""
@@ -56,6 +61,8 @@ class Permission:
     says; ``target`` is the target's own name. Lists, watches and creations cannot be held to names."""
     kinds: tuple[str, ...] = ()
     """Needed only for targets of these kinds, such as ``deployment``; empty: for all."""
+    given: tuple[str, str] | None = None
+    """Needed only where that parameter has that value; None: whatever is said."""
     acting: bool = False
     """Needed only to change something: a rule that only looks, or suggests, goes without."""
     disrupting: bool = False

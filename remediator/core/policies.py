@@ -236,6 +236,8 @@ class Runbook:
     steps: tuple[Step, ...] = ()
     verify: tuple[Check, ...] = ()
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    evidence: bool = False
+    """Whether what there is of the target is kept before its first step: a step may take pods away."""
     during: tuple[str, ...] = ()
     """Names of time intervals; outside of all of them it changes nothing. Empty: at any time."""
     lacks: tuple[str, ...] = ()

@@ -37,6 +37,31 @@ def amount(quantity: str) -> Decimal:
     return Decimal(found[1]) * factor
 
 
+def measured(quantity: str) -> Decimal:
+    """As ``amount``, of what was measured: it may be counted in ``u`` (10^-6) or ``n`` (10^-9) as well.
+
+    Raises ValueError.
+    """
+    exponent = {"u": -6, "n": -9}.get(quantity[-1:])
+    return amount(quantity) if exponent is None else amount(quantity[:-1]).scaleb(exponent)
+
+
+def say_bytes(size: Decimal) -> str:
+    """Bytes for people, in the largest binary unit of which there is at least one: ``412Mi``, ``1.5Gi``."""
+    for power, unit in reversed(tuple(enumerate(("Ki", "Mi", "Gi", "Ti", "Pi"), 1))):
+        if size >= 1024**power:
+            number = size / 1024**power
+            return (f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:.0f}") + unit
+    return f"{size:.0f}"
+
+
+def say_cores(cores: Decimal) -> str:
+    """Processors for people: ``250m``, ``1.5``."""
+    if cores < 1:
+        return f"{cores * 1000:.0f}m"
+    return f"{cores:.1f}".removesuffix(".0") if cores < 10 else f"{cores:.0f}"
+
+
 def same_amount(one: object, other: object) -> bool:
     """Whether two quantities are as much, however they are written; what cannot be read is only itself."""
     if one is None or other is None:

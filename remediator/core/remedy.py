@@ -43,6 +43,9 @@ def diagnosed(draft: Draft, event: Diagnosed, policy: Policy) -> None:
     findings = tuple(plain(line, 300) for line in event.findings)[:KEPT_FINDINGS]
     for line in findings:
         draft.say(Kind.DIAGNOSED, line, attempt=attempt.number)
+    if event.evidence is not None:  # durable with this decision, and nothing is done before
+        draft.evidence.append(event.evidence)
+        draft.say(Kind.DIAGNOSED, str(event.evidence), attempt=attempt.number, evidence=True)
     attempt = draft.change_attempt(replace(attempt, findings=findings))
     enter_step(draft, attempt, 0)
 

@@ -15,6 +15,7 @@ from remediator.core.alertmanagers import Member
 from remediator.core.alerts import Alert, Disposition, Fingerprint, Lane, Rejected
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
+from remediator.core.evidence import Evidence
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry, Notice
 from remediator.core.objects import Anchor
@@ -274,6 +275,9 @@ class IncidentStore(Protocol):
 
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """Oldest first."""
+
+    async def evidence(self, incident: IncidentId) -> tuple[Evidence, ...]:
+        """What its newest attempts kept before they changed anything, oldest first; see ``core.evidence``."""
 
     async def unmatched(self, count: int) -> list[Alert]:
         """The newest alerts that no rule matched when they came; the last 1000 are remembered."""

@@ -8,7 +8,10 @@ from remediator.diagnoses.http import HttpAnswers
 from remediator.diagnoses.logs import Logs
 from remediator.diagnoses.pods import Pods
 from remediator.diagnoses.promql import PromqlSamples
+from remediator.diagnoses.pvcs import Pvcs
 from remediator.diagnoses.rollout_history import RolloutHistory
+from remediator.diagnoses.top import Top
+from remediator.diagnoses.traces import Traces
 from remediator.diagnoses.workload import WorkloadStatus
 
 DIAGNOSES: dict[str, DiagnosisPlugin] = {
@@ -16,5 +19,6 @@ DIAGNOSES: dict[str, DiagnosisPlugin] = {
     for diagnosis in (
         *(WorkloadStatus(), Pods(), Events(), Logs()),
         *(RolloutHistory(), PromqlSamples(), HttpAnswers()),
+        *(Pvcs(), Top(), Traces()),
     )
 }

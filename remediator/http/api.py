@@ -25,7 +25,7 @@ from remediator.http.asking import (
 )
 from remediator.http.payload import BadPayload, parse_notification
 from remediator.http.server import read_body
-from remediator.http.views import show_alert, show_dead_letter, show_entry, show_incident
+from remediator.http.views import show_alert, show_dead_letter, show_entry, show_evidence, show_incident
 from remediator.http.webhook import MAX_BODY_BYTES
 from remediator.policy.explain import Explanation, skeleton
 
@@ -70,6 +70,12 @@ class Api:
         incident, _ = await self._known(asked)
         entries = await self._store.timeline(incident.id)
         return answer({"items": [show_entry(entry) for entry in entries], "next": None})
+
+    async def evidence(self, asked: Asked) -> web.Response:
+        """What its newest attempts kept before they changed anything, oldest first."""
+        incident, _ = await self._known(asked)
+        kept = await self._store.evidence(incident.id)
+        return answer({"items": [show_evidence(each) for each in kept], "next": None})
 
     async def _known(self, asked: Asked) -> tuple[Incident, Loaded]:
         loaded = await self._store.load(asked.incident, ())

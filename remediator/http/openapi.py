@@ -95,6 +95,17 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "accepted_at": _or_null(TIME),
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
+    "Evidence": {
+        "attempt": COUNT,
+        "at": TIME,
+        "pieces": _list_of(_ref("Piece")),
+    },
+    "Piece": {
+        "source": TEXT,
+        "about": {**TEXT, "description": "Whose, such as a pod and its container; empty: the target's own."},
+        "trouble": {**_or_null(TEXT), "description": "Why nothing, or not all of it, is known."},
+        "lines": _list_of(TEXT),
+    },
     "Pause": {
         "paused": {**FLAG, "description": "Whether all changes are paused."},
         "reason": _or_null(TEXT),

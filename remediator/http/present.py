@@ -95,7 +95,7 @@ class Now:
         if action is None or target is None:
             raise Refused(f"this version does not know action {request.step.action}")
         params = action.params.model_validate(dict(request.step.params))
-        seen = await self._snapshot(target, action.needs)
+        seen = await self._snapshot(target, action.needs | params.needs)
         try:
             return action.plan(params, seen, at=request.at), seen
         except Refused as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.alerts import Alert
+from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Entry
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
@@ -78,6 +79,23 @@ def show_entry(entry: Entry) -> Data:
         "kind": entry.kind.value,
         "text": entry.text,
         "data": dict(entry.data),
+    }
+
+
+def show_evidence(evidence: Evidence) -> Data:
+    """What one attempt kept before it changed anything."""
+    return {
+        "attempt": evidence.attempt,
+        "at": format_instant(evidence.at),
+        "pieces": [
+            {
+                "source": piece.source,
+                "about": piece.about,
+                "trouble": piece.trouble or None,
+                "lines": list(piece.lines),
+            }
+            for piece in evidence.pieces
+        ],
     }
 
 

@@ -30,7 +30,8 @@ def lacking(needed: Demands, missing: Collection[Access]) -> Mapping[str, tuple[
     alike: dict[int, tuple[tuple[str, ...], dict[Access, Lack]]] = {}
     for access, purposes in needed.items():
         if access in missing:
-            for purpose in purposes:  # told apart by identity: hashing thousands of names takes long
+            needing = (purpose for purpose in purposes if not purpose.optional)
+            for purpose in needing:  # told apart by identity: hashing thousands of names takes long
                 _, own = alike.setdefault(id(purpose.rules), (purpose.rules, {}))
                 own.setdefault(access, Lack(access=access, runbook=purpose.runbook, part=purpose.part))
     found: dict[str, tuple[Lack, ...]] = {}

@@ -18,6 +18,8 @@ class RunbookPlan:
     summary: str
     target: str | None
     diagnose: tuple[str, ...]
+    evidence: bool
+    """Whether what there is of the target is kept before the first step; see ``core.evidence``."""
     steps: tuple[str, ...]
     verify: tuple[str, ...]
     limits: str
@@ -32,6 +34,7 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
         summary=runbook.summary,
         target=None if target is None else target.path,
         diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
+        evidence=runbook.evidence,
         steps=tuple(say_step(each, service) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from remediator.actions import ACTIONS
 from remediator.channels.settings import CHANNEL_SETTINGS, SENDABLE
@@ -234,6 +234,17 @@ def to_step(model: OneOf) -> Step:
         check = replace(to_check(params.what), within=Millis(params.timeout))
         return Step(action=name, params={"for": check.check, **check.params}, wait=check)
     return Step(action=name, params=_dumped(params))
+
+
+def disrupts(step: Step) -> bool:
+    """Whether it may take healthy pods away; when that cannot be told before its templates are rendered."""
+    action = ACTIONS.get(step.action)
+    if action is None:
+        return False
+    try:
+        return action.disrupts(action.params.model_validate(dict(step.params)))
+    except ValidationError:
+        return True
 
 
 def to_diagnosis(model: OneOf) -> Diagnosis:

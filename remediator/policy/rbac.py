@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pydantic import ValidationError
-
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.access import Access, accesses
 from remediator.core.plugins import TARGET, Permission
 from remediator.core.policies import Check, Mode, Policy, Runbook, Step
 from remediator.diagnoses import DIAGNOSES
+from remediator.diagnoses.keeping import EVIDENCE, PERMISSIONS
 from remediator.guards import GUARDS
 from remediator.guards.target import static_objection
+from remediator.policy.plugins import disrupts
 from remediator.policy.reach import reached
 
 
@@ -34,6 +34,11 @@ class Purpose:
     part: str
     """Such as ``diagnose pods``, ``guard lease``, ``step restart``, ``verify ready``."""
     why: str
+
+    @property
+    def optional(self) -> bool:
+        """Whether an attempt goes on without: less is kept of what there was before it."""
+        return self.part == EVIDENCE
 
 
 Demands: TypeAlias = Mapping[Access, tuple[Purpose, ...]]
@@ -84,6 +89,8 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
     for looked in runbook.diagnose:
         if (diagnosis := DIAGNOSES.get(looked.diagnosis)) is not None:
             yield from _of(f"diagnose {looked.diagnosis}", diagnosis.permissions, looked.params)
+    if runbook.evidence and acting and allowed:
+        yield from _of(EVIDENCE, PERMISSIONS, {})
     for step in runbook.steps:
         if step.wait is not None:
             yield from _checks("wait", (step.wait,))
@@ -100,23 +107,13 @@ def _change(step: Step, *, acting: bool) -> Iterator[_Part]:
     action = ACTIONS.get(step.action)
     if action is None:
         return
-    disrupts, claims = _disrupts(step), action.fenced_on == TARGET
+    takes, claims = disrupts(step), action.fenced_on == TARGET
     for guard in GUARDS:
         wanted = (
-            one
-            for one in guard.permissions
-            if (disrupts or not one.disrupting) and (claims or not one.claiming)
+            one for one in guard.permissions if (takes or not one.disrupting) and (claims or not one.claiming)
         )
         yield from _of(f"guard {guard.name}", _withheld(wanted, acting), {})
     yield from _of(f"step {step.action}", _withheld(action.permissions, acting), step.params)
-
-
-def _disrupts(step: Step) -> bool:
-    action = ACTIONS[step.action]
-    try:
-        return action.disrupts(action.params.model_validate(dict(step.params)))
-    except ValidationError:  # what an attempt makes of it cannot be told yet
-        return True
 
 
 def _withheld(permissions: Iterable[Permission], acting: bool) -> Iterator[Permission]:

@@ -16,6 +16,7 @@ from remediator.policy.plugins import (
     CheckModel,
     DiagnosisModel,
     StepModel,
+    disrupts,
     to_check,
     to_diagnosis,
     to_step,
@@ -234,11 +235,13 @@ class RunbookModel(Model):
         diagnose: list[OneOf] = self.diagnose
         steps: list[OneOf] = self.steps
         verify: list[OneOf] = self.verify
+        done = tuple(map(to_step, steps))
         return Runbook(
             name=name,
             summary=self.summary,
             diagnose=tuple(map(to_diagnosis, diagnose)),
-            steps=tuple(map(to_step, steps)),
+            steps=done,
+            evidence=any(map(disrupts, done)),
             verify=tuple(map(to_check, verify)),
             limits=AttemptLimits(
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)

@@ -18,6 +18,7 @@ from remediator.core.cluster import (
     Workload,
 )
 from remediator.core.errors import NotFound, Refused, Unknown
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.objects import ObjectRef
@@ -152,7 +153,14 @@ class StagedCluster:
         return ()
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
         """Nothing was written."""
         return ()
@@ -163,6 +171,17 @@ class StagedCluster:
             if (machine.ref.namespace, machine.ref.name) == (namespace, service):
                 return Endpoints(ready=max(machine.pods - machine.sick, 0), not_ready=machine.sick)
         return Endpoints(ready=HEALTHY, not_ready=0)
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        """None."""
+        return ()
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        """As much of each of its pods as the machine says. Raises NotFound where nothing is measured."""
+        facts = self._facts.get(workload.ref.path)
+        if facts is not None and not facts.measured:
+            raise NotFound("no metrics API here (metrics.k8s.io): install metrics-server")
+        return self.machine(workload.ref).usage(self._world.now())
 
     # --- Executor ---
 

@@ -115,6 +115,9 @@ class WorkloadWords(Words):
     images: dict[str, str] = Field(
         default_factory=dict, description="The images of its containers, by their names."
     )
+    measured: bool = Field(
+        default=True, description="A metrics API tells what its pods use: the unready ones the most."
+    )
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]

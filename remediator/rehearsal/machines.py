@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, assert_never
 
 from remediator.core.changes import (
@@ -33,6 +34,7 @@ from remediator.core.cluster import (
     epoch_of,
 )
 from remediator.core.errors import Fenced, NotFound
+from remediator.core.holdings import ContainerUsage, PodUsage
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import Runbook, Step, WorkloadRef
@@ -44,6 +46,8 @@ MAIN, BEFORE = "main", "registry.invalid/what/ran:before"
 HEALTHY = 3
 """Pods of a workload of which nothing else is known."""
 RESTARTS = 7
+MEBIBYTE, USED_CPU = 2**20, Decimal("0.1")
+"""Of memory each pod uses so much more than the next, and of processors all use the same."""
 
 
 @dataclass(slots=True)
@@ -159,6 +163,20 @@ class Machine:
             suspect=next(iter(self.images), MAIN) if sick else "",
             last_end="Error (exit 1)" if restarted else "",
             controller=controller,
+        )
+
+    def usage(self, at: Instant) -> tuple[PodUsage, ...]:
+        """What its pods use: the sick ones, which come first, the most."""
+        return tuple(
+            PodUsage(
+                pod=pod.name,
+                at=at,
+                containers=tuple(
+                    ContainerUsage(name=name, cpu=USED_CPU, memory=Decimal((self.pods - number) * MEBIBYTE))
+                    for name in pod.containers
+                ),
+            )
+            for number, pod in enumerate(self.list_pods(at))
         )
 
     def revisions(self, at: Instant) -> tuple[Revision, ...]:

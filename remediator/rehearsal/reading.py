@@ -235,6 +235,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         isolated=words.isolated,
         autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
         images=words.images,
+        measured=words.measured,
     )
 
 

@@ -74,6 +74,7 @@ class WorkloadFacts:
 
     ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
     so many of its pods a PodDisruptionBudget lets go. ``forbidden``: the server does not let us change it.
+    ``measured``: whether a metrics API tells what its pods use.
     ``restarted``: so many of the ready pods ended before and run again. ``isolated``: it was isolated, and
     remembers so many pods. ``autoscaler``: the bounds of the one that scales it. ``images``: its containers.
     """
@@ -91,3 +92,4 @@ class WorkloadFacts:
     isolated: int | None = None
     autoscaler: tuple[int, int] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    measured: bool = True

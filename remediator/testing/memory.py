@@ -17,6 +17,7 @@ from remediator.core.alerts import Alert, AlertStatus, Disposition, Fingerprint,
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Facts
 from remediator.core.errors import QueueFull
+from remediator.core.evidence import KEPT, Evidence
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Effect, Entry, Message, TimerDue
 from remediator.core.store import (
@@ -61,6 +62,7 @@ class MemoryStore(MemoryQueues):
         self._groups: dict[GroupKey, IncidentId] = {}
         self._firing: dict[IncidentId, set[Fingerprint]] = {}
         self._timelines: dict[IncidentId, list[Entry]] = {}
+        self._evidence: dict[IncidentId, list[str]] = {}
         self._timers: dict[tuple[IncidentId, str], Instant] = {}
         self._due: list[tuple[Instant, tuple[IncidentId, str]]] = []
         """A heap of every arming; those that ``_timers`` does not confirm are stale."""
@@ -217,6 +219,10 @@ class MemoryStore(MemoryQueues):
         timeline = self._timelines.setdefault(after.id, [])
         timeline.extend(decision.timeline)
         del timeline[:-KEPT_TIMELINE]
+        if decision.evidence:
+            kept = self._evidence.setdefault(after.id, [])
+            kept.extend(map(codec.evidence_text, decision.evidence))
+            del kept[:-KEPT]
         for effect in decision.effects:
             self._add_effect(Queue.EFFECTS, after.id, effect)
         for message in decision.messages:
@@ -235,6 +241,7 @@ class MemoryStore(MemoryQueues):
             del self._groups[incident.group]
         self._firing.pop(incident.id, None)
         self._timelines.pop(incident.id, None)
+        self._evidence.pop(incident.id, None)
         for name in cancelled:
             self._timers.pop((incident.id, name), None)
 
@@ -269,6 +276,7 @@ class MemoryStore(MemoryQueues):
         """As the Protocol says."""
         return tuple(self._timelines.get(incident, ()))
 
+<<<<<<< HEAD
     # --- listings ---
 
     async def remember(self, alerts: Sequence[Alert]) -> None:
@@ -304,6 +312,11 @@ class MemoryStore(MemoryQueues):
             listed_at=None if at is None else Instant(at),
             labels={} if alert is None else alert.labels,
         )
+=======
+    async def evidence(self, incident: IncidentId) -> tuple[Evidence, ...]:
+        """As the Protocol says."""
+        return tuple(map(codec.evidence_from, self._evidence.get(incident, ())))
+>>>>>>> looks
 
     # --- timers ---
 

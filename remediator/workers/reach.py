@@ -92,7 +92,7 @@ class Reach:
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
         params = action.params.model_validate(dict(self._request.step.params))
-        seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
+        seen = await read_snapshot(self._reader, await self.workload(target), action.needs | params.needs)
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen
         if self._meant:  # it chooses among those alone

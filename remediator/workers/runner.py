@@ -12,6 +12,7 @@ from typing import assert_never
 
 from remediator.core.alertmanagers import narrowed
 from remediator.core.errors import RemediatorError, StoreUnavailable
+from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, Phase
 from remediator.core.journal import (
     Act,
@@ -29,6 +30,9 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
+from remediator.guards.target import static_objection
+from remediator.policy.rbac import may_act
+from remediator.workers.evidence import collect
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.weighing import Weigher
@@ -103,8 +107,28 @@ class Runner:
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:
         known, wanted = self._means.diagnoses, attempt.runbook.diagnose
-        found = await asyncio.gather(*(_look(known.get(one.diagnosis), one, sight) for one in wanted))
-        return Diagnosed(effect=effect.id, findings=tuple(line for lines in found for line in lines))
+        kept, found = await asyncio.gather(
+            self._keep(attempt, sight),
+            asyncio.gather(*(_look(known.get(one.diagnosis), one, sight) for one in wanted)),
+        )
+        return Diagnosed(
+            effect=effect.id, findings=tuple(line for lines in found for line in lines), evidence=kept
+        )
+
+    async def _keep(self, attempt: Attempt, sight: Sight) -> Evidence | None:
+        """Evidence of the target, where a step of the attempt may take pods away."""
+        if not attempt.runbook.evidence or not self._may_change(attempt, sight):
+            return None
+        return await collect(attempt, sight)
+
+    def _may_change(self, attempt: Attempt, sight: Sight) -> bool:
+        """As far as it can be told without asking anybody: what is only looked at loses nothing."""
+        policy, service, target = self._means.policy(), sight.service, sight.target
+        rule = policy.rule(attempt.rule)
+        if rule is None or service is None or target is None or attempt.began_elsewhere(target):
+            return False
+        allowed = not policy.guards.lacks and not static_objection(service.name, target, policy.guards)
+        return allowed and may_act(rule.mode.capped(self._means.ceiling))
 
     async def _verify(self, effect: Verify, attempt: Attempt, sight: Sight) -> Checked:
         elsewhere = attempt.began_elsewhere(sight.target) if sight.target is not None else ""

@@ -68,7 +68,7 @@ class Stage:
         findings: tuple[str, ...] = ()
         for _ in range(100):
             attempt = life.now.attempts[-1]
-            findings = findings or attempt.findings
+            findings = findings or (*attempt.findings, *_unread(life))
             if attempt.phase is Phase.ENDED:
                 return replace(attempt, findings=findings)
             if attempt.phase is Phase.VERIFYING:
@@ -116,6 +116,12 @@ class Stage:
         )
 
 
+def _unread(life: Life) -> tuple[str, ...]:
+    """What was to be kept as evidence, and could not be read."""
+    kept = (piece for made in life.decisions for one in made.evidence for piece in one.pieces)
+    return tuple(piece.trouble for piece in kept if piece.trouble)
+
+
 @asynccontextmanager
 async def staged(
     directory: Path, roles: Iterable[Role], *workloads: tuple[str, str, str], step: str = ""
@@ -135,6 +141,7 @@ async def staged(
         for workload in workloads:
             for manifest in made(*workload):
                 server.create(manifest)
+            server.set_usage(*workload[1:], cpu="100m", memory="64Mi")
         await server.settled()
         ahead[0] = 1
         admin = await connect(str(server.kubeconfig(directory / "admin")), runtime=runtime)
@@ -163,9 +170,11 @@ def made(kind: str, namespace: str, name: str) -> tuple[dict[str, Any], dict[str
     """A workload that gives up one pod in a rollout before the new one is ready, and a Service."""
     labels = {"app": name}
     containers = [{"name": name, "image": f"registry.local/{name}:v1"}]
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]
+    pod = {"containers": containers, "volumes": volumes}
     spec: dict[str, Any] = {
         "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
     match kind:

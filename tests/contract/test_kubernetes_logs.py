@@ -14,6 +14,7 @@ from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.kubernetes.logs import LIMIT
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.core.errors import NotFound, Refused, RemediatorError, Retryable
+from remediator.core.times import Millis
 from remediator.testing.apiserver import FakeApiServer
 from tests.contract.test_kubernetes_reading import RECORDED
 
@@ -37,11 +38,13 @@ class Kubelet:
         """Status, media type and text that are answered in any case."""
         self.tails: list[int] = []
         self.previous: list[bool] = []
+        self.since: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
         """As a kubelet: the last lines, of which the limit cuts off the end."""
         tail, limit = int(request.query["tailLines"]), int(request.query["limitBytes"])
         self.tails.append(tail)
+        self.since.append(request.query.get("sinceSeconds", ""))
         self.previous.append(request.query.get("previous") == "true")
         if self.answer is not None:
             status, media, text = self.answer
@@ -100,6 +103,18 @@ async def test_long_lines_mean_fewer_and_never_older_ones(cluster: Kubernetes, k
     assert found[-1].startswith("0499 ")
     assert sum(map(len, found)) < LIMIT
     assert kubelet.tails == [500, 62, 7]
+
+
+async def test_all_lines_since_a_time_are_read_or_none(cluster: Kubernetes, kubelet: Kubelet) -> None:
+    """Whoever counts them must not be told of fewer. A part of a second is one."""
+    kubelet.lines = ["one", "two"]
+    logs = cluster.reader.logs
+    assert await logs("shop", "web-0", "web", tail=5, since=Millis(1001)) == ("one", "two")
+    assert await logs("shop", "web-0", "web", tail=5, since=Millis(1)) == ("one", "two")
+    assert kubelet.since == ["2", "1"]
+    kubelet.lines = ["x" * 20_000] * 100
+    with pytest.raises(Refused, match="the log of web-0/web in that time is longer than 1 MiB"):
+        await logs("shop", "web-0", "web", tail=100, since=Millis(1000))
 
 
 async def test_a_line_longer_than_everything_is_cut(cluster: Kubernetes, kubelet: Kubelet) -> None:

@@ -56,9 +56,11 @@ STEPS = {
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
+ASKED = {"logs": "{match: panic}"}
+"""Parameters of checks that need some."""
 PROOF = {"isolate": "alert: {state: resolved}"}
 """What proves a step, where that is not that all its pods are ready."""
-EVERYWHERE = frozenset(("http", "promql", "alert"))
+EVERYWHERE = frozenset(("http", "promql", "alert", "traces"))
 """Plugins that ask nothing of Kubernetes."""
 
 
@@ -83,13 +85,15 @@ def policies() -> Iterator[tuple[str, Policy]]:
         for name, step in STEPS.items():
             if kind != "daemonset" or name not in NUMBERED:
                 yield f"{name} {kind}", policy(kind, step=step, check=PROOF.get(name, "ready: {}"))
+        yield f"evict_pod by memory {kind}", policy(kind, step="evict_pod: {which: most_memory}")
         if kind != "daemonset":
             yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
         for name in sorted(DIAGNOSES.keys() - EVERYWHERE):
             yield f"diagnose {name} {kind}", policy(kind, diagnosis=f"{name}: {{}}")
     for name in sorted(CHECKS.keys() - EVERYWHERE):
-        yield f"check {name}", policy(check=f"{name}: {{}}")
-        yield f"wait {name}", policy(step=f"restart: {{}}}}, {{wait: {{for: {name}}}")
+        asked = f"{name}: {ASKED.get(name, '{}')}"
+        yield f"check {name}", policy(check=asked)
+        yield f"wait {name}", policy(step=f"restart: {{}}}}, {{wait: {{for: {{{asked}}}}}")
     for mode in ("observe", "suggest"):
         for name, step in STEPS.items():
             yield f"{mode} {name}", policy(mode=mode, step=step)

@@ -10,6 +10,7 @@ import pytest
 from remediator.core.alerts import Fingerprint, Lane
 from remediator.core.codec import unpack
 from remediator.core.decision import DeadLetter, Decision
+from remediator.core.evidence import Evidence, Piece
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Diagnose, Entry, Kind, Page, PageKind
 from remediator.core.store import CommitResult, Queue, Store
@@ -47,6 +48,12 @@ def entry(text: str) -> Entry:
     return Entry(at=Instant(1), kind=Kind.STEP, text=text, data={"n": 1, "ok": True, "none": None})
 
 
+def evidence(attempt: int, line: str = "panic: no route to host") -> Evidence:
+    """What an attempt kept."""
+    logs = Piece(source="logs", about="web-1/web", lines=(line, line))
+    return Evidence(attempt=attempt, at=Instant(1), pieces=(logs, Piece(source="top", trouble="none")))
+
+
 async def waiting(store: Store) -> int:
     """Entries in all queues."""
     return sum((await store.gauges()).backlog.values())
@@ -64,6 +71,7 @@ async def test_a_commit_writes_all_of_it(store: Store) -> None:
         arm={"poll": Instant(1)},
         join=(alert("aa"),),
         dead=(DeadLetter(queue="outbox", reason="refused", payload="text"),),
+        evidence=(evidence(1),),
     )
     result = await store.commit(commit(None, decision, settles=events, fingerprints=["aa"]))
     assert result is COMMITTED
@@ -71,6 +79,7 @@ async def test_a_commit_writes_all_of_it(store: Store) -> None:
     assert loaded.incident == replace(incident(), version=1)
     assert (loaded.facts.firing, loaded.facts.members, loaded.facts.over) == (1, frozenset([AA]), frozenset())
     assert await store.timeline(IncidentId("i1")) == decision.timeline
+    assert await store.evidence(IncidentId("i1")) == decision.evidence
     assert await store.route([GROUP, GroupKey("g2")], [AA, Fingerprint("bb")]) == ({GROUP: "i1"}, {AA: "i1"})
     (effect,) = await take(store, Queue.EFFECTS)
     (message,) = await take(store, Queue.OUTBOX)
@@ -105,6 +114,7 @@ async def test_a_conflict_writes_nothing(store: Store) -> None:
         arm={"poll": Instant(1)},
         join=(alert("aa"),),
         dead=(DeadLetter(queue="outbox", reason="refused", payload="text"),),
+        evidence=(evidence(1),),
     )
     queued = await waiting(store)
     assert await store.commit(commit(before, late, settles=events)) is CONFLICT
@@ -113,6 +123,7 @@ async def test_a_conflict_writes_nothing(store: Store) -> None:
     assert loaded.incident is not None
     assert (loaded.incident.severity, loaded.facts.firing) == ("SEV-2", 0)
     assert await store.timeline(IncidentId("i1")) == ()
+    assert await store.evidence(IncidentId("i1")) == ()
     assert await store.dead_letters(1) == []
     assert await store.fire_due(10) == (0, None)
     assert await store.settle(events[0], "one")
@@ -271,6 +282,24 @@ async def test_the_timeline_is_bounded(store: Store) -> None:
         await store.commit(commit(before, Decision(incident=before, timeline=lines)))
         before = await stored(store, "i1")
     assert [line.text for line in await store.timeline(before.id)] == [str(n) for n in range(500, 2_500)]
+
+
+async def test_the_evidence_of_the_newest_attempts_is_kept_and_goes_with_its_incident(store: Store) -> None:
+    """Three of them, whatever was written into a log; of an incident that is dropped nothing is left."""
+    before = await opened(store, incident())
+    for number in range(1, 6):
+        kept = Decision(incident=before, evidence=(evidence(number, "\x1b[31m\u2028 ünï \\" * 2_000),))
+        assert await store.commit(commit(before, kept)) is COMMITTED
+        before = await stored(store, "i1")
+    assert [one.attempt for one in await store.evidence(before.id)] == [3, 4, 5]
+    assert (await store.evidence(before.id))[-1] == evidence(5, "\x1b[31m\u2028 ünï \\" * 2_000)
+    held = await opened(store, incident("h", group="h", status=Status.HELD))
+    await store.commit(commit(held, Decision(incident=held, evidence=(evidence(1),))))
+    held = await stored(store, "h")
+    assert len(await store.evidence(held.id)) == 1
+    assert await store.commit(commit(held, Decision(incident=None))) is COMMITTED
+    assert await store.evidence(held.id) == ()
+    assert await store.evidence(IncidentId("nobody")) == ()
 
 
 async def test_an_event_of_an_unknown_incident_changes_nothing(store: Store) -> None:

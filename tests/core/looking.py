@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, RemediatorError
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.policies import WorkloadRef
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 
 NOW = Instant(1_790_000_000_000)
 WEB = WorkloadRef(kind="deployment", namespace="shop", name="web")
@@ -36,6 +37,8 @@ class Cluster:
     history: tuple[Revision, ...] = ()
     told: tuple[ClusterEvent, ...] = ()
     written: Mapping[str, Sequence[str] | RemediatorError] = field(default_factory=dict)
+    claimed: tuple[Claim, ...] = ()
+    measured: tuple[PodUsage, ...] | None = None
     behind: Endpoints | RemediatorError | None = None
     asked: list[str] = field(default_factory=list)
 
@@ -65,11 +68,18 @@ class Cluster:
         return self.told
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
         """What was written."""
         key = f"{pod}/{container}" + ("/previous" if previous else "")
-        self.asked.append(f"{key}:{tail}")
+        self.asked.append(f"{key}:{tail}" + (f":{since}" if since is not None else ""))
         found = self.written.get(key, NotFound(f"{key} has no log"))
         if isinstance(found, RemediatorError):
             raise found
@@ -81,3 +91,13 @@ class Cluster:
         if isinstance(self.behind, RemediatorError):
             raise self.behind
         return self.behind or Endpoints(ready=0, not_ready=0)
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        """Whatever is claimed."""
+        return self.claimed
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        """What was measured."""
+        if self.measured is None:
+            raise NotFound("no metrics API here (metrics.k8s.io): install metrics-server")
+        return self.measured

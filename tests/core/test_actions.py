@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
 from remediator.actions import ACTIONS
 from remediator.core.changes import Change, DeletePod, EvictPod
-from remediator.core.cluster import Pod, Revision, Snapshot, Workload
+from remediator.core.cluster import Need, Pod, Revision, Snapshot, Workload
 from remediator.core.errors import Refused, Retryable
+from remediator.core.holdings import ContainerUsage, PodUsage
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 from remediator.guards.lease import LeaseGuard
@@ -232,6 +234,41 @@ def test_where_no_pod_is_in_that_state_none_is_taken_away(action: str, which: st
 def test_of_no_pods_none_is_taken_away(which: str) -> None:
     with pytest.raises(Refused, match="there is none to take away"):
         plan("delete_pod", pods(), which=which)
+
+
+def measured(name: str, memory: int, at: int = 100) -> PodUsage:
+    """What a pod used, in bytes."""
+    one = ContainerUsage(name="web", cpu=Decimal(1), memory=Decimal(memory))
+    return PodUsage(pod=name, at=Instant(at), containers=(one, one))
+
+
+@pytest.mark.parametrize("action", ["delete_pod", "evict_pod"])
+def test_the_hungriest_pod_is_found_by_what_was_measured_of_it(action: str) -> None:
+    """Whoever is not ours or on the way out does not count, nor does an unready one without a value."""
+    usage = (measured("a", 5), measured("c", 70), measured("e", 9), measured("by-hand", 999))
+    seen = replace(MANY, usage=usage)
+    assert names(plan(action, seen, which="most_memory")) == ["c"]
+    assert names(plan(action, seen, which="most_memory", at_most=9)) == ["c", "e", "a"]
+    assert ACTIONS[action].params.model_validate({"which": "most_memory"}).needs == {Need.USAGE}
+    assert ACTIONS[action].params.model_validate({"which": "oldest"}).needs == frozenset()
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        (measured("a", 5), measured("c", 70)),  # nothing of e, which runs
+        (measured("a", 5), measured("e", 9, at=0)),  # of an e before this one
+    ],
+)
+def test_while_a_pod_that_runs_was_not_measured_none_is_taken_away(usage: tuple[PodUsage, ...]) -> None:
+    """It may be the hungriest: asked again, never guessed."""
+    with pytest.raises(Retryable, match="cannot be told yet: e was not measured"):
+        plan("evict_pod", replace(MANY, usage=usage), which="most_memory")
+
+
+def test_where_nothing_runs_nothing_is_the_hungriest() -> None:
+    with pytest.raises(Refused, match="no pod of deployment/web was measured"):
+        plan("evict_pod", pods(pod("a")), which="most_memory")
 
 
 @pytest.mark.parametrize("kind", ["statefulset", "daemonset"])

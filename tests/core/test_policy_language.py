@@ -48,7 +48,6 @@ NOTICES = [
     ("target: {pod", "N702", "every change is blocked"),
     ("mode: approve", "N701", "as with suggest, nothing is changed and the plan is told"),
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
-    ("pvcs", "N705", "it is left out"),
     ("exec:", "N704", "an attempt of the runbook is blocked"),
     ("approval:", "N707", "an attempt of it is blocked"),
     ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
@@ -145,9 +144,9 @@ def test_a_step_says_what_it_lacks(step: str, found: tuple[str, ...]) -> None:
 
 def test_checks_and_keys_of_a_runbook_say_what_it_lacks() -> None:
     """An undo and a diagnosis keep nobody from acting: the one is not done, the other left out."""
-    assert lacks(check="{logs: {match: error}}") == ("check logs",)
+    assert lacks(check="{no_recurrence: {}}") == ("check no_recurrence",)
     assert lacks(more=", approval: {for: [SEV-4], within: 5m}") == ("approval",)
-    assert lacks(more=", during: [nights], undo: on_failure, diagnose: [{pvcs: {}}, {top: {}}]") == ()
+    assert lacks(more=", during: [nights], undo: on_failure, diagnose: [{exec: {command: [id]}}]") == ()
 
 
 TARGET = """\

@@ -22,7 +22,7 @@ from remediator.policy.explain import Explanation
 from remediator.policy.load import load_policy, read_policies
 from remediator.policy.lowering import lacking, lowered, lowered_rules
 from remediator.policy.manifests import Account, as_yaml, comments, manifests, roles_of
-from remediator.policy.rbac import Purpose, demands, namespaces_of
+from remediator.policy.rbac import Demands, Purpose, demands, namespaces_of
 from tests.core.builders import WEB
 from tests.core.explaining import of_labels
 
@@ -64,9 +64,14 @@ def policy(*rules: str, own: str = "restart: {}") -> Policy:
 
 
 def needed(*rules: str, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.OBSERVE) -> list[str]:
-    """What they need, in words, without the namespace where it is shop."""
+    """What they need to go on, in words, without the namespace where it is shop; evidence is not needed."""
     found = demands(policy(*rules), ceiling=ceiling, at_least=at_least)
-    return [str(access).removesuffix(" in namespace shop") for access in found]
+    return [str(access).removesuffix(" in namespace shop") for access in necessary(found)]
+
+
+def necessary(found: Demands) -> list[Access]:
+    """Those without which somebody cannot go on."""
+    return [access for access, whose in found.items() if not all(purpose.optional for purpose in whose)]
 
 
 WEB_DOWN = "name: web-down, match: ['alertname=\"Down\"'], service: web, runbooks: [look-and-restart]"
@@ -92,6 +97,28 @@ def test_a_rule_that_may_not_act_needs_no_more_than_it_reads(mode: str) -> None:
 
 def test_a_rule_that_acts_needs_its_change_and_its_verification() -> None:
     assert needed(f"{WEB_DOWN}, mode: auto") == ACTING
+
+
+def test_evidence_is_asked_for_where_pods_may_go_and_lowers_nobody() -> None:
+    """Logs, events, usage, revisions, by a rule that acts; who may not read them acts all the same."""
+    acts = policy(f"{WEB_DOWN}, mode: auto")
+    kept = [
+        access.what
+        for access, purposes in demands(acts).items()
+        if all(purpose.optional for purpose in purposes)
+    ]
+    assert sorted(kept) == [
+        "get pods/log",
+        "list events",
+        "list pods.metrics.k8s.io",
+        "list replicasets.apps",
+    ]
+    missing = [access for access in demands(acts) if access.what in kept]
+    assert lacking(demands(acts), missing) == {}
+    assert lowered(acts, missing) == acts
+    for rule in (f"{WEB_DOWN}, mode: suggest", f"{WEB_DOWN.replace('look-and-restart', 'up')}, mode: auto"):
+        optional = [one for each in demands(policy(rule)).values() for one in each if one.optional]
+        assert optional == []
 
 
 def test_the_ceiling_of_the_daemon_and_a_step_up_the_ladder() -> None:
@@ -161,7 +188,7 @@ def test_changes_of_the_workload_need_to_patch_it(steps: str, wanted: list[str])
     """And nothing beyond what they look at."""
     found = demands(policy("name: down, match: [], service: web, mode: auto, runbooks: [own]", own=steps))
     own = ["get deployments.apps web", "patch deployments.apps web"]
-    assert sorted(access.what for access in found) == sorted([*own, *wanted])
+    assert sorted(access.what for access in necessary(found)) == sorted([*own, *wanted])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +200,7 @@ def test_an_autoscaler_is_claimed_itself_and_its_workload_is_not_patched(
     """Its name is not known beforehand."""
     of = policy("name: down, match: [], service: web, mode: auto, runbooks: [own]", own=f"hpa: {{{params}}}")
     scaler = [f"{verb} horizontalpodautoscalers.autoscaling" for verb in ("get", "list", "patch")]
-    assert sorted(access.what for access in demands(of)) == sorted(
+    assert sorted(access.what for access in necessary(demands(of))) == sorted(
         ["get deployments.apps web", *scaler, *wanted]
     )
 

@@ -85,6 +85,7 @@ def every_call(store: RedisStore) -> dict[str, Callable[[], Awaitable[object]]]:
         "append": lambda: store.append(*said),
         "incidents": lambda: store.incidents(IncidentFilter(), 10, None),
         "timeline": lambda: store.timeline(IncidentId("i1")),
+        "evidence": lambda: store.evidence(IncidentId("i1")),
         "unmatched": lambda: store.unmatched(1),
         "fire_due": lambda: store.fire_due(1),
         "paused": lambda: store.paused([EVERYTHING]),

@@ -12,7 +12,7 @@ from remediator.adapters.kubernetes import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Outcome, Phase
 from remediator.core.journal import ActResult, Checked, Resolved
-from remediator.core.policies import Mode, Policy
+from remediator.core.policies import Mode, Policy, Step
 from remediator.core.store import Lease
 from remediator.core.times import Instant
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind
@@ -72,6 +72,37 @@ async def test_P7_killed_at_every_call(tmp_path: Path, action: str) -> None:
 
 
 # --- pods: no other than those first meant ---
+
+
+async def hungriest(directory: Path, action: str, fuse: Fuse) -> None:
+    """Whoever is the hungriest when it is first intended goes, and nobody else, whoever is it later."""
+    step = Step(action=action, params={"which": "most_memory"})
+    async with staged(directory, step) as stage:
+        first, second, *_ = sorted(stage.uids)
+        stage.server.set_usage("shop", "web", cpu="1m", memory="1Mi")
+        stage.server.set_usage("shop", second, cpu="1m", memory="9Mi")
+        intended = stage.effect().step_id
+        outcome = await stage.perform(fuse)
+        await stage.server.settled()
+        wanted = second
+        if outcome is None:
+            wanted = first if await stage.store.intended(intended) is None else second
+            stage.server.set_usage("shop", first, cpu="1m", memory="99Mi")
+            outcome = await stage.finish()
+        assert outcome.result is ActResult.DONE, stage.outcomes
+        assert stage.removed == [stage.uids[wanted]]
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_P7_the_hungriest_pod_goes_once_wherever_it_is_killed(tmp_path: Path, action: str) -> None:
+    """Another is the hungriest by then: it was not meant, and stays."""
+    undisturbed = Fuse()
+    await hungriest(tmp_path, action, undisturbed)
+    around = [number for number, name in enumerate(undisturbed.calls) if name in ("usage", *AROUND)]
+    assert len(around) >= 3
+    for number in around:
+        for side in (0, 1):
+            await hungriest(tmp_path, action, Fuse(at=2 * number + side))
 
 
 async def left_behind(stage: StepStage, action: str, *, done: int = 0) -> frozenset[str]:

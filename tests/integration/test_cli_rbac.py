@@ -143,7 +143,7 @@ async def test_check_is_content_with_exactly_what_is_printed(policies: Path, clu
     grant(cluster, roles_of(demands(load_policy(policies))))
     code, out, err = await check(policies, cluster)
     assert (code, out) == (0, "")
-    assert err.strip().endswith("3 permissions needed, all there")
+    assert err.strip().endswith("8 permissions needed, all there")
 
 
 async def test_check_names_what_is_missing_and_who_needs_it(policies: Path, cluster: FakeApiServer) -> None:
@@ -158,14 +158,14 @@ async def test_check_names_what_is_missing_and_who_needs_it(policies: Path, clus
         "rules web-down",
         "  restart-web, step restart: restart the workload; rules web-down",
     ]
-    assert f"1 of 3 permissions missing; grant them: remediator rbac {policies} | kubectl apply -f -" in err
+    assert f"1 of 8 permissions missing; grant them: remediator rbac {policies} | kubectl apply -f -" in err
     _, _, err = await check(policies, cluster, "--mode", "approve", "--namespace", "ops", "--as-if", "auto")
     assert "all there" in err, "under that ceiling nothing is changed"
     _, _, err = await check(policies, cluster, "--namespace", "ops", "--as-if", "auto")
     assert f"remediator rbac {policies} --namespace ops --as-if auto | kubectl apply -f -" in err
     code, out, _ = await check(policies, cluster, "--json")
     answer = json.loads(out)
-    assert (code, answer["ok"], answer["needed"], answer["wider"]) == (1, False, 3, [])
+    assert (code, answer["ok"], answer["needed"], answer["wider"]) == (1, False, 8, [])
     assert [need["for"][0]["rules"] for need in answer["missing"]] == [["web-down"]]
     assert (await check(policies, cluster, "--mode", "observe"))[0] == 0
 

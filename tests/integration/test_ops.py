@@ -96,7 +96,7 @@ async def test_bad_values_are_refused_by_name(running: Daemon, query: str, named
 
 @pytest.mark.parametrize("path", ["2026-01-01-0000-nothing", "..%2f..%2fx", "%00", "a" * 300, "{x}"])
 async def test_an_unknown_incident_is_404_whatever_it_is_called(running: Daemon, path: str) -> None:
-    for tail in ("", "/timeline"):
+    for tail in ("", "/timeline", "/evidence"):
         status, said = await running.ask("GET", f"/v1/incidents/{path}{tail}")
         assert status == 404
         assert said["hint"]
@@ -148,6 +148,16 @@ async def test_a_person_ends_what_a_silent_alert_does_not_prove(redis: RedisServ
             assert (status, said["error"]) == (409, "attempt 1 is verifying")
             stays = await running.incident(lambda each: each["status"] == "escalated", "people are asked")
             assert stays["attempts"][0]["outcome"] == "failed"
+            [kept] = (await running.get(f"/v1/incidents/{known['id']}/evidence"))["items"]
+            pieces = {piece["source"]: piece for piece in kept["pieces"]}
+            assert kept["attempt"] == 1
+            assert pieces["pods"]["lines"][0] == "2 pods, 2 not ready"
+            assert pieces["top"]["lines"][0].startswith("top: no metrics API here")
+            assert pieces["workload"]["trouble"] is None
+            entries = (await running.get(f"/v1/incidents/{known['id']}/timeline"))["items"]
+            told = next(n for n, each in enumerate(entries) if each["data"].get("evidence"))
+            assert entries[told]["text"].startswith("evidence kept: ")
+            assert [each["kind"] for each in entries[:told]].count("step") == 0
 
             status, closed = await running.ask("POST", path, {"note": "looked at it\x1b[31m myself"})
 

@@ -33,6 +33,7 @@ from remediator.core.cluster import (
     Revision,
     Workload,
 )
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.journal import Entry
 from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
@@ -184,13 +185,28 @@ class Witness:
         return ()
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
         raise AssertionError("it told of no pod")
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         self.served.add((namespace, service))
         return Endpoints(ready=1, not_ready=0)
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        self.looked_at.add(workload.ref)
+        return ()
 
     async def dry_run(self, change: Change) -> None:
         self.touched.add(change.target)

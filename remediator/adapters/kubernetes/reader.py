@@ -12,17 +12,21 @@ from typing import Any
 from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.autoscalers import read_autoscalers
 from remediator.adapters.kubernetes.budgets import read_budgets
+from remediator.adapters.kubernetes.claims import read_claims
 from remediator.adapters.kubernetes.events import read_events
 from remediator.adapters.kubernetes.faults import Call, understood
 from remediator.adapters.kubernetes.listing import Listing, collect
-from remediator.adapters.kubernetes.logs import read_logs
+from remediator.adapters.kubernetes.logs import Wanted, read_logs
 from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
 from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
+from remediator.adapters.kubernetes.usage import read_usage
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.policies import WorkloadRef
+from remediator.core.times import Millis
 
 __all__ = ["Reader", "checked_name", "object_path", "read_call"]
 
@@ -89,22 +93,22 @@ class Reader:
             return await read_events(self._api, workload.ref.namespace, uids, deadline)
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
         """The last ``tail`` lines of a container, oldest first; of its run before this one if ``previous``.
 
         A log has at most a mebibyte; a pod that no node has yet has none, and no lines. Raises NotFound where
         nothing ran, Refused, Retryable.
         """
-        return await read_logs(
-            self._api,
-            namespace,
-            pod,
-            container,
-            tail=tail,
-            previous=previous,
-            deadline=self._api.deadline(),
-        )
+        wanted = Wanted(tail=tail, previous=previous, since=since)
+        return await read_logs(self._api, namespace, pod, container, wanted, self._api.deadline())
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Service of that name. Raises NotFound, Refused, Retryable."""
@@ -118,6 +122,20 @@ class Reader:
         obj = await self._api.call(call)
         with understood(f"the endpoints of service {service}"):
             return endpoints_of(obj)
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        """The claims of the workload and of those pods, by name. Raises NotFound, Refused, Retryable."""
+        deadline = self._api.deadline()
+        obj = await self._same(workload, deadline)
+        with understood(f"the volume claims of {workload.ref}"):
+            return await read_claims(self._api, workload.ref, obj, pods, deadline)
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        """What its pods use, as far as it was measured, by name. Raises NotFound, Refused, Retryable."""
+        deadline = self._api.deadline()
+        obj = await self._same(workload, deadline)
+        with understood(f"what the pods of {workload.ref} use"):
+            return await read_usage(self._api, workload.ref.namespace, label_selector(obj), deadline)
 
     async def _same(self, workload: Workload, deadline: Deadline) -> Any:
         """The object that the snapshot was made of, as it is now. Raises NotFound when it is another."""

@@ -120,7 +120,24 @@ def pod_of(obj: Json) -> Pod:
         suspect=_suspect(init, containers),
         last_end=_newest_end((*containers, *init)),
         controller=_controller(meta),
+        claims=claims_of(meta["name"], spec),
+        resources={
+            entry["name"]: entry["resources"]
+            for entry in spec.get("containers") or ()
+            if entry.get("resources")
+        },
     )
+
+
+def claims_of(pod: str, spec: Json) -> tuple[str, ...]:
+    """The PersistentVolumeClaims that a pod of that name and specification mounts, in their order."""
+    found = []
+    for volume in spec.get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            found.append(str(volume["persistentVolumeClaim"]["claimName"]))
+        elif "ephemeral" in volume:  # its claim is made for the pod, and named after both
+            found.append(f"{pod}-{volume['name']}")
+    return tuple(found)
 
 
 def _controller(meta: Json) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Alert, Fingerprint
-from remediator.core.codec import alert_json, entry_json, incident_json, pack
+from remediator.core.codec import alert_json, entry_json, evidence_text, incident_json, pack
 from remediator.core.decision import DeadLetter, Decision
+from remediator.core.evidence import KEPT
 from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.policies import SEVERITIES
 from remediator.core.store import Commit, CommitResult, Queue
@@ -80,7 +81,7 @@ class CommitPart(Part):
 
     def _write_incident(self, call: Call, after: Incident) -> None:
         counted = after.status not in (Status.HELD, Status.RESOLVED) and after.severity in SEVERITIES
-        call.arg(1 if after.resolved else 0, KEPT_TIMELINE)
+        call.arg(1 if after.resolved else 0, KEPT_TIMELINE, KEPT)
         call.arg(incident_json(after), after.version, after.status, after.severity, after.service)
         call.arg(after.opened_at, 0 if after.status is Status.HELD else 1)
         call.arg(SEVERITIES.index(after.severity) + 1 if counted else 0, 1 if after.urgent else 0)
@@ -93,6 +94,7 @@ class CommitPart(Part):
         call.each(decision.join, join)
         call.each(decision.leave, call.arg)
         call.each(decision.timeline, lambda entry: call.arg(entry_json(entry)))
+        call.each(decision.evidence, lambda kept: call.arg(evidence_text(kept)))
         call.each(decision.effects, lambda effect: call.arg(*pack(effect)))
         call.each(decision.messages, lambda message: call.arg(*pack(message)))
         call.each(decision.cancel, call.arg)

@@ -8,8 +8,9 @@ from typing import Any
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Fingerprint
-from remediator.core.codec import entry_from, incident_from
+from remediator.core.codec import entry_from, evidence_from, incident_from
 from remediator.core.decision import Facts
+from remediator.core.evidence import Evidence
 from remediator.core.incident import GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry
 from remediator.core.store import IncidentFilter, IncidentPage, Loaded
@@ -40,7 +41,7 @@ class IncidentPart(Part):
     async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
         """As the Protocol says."""
         call = Call()
-        doc, members, _ = self._keys.incident(incident or IncidentId(""))
+        doc, members, *_ = self._keys.incident(incident or IncidentId(""))
         call.key(doc, members)
         call.arg(0 if incident is None else 1)
 
@@ -64,6 +65,11 @@ class IncidentPart(Part):
         """As the Protocol says."""
         (lines,) = await self._ask(("LRANGE", self._keys.incident(incident)[2], 0, -1))
         return tuple(entry_from(line) for line in lines)
+
+    async def evidence(self, incident: IncidentId) -> tuple[Evidence, ...]:
+        """As the Protocol says."""
+        (kept,) = await self._ask(("LRANGE", self._keys.incident(incident)[3], 0, -1))
+        return tuple(evidence_from(text) for text in kept)
 
     async def incidents(self, wanted: IncidentFilter, limit: int, cursor: str | None) -> IncidentPage:
         """As the Protocol says. The cursor names the last incident that was shown."""

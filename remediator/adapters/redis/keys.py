@@ -48,12 +48,13 @@ class Keys:
         """The register of one alert's episodes."""
         return self._episode + fingerprint
 
-    def incident(self, incident: IncidentId) -> tuple[str, str, str]:
-        """The incident's value, its firing members, its timeline."""
+    def incident(self, incident: IncidentId) -> tuple[str, str, str, str]:
+        """The incident's value, its firing members, its timeline, its evidence."""
         return (
             f"{self._root}incident:{incident}",
             f"{self._root}members:{incident}",
             f"{self._root}timeline:{incident}",
+            f"{self._root}evidence:{incident}",
         )
 
     def group(self, group: GroupKey) -> str:

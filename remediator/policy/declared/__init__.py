@@ -7,15 +7,7 @@ when its turn comes, and people are asked; a diagnosis is left out.
 from __future__ import annotations
 
 from remediator.policy.declared.kinds import Declared, DeclaredAction
-from remediator.policy.declared.looks import (
-    ExecCheck,
-    ExecDiagnosis,
-    LogsCheck,
-    NoRecurrence,
-    Pvcs,
-    Top,
-    Traces,
-)
+from remediator.policy.declared.looks import ExecCheck, ExecDiagnosis, NoRecurrence
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
 from remediator.policy.declared.programs import Exec, HttpAction, Job
 from remediator.policy.declared.quiet import Pause, Silence
@@ -27,9 +19,5 @@ DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
         *(Job, Exec, HttpAction, Silence, Pause),
     )
 }
-DECLARED_CHECKS: dict[str, type[Declared]] = {
-    check.name: check for check in (ExecCheck, LogsCheck, NoRecurrence)
-}
-DECLARED_DIAGNOSES: dict[str, type[Declared]] = {
-    diagnosis.name: diagnosis for diagnosis in (Pvcs, Top, ExecDiagnosis, Traces)
-}
+DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (ExecCheck, NoRecurrence)}
+DECLARED_DIAGNOSES: dict[str, type[Declared]] = {diagnosis.name: diagnosis for diagnosis in (ExecDiagnosis,)}

@@ -19,10 +19,12 @@ from remediator.core.cluster import (
     Workload,
 )
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable, Unknown
+from remediator.core.holdings import Claim, PodUsage
 from remediator.core.journal import PageKind
 from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import WorkloadRef
+from remediator.core.times import Millis
 from remediator.testing.simulation.history import Changed, Claimed, History, PagerGot
 from remediator.testing.simulation.machines import Machine, SimPod
 from remediator.testing.simulation.replica import SHORTLY, Replica
@@ -202,7 +204,14 @@ class SimPorts:
         return ()
 
     async def logs(
-        self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        tail: int,
+        previous: bool = False,
+        since: Millis | None = None,
     ) -> tuple[str, ...]:
         """Nothing was written."""
         return ()
@@ -210,6 +219,14 @@ class SimPorts:
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """None stand behind anything."""
         return Endpoints(ready=0, not_ready=0)
+
+    async def claims(self, workload: Workload, pods: Sequence[Pod]) -> tuple[Claim, ...]:
+        """None."""
+        return ()
+
+    async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
+        """Raises NotFound: nobody measures here."""
+        raise NotFound("no metrics API here")
 
     async def dry_run(self, change: Change) -> None:
         """As the Protocol says."""

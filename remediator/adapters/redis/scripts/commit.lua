@@ -2,8 +2,8 @@
 -- Answers committed, settled, conflict or id_taken.
 local dead, effects, outbox, timers = key(), key(), key(), key()
 local index, ends, calm, group = key(), key(), key(), key()
-local old = { doc = key(), members = key(), timeline = key() }
-local new = { doc = key(), members = key(), timeline = key() }
+local old = { doc = key(), members = key(), timeline = key(), evidence = key() }
+local new = { doc = key(), members = key(), timeline = key(), evidence = key() }
 local open_sets = each(key)
 local streams = each(function() return { stream = key(), tries = key() } end)
 
@@ -40,7 +40,7 @@ end)
 
 local function forget()
   if redis.call('GET', group) == old_id then redis.call('DEL', group) end
-  redis.call('DEL', old.doc, old.members, old.timeline)
+  redis.call('DEL', old.doc, old.members, old.timeline, old.evidence)
   each(function() redis.call('ZREM', timers, old_id .. '\31' .. arg()) end)
   redis.call('ZREM', index, old_id)
   redis.call('SREM', calm, old_id)
@@ -72,9 +72,11 @@ local function write_members()
   each(function() redis.call('SREM', new.members, arg()) end)
 end
 
-local function write_rest(timeline_max)
+local function write_rest(timeline_max, evidence_max)
   each(function() redis.call('RPUSH', new.timeline, arg()) end)
   redis.call('LTRIM', new.timeline, -timeline_max, -1)
+  each(function() redis.call('RPUSH', new.evidence, arg()) end)
+  redis.call('LTRIM', new.evidence, -evidence_max, -1)
   each(function() enqueue(effects, new_id, arg(), arg()) end)
   each(function() enqueue(outbox, new_id, arg(), arg()) end)
   each(function() redis.call('ZREM', timers, new_id .. '\31' .. arg()) end)
@@ -86,8 +88,8 @@ end
 
 -- A resolved incident is forgotten after the retention; what is in no key of its own goes with `ends`.
 local function set_expiry(resolved)
-  local kept = { new.doc, new.members, new.timeline }
-  if redis.call('GET', group) == new_id then kept[4] = group end
+  local kept = { new.doc, new.members, new.timeline, new.evidence }
+  if redis.call('GET', group) == new_id then kept[5] = group end
   for _, name in ipairs(kept) do
     if resolved then redis.call('PEXPIRE', name, retention) else redis.call('PERSIST', name) end
   end
@@ -106,10 +108,10 @@ end
 if new_id == '' then
   if old_id ~= '' then forget() end
 else
-  local resolved, timeline_max = arg() == '1', number()
+  local resolved, timeline_max, evidence_max = arg() == '1', number(), number()
   write_incident()
   write_members()
-  write_rest(timeline_max)
+  write_rest(timeline_max, evidence_max)
   set_expiry(resolved)
 end
 -- Last, so that nothing is settled whose consequences our user was not allowed to write.
