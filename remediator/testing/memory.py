@@ -276,7 +276,10 @@ class MemoryStore(MemoryQueues):
         """As the Protocol says."""
         return tuple(self._timelines.get(incident, ()))
 
-<<<<<<< HEAD
+    async def evidence(self, incident: IncidentId) -> tuple[Evidence, ...]:
+        """As the Protocol says."""
+        return tuple(map(codec.evidence_from, self._evidence.get(incident, ())))
+
     # --- listings ---
 
     async def remember(self, alerts: Sequence[Alert]) -> None:
@@ -312,11 +315,6 @@ class MemoryStore(MemoryQueues):
             listed_at=None if at is None else Instant(at),
             labels={} if alert is None else alert.labels,
         )
-=======
-    async def evidence(self, incident: IncidentId) -> tuple[Evidence, ...]:
-        """As the Protocol says."""
-        return tuple(map(codec.evidence_from, self._evidence.get(incident, ())))
->>>>>>> looks
 
     # --- timers ---
 
