@@ -233,6 +233,7 @@ class App:
             replica=self.replica,
             metrics=self.prometheus,
             http=self._prober,
+            programs=self.cluster.programs if self.cluster else None,
         )
 
     async def _review_permissions(self, store: Store) -> None:

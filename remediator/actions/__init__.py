@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
+from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
 from remediator.actions.isolate import Isolate
 from remediator.actions.restart import Restart
@@ -20,5 +21,6 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        *(Exec(),),
     )
 }

@@ -14,6 +14,7 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunProgram,
     ScaleWorkload,
     SetAutoscalerBounds,
     SetContainerImage,
@@ -48,6 +49,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += _given_up(workload, most) if most < workload.desired else 0
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
+            case RunProgram():
+                pass  # what it does to its pod nobody can tell
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

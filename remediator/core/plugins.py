@@ -19,6 +19,7 @@ from remediator.core.cluster import ClusterReader, Need, Snapshot
 from remediator.core.errors import Refused
 from remediator.core.journal import CheckResult, PageKind
 from remediator.core.policies import Service, WorkloadRef
+from remediator.core.programs import ProgramRunner
 from remediator.core.times import Instant
 
 
@@ -168,6 +169,8 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    programs: ProgramRunner | None = None
+    """Runs programs in pods of the target. Every guard of a change is asked before it does."""
 
 
 class CheckPlugin(Protocol):

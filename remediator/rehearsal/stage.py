@@ -84,6 +84,7 @@ class Stage:
                 replica=REPLICA,
                 metrics=self.world.metrics,
                 http=self.world.http,
+                programs=self.world.programs,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,
             ),

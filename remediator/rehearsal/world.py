@@ -26,11 +26,13 @@ from remediator.core.plugins import (
     Params,
     Sight,
 )
-from remediator.core.policies import ChannelSpec
+from remediator.core.policies import ChannelSpec, WorkloadRef
+from remediator.core.programs import ProgramRunner
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
 from remediator.rehearsal.cluster import StagedCluster, WellCluster
+from remediator.rehearsal.programs import StagedPrograms
 from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
@@ -79,6 +81,7 @@ class World:
         self.executor: Executor = self._cluster
         self.metrics: Metrics = self
         self.http: HttpProber = WellHttp(200, "ok")
+        self.programs: ProgramRunner = StagedPrograms(self)
         self.checks: Mapping[str, CheckPlugin] = {
             name: cast("CheckPlugin", SaidCheck(plugin, self)) for name, plugin in CHECKS.items()
         }
@@ -96,6 +99,10 @@ class World:
     def touched(self, path: str) -> int:
         """How often that workload was changed: what its checks answer depends on it."""
         return self._cluster.touched(path)
+
+    def forbidden(self, target: WorkloadRef) -> bool:
+        """Whether the server does not let us change that workload."""
+        return self._cluster.forbids(target)
 
     def tell(self, *said: Outcome | WorkloadFacts) -> None:
         """From now on all of this holds, before what was said earlier."""

@@ -499,12 +499,14 @@ def test_a_container_that_is_elsewhere_by_now_is_not_touched() -> None:
 def test_an_action_without_an_inverse_says_so(action: str) -> None:
     """In its attribute, its documentation and when it is asked."""
     plugin = ACTIONS[action]
-    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod"})
+    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod", "exec"})
     documented = (plugin.__doc__ or "").lower()
     assert ("no inverse" in documented) is not plugin.invertible
     assert "inverse" in documented
     if not plugin.invertible:
-        [change] = plan(action, replace(pods(pod("a")), workload=workload()))
+        params = {"command": ["a"]} if action == "exec" else {}
+        seen = replace(pods(pod("a", ready=action == "exec")), workload=workload())
+        [change] = plan(action, seen, **params)
         with pytest.raises(Refused, match=f"{action} has no inverse"):
             plugin.inverse(change, pods())
 

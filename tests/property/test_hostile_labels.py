@@ -21,7 +21,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence
 from remediator.core.classify import Classifier
 from remediator.core.cluster import (
     EPOCH_ANNOTATION,
@@ -150,7 +150,7 @@ class Witness:
     looked_at: set[WorkloadRef] = field(default_factory=set)
     touched: set[WorkloadRef] = field(default_factory=set)
     served: set[tuple[str, str]] = field(default_factory=set)
-    applied: list[Change] = field(default_factory=list)
+    applied: list[ClusterChange] = field(default_factory=list)
     said: list[ChannelMessage] = field(default_factory=list)
 
     def _workload(self, ref: WorkloadRef, **annotations: str) -> Workload:
@@ -192,7 +192,7 @@ class Witness:
         self.served.add((namespace, service))
         return Endpoints(ready=1, not_ready=0)
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         self.touched.add(change.target)
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Workload:
@@ -201,7 +201,7 @@ class Witness:
         self.touched.add(target)
         return self._workload(target, **{EPOCH_ANNOTATION: str(fence.epoch)})
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         self.touched.add(change.target)
         self.applied.append(change)
 

@@ -14,7 +14,6 @@ from remediator.core.spans import Span
 from remediator.core.templated import PlainTemplate
 from remediator.core.times import MINUTE, SECOND
 from remediator.core.values import ObjectName
-from remediator.policy.declared.values import Command
 
 
 class JobParams(Params):
@@ -33,25 +32,6 @@ class Job:
     params: ClassVar[type[Params]] = JobParams
     effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
     example: ClassVar[str] = "job: {from: reset-circuit-breakers, timeout: 5m}"
-
-
-class ExecParams(Params):
-    """Parameters of ``exec``."""
-
-    container: ObjectName = Field(default="", description="The container. Default: the pod's first.")
-    command: Command = Field(
-        description="The program and its arguments, one by one; no shell reads them. They may hold templates."
-    )
-    timeout: Span = Field(default=30 * SECOND, description="How long it may take before it has failed.")
-
-
-class Exec:
-    """Run a program in a pod of the workload; it must end with 0."""
-
-    name: ClassVar[str] = "exec"
-    params: ClassVar[type[Params]] = ExecParams
-    effect: ClassVar[EffectClass] = EffectClass.ONCE
-    example: ClassVar[str] = "exec: {container: web, command: [/app/breakers, reset]}"
 
 
 class HttpActionParams(ProbeParams):
