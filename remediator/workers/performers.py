@@ -46,7 +46,7 @@ class Performer(Protocol):
         """Keep older owners off what it changes. True: that shows that this very change has been made."""
 
     async def apply(self, fence: Fence) -> Made:
-        """Make it, once. Raises Failed too, when it was made to no good end, and Unknown: it may have been."""
+        """Make it, once. Raises Failed too (it was made, to no good end) and Unknown (it may have been)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,8 @@ claim               the epoch goes onto the target: from here on no older owner 
 last look           kill switch, resolution and lease once more; every guard, if the policy is another
 apply               tests the target's identity and our epoch
 
-What an action of effect ``once`` is about to do stands in the journal under the very performance: found there, it
-is not done again, and not looked for, for nothing would show it.
+What an action of effect ``once`` is about to do stands in the journal under the very performance: found
+there, it is not done again, and not looked for, for nothing would show it.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ class _Work(Reach):
         """What became of the performance that journalled this and told no outcome. None: do it."""
         if self._once:
             reason = (
-                f"{self._request.step.action} was about to be done at {format_instant(intent.at)} by somebody "
-                "who did not come back; it is never done twice"
+                f"{self._request.step.action} was about to be done at {format_instant(intent.at)} by "
+                "somebody who did not come back; it is never done twice"
             )
             return _acted(self._effect, ActResult.UNKNOWN, reason)
         if intent.pods:
