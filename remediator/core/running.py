@@ -1,4 +1,4 @@
-"""What the action, the check and the diagnosis ``exec`` have in common: their parameters, and where it runs."""
+"""What action, check and diagnosis ``exec`` have in common: their parameters, and where programs run."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from remediator.workers.reach import Reach
 
 
 class GuardedPrograms:
-    """``core.programs.ProgramRunner`` for the looks of one effect. A context manager: it gives back its lease.
+    """``core.programs.ProgramRunner`` for the looks of one effect; a context manager, for its lease.
 
     Each program is asked for as the step that would run it: every guard, in order, right before it runs. It
     counts as a change of the attempt, which takes its limits once.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A change was made. ``said``: how it went, where that is more than that it was; ``output``: its lines."""
+    """A change was made. ``said``: how it went, where there is more to say; ``output``: lines it wrote."""
 
     said: str = ""
     output: tuple[str, ...] = ()

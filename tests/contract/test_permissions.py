@@ -264,7 +264,7 @@ def test_names_are_declared_only_where_kubernetes_honours_them() -> None:
 
 
 def test_only_actions_and_guards_change_anything() -> None:
-    """What checks and diagnoses declare is read: ``get`` and ``list``; but for programs, of rules that act."""
+    """Checks and diagnoses declare what is read, ``get`` and ``list``, but to run programs."""
     assert all(one.acting or set(one.verbs) <= {"get", "list"} for one in looking())
     assert {one.resource for one in looking() if one.acting} == {"pods", "pods/exec"}
     assert not any(one.disrupting for one in looking())

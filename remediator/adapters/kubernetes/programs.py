@@ -32,7 +32,7 @@ LOOK_WITHIN = 10.0
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
 _OF_RUNTIMES = "OCI runtime exec failed"
 _NEVER_BEGAN = ("failed to start exec", _OF_RUNTIMES, "container not found")
-"""What kubelets and runtimes say where there was nothing to begin with: no such program, no such container."""
+"""What kubelets and runtimes say where nothing could begin: no such program, no such container."""
 _SHOWN = 300
 
 
