@@ -16,6 +16,7 @@ from remediator.core.isolation import say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.programs import Program
+from remediator.core.requests import HttpRequest
 from remediator.core.text import plain
 from remediator.core.times import Instant, Millis, format_duration
 
@@ -223,6 +224,20 @@ class RunProgram(_OfWorkload):
         return f"{self.program} of {self.target}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SendRequest(_OfWorkload):
+    """Let the service of the workload, or another of the catalog, do something. It is sent once.
+
+    ``expect``: the statuses, and ranges such as ``2xx``, that mean that it was done.
+    """
+
+    request: HttpRequest
+    expect: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.request} for {self.target}"
+
+
 WorkloadChange = (
     RestartWorkload
     | ScaleWorkload
@@ -239,7 +254,7 @@ PodChange = DeletePod | EvictPod
 """Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
 ClusterChange = MarkedChange | PodChange
 """Changes of objects of the cluster: made by its ``Executor``."""
-Change = ClusterChange | RunProgram
+Change = ClusterChange | RunProgram | SendRequest
 """Who makes which is said in one place, ``workers.performers``."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from remediator.core.changes import ClusterChange, Fence
 from remediator.core.objects import ObjectRef
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant
 
 EPOCH_ANNOTATION = "remediator/epoch"
@@ -208,12 +208,16 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """What an action plans from. Only what it needs was read; the rest is empty."""
+    """What an action plans from. Only what it needs was read; the rest is empty.
+
+    ``service``: what the catalog says of the target's service.
+    """
 
     workload: Workload
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    service: Service | None = None
 
     def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
         """Those of an object in it; none when it is not."""

@@ -16,6 +16,7 @@ from remediator.core.changes import (
     RollBackWorkload,
     RunProgram,
     ScaleWorkload,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
@@ -49,8 +50,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += _given_up(workload, most) if most < workload.desired else 0
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
-            case RunProgram():
-                pass  # what it does to its pod nobody can tell
+            case RunProgram() | SendRequest():
+                pass  # what those do to pods nobody can tell
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

@@ -85,6 +85,7 @@ class Stage:
                 metrics=self.world.metrics,
                 http=self.world.http,
                 programs=self.world.programs,
+                sender=self.world.sender,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,
             ),

@@ -28,11 +28,13 @@ from remediator.core.plugins import (
 )
 from remediator.core.policies import ChannelSpec, WorkloadRef
 from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
 from remediator.rehearsal.cluster import StagedCluster, WellCluster
 from remediator.rehearsal.programs import StagedPrograms
+from remediator.rehearsal.requests import StagedSender
 from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
@@ -82,6 +84,7 @@ class World:
         self.metrics: Metrics = self
         self.http: HttpProber = WellHttp(200, "ok")
         self.programs: ProgramRunner = StagedPrograms(self)
+        self.sender: HttpSender = StagedSender(self)
         self.checks: Mapping[str, CheckPlugin] = {
             name: cast("CheckPlugin", SaidCheck(plugin, self)) for name, plugin in CHECKS.items()
         }
@@ -155,6 +158,14 @@ class World:
             ),
             None,
         )
+
+    def step_expects(self) -> tuple[str, ...]:
+        """The statuses that the step which is being performed expects, where it sends a request."""
+        working = self.working()
+        if working is None or working[2] is None:
+            return ()
+        expects = working[1].runbook.steps[working[2].step].params.get("expect")
+        return tuple(map(str, expects)) if isinstance(expects, list) else ()
 
     def diagnosis_said(self, name: str) -> tuple[str, ...] | None:
         """What was said that the diagnosis finds."""

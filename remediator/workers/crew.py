@@ -15,6 +15,7 @@ from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpP
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey, Perform
@@ -50,6 +51,7 @@ class Ports:
     metrics: Metrics | None = None
     http: HttpProber | None = None
     programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
@@ -119,6 +121,7 @@ class Crew:
             metrics=ports.metrics,
             http=ports.http,
             programs=ports.programs,
+            sender=ports.sender,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )

@@ -12,6 +12,7 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpProber, Me
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -37,6 +38,7 @@ class Means:
     metrics: Metrics | None = None
     http: HttpProber | None = None
     programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 

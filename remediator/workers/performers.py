@@ -10,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from remediator.core.changes import Change, ClusterChange, Fence, RunProgram
+from remediator.core.changes import Change, ClusterChange, Fence, RunProgram, SendRequest
 from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Failed, Refused
+from remediator.core.probing import catalog_hosts, expected
 from remediator.core.programs import ProgramRunner
+from remediator.core.redact import redact
+from remediator.core.requests import HttpSender
+from remediator.core.text import plain
 from remediator.workers.means import Means
 
 T = TypeVar("T")
@@ -90,6 +94,31 @@ class _ByRunning:
         return Made(said=str(ended), output=ended.lines())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _BySending:
+    """A request to a service: it can tell that it knows the step, by its key; we cannot."""
+
+    change: SendRequest
+    sender: HttpSender
+    hosts: frozenset[str]
+
+    async def dry_run(self) -> None:
+        """Whether the newest catalog has its host, and its token can be read."""
+        await self.sender.permit(self.change.request, hosts=self.hosts)
+
+    async def claim(self, fence: Fence) -> bool:
+        return False
+
+    async def apply(self, fence: Fence) -> Made:
+        reply = await self.sender.send(self.change.request, hosts=self.hosts, key=fence.effect)
+        said = f"answered {reply.status}, idempotency key {fence.effect}"
+        output = tuple(filter(None, [plain(redact(reply.text), 300)]))
+        if not expected(reply.status, self.change.expect):
+            wanted = " or ".join(self.change.expect)
+            raise FailedWith(f"{self.change}: {said}, wanted {wanted}", output)
+        return Made(said=said, output=output)
+
+
 class Performers:
     """Knows who makes a change."""
 
@@ -101,11 +130,14 @@ class Performers:
         match change:
             case RunProgram():
                 return _ByRunning(change=change, runner=_there(self._means.programs))
+            case SendRequest():
+                hosts = catalog_hosts(self._means.policy().services.values())
+                return _BySending(change=change, sender=_there(self._means.sender, "sender"), hosts=hosts)
             case _:
                 return _OnCluster(change=change, executor=_there(self._means.executor))
 
 
-def _there(port: T | None) -> T:
+def _there(port: T | None, what: str = "cluster") -> T:
     if port is None:
-        raise Refused("no cluster is configured")
+        raise Refused(f"no {what} is configured")
     return port

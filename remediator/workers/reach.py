@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.actions.http import HttpActionParams
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -88,6 +89,7 @@ class Reach:
             raise Refused(f"this version does not know action {self._request.step.action}")
         params = action.params.model_validate(dict(self._request.step.params))
         seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
+        seen = replace(seen, service=self._request.service)
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen
         if self._meant:  # it chooses among those alone
@@ -131,9 +133,10 @@ class Reach:
     def _ttl(self) -> Millis:
         """How long the lease is taken for: what takes longer than a patch holds it for as much longer."""
         action = ACTIONS.get(self._request.step.action)
-        if action is None or action.params is not ExecParams:
+        if action is None or action.params not in (ExecParams, HttpActionParams):
             return self._means.lease
-        params = ExecParams.model_validate(dict(self._request.step.params))
+        params = action.params.model_validate(dict(self._request.step.params))
+        assert isinstance(params, ExecParams | HttpActionParams)
         return Millis(self._means.lease + params.timeout)
 
     async def give_back(self) -> None:

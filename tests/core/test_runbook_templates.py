@@ -118,6 +118,8 @@ def test_a_runbook_is_bounded() -> None:
             "x.y-z fine\n",
         ),
         ("no template", Escape.PLAIN, "no template"),
+        ('{"a": "{{ service.name }}"}', Escape.JSON, '{"a": "x.y-z"}'),
+        ('{"a": "{{ \'say \\"hi\\" \' ~ incident.id }}"}', Escape.JSON, '{"a": "say \\"hi\\" i/1"}'),
     ],
 )
 def test_what_a_template_renders_to(source: str, escape: Escape, rendered: str) -> None:

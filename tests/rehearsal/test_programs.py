@@ -89,3 +89,27 @@ def test_where_no_pod_is_ready_nothing_is_run() -> None:
     more = "cluster: {workload: deployment/web, replicas: 2, ready: 0}"
     expect = "- {at: 1s, timeline: 'no pod of deployment/web is ready'}"
     assert played(RESET, expect, more, alerts=ON) == ""
+
+
+SEND = 'http: {path: /breakers/reset, body: \'{"service": "{{ service.name }}"}\', token: {env: GONE}}'
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "says"),
+    [
+        ("ok", "verified", "answered 200"),
+        ("failed", "failed", "answered 500"),
+        ("unknown", "unknown", "the rehearsal gives no answer"),
+    ],
+)
+def test_a_request_is_answered_as_is_said(result: str, outcome: str, says: str) -> None:
+    """Nothing is sent, and no secret read."""
+    more = f"outcomes: [{{step: http, result: {result}, takes: 5s}}]"
+    expect = f"- {{at: 12m, attempts: [{{runbook: restart-web, outcome: {outcome}}}], timeline: '{says}'}}"
+    alerts = DOWN if outcome == "verified" else ON
+    assert played(SEND, expect, more, alerts=alerts) == ""
+
+
+def test_a_request_to_a_host_that_is_not_the_catalogs_is_blocked() -> None:
+    steps = "http: {url: 'http://elsewhere.example/x'}"
+    assert played(steps, "- {at: 5m, blocked_by: [dry_run], changes: []}", alerts=ON) == ""

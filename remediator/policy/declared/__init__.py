@@ -15,14 +15,14 @@ from remediator.policy.declared.looks import (
     Traces,
 )
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.programs import HttpAction, Job
+from remediator.policy.declared.programs import Job
 from remediator.policy.declared.quiet import Pause, Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, HttpAction, Silence, Pause),
+        *(Job, Silence, Pause),
     )
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (LogsCheck, NoRecurrence)}
