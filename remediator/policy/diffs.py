@@ -138,7 +138,7 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return (_pods(step.action, params),)
         case "http":
             url = params.get("url") or params.get("path") or "(the health URL)"
-            return _sent(f"{params.get('method', 'POST')} {url}", str(params.get("body") or ""))
+            return _sent(redact(f"{params.get('method', 'POST')} {url}"), str(params.get("body") or ""))
         case "exec":
             return (f"+ run {_command(params)} in a ready pod/{params.get('container') or 'its first'}",)
         case _:
@@ -162,7 +162,7 @@ def _resources(params: Mapping[str, object]) -> tuple[str, ...]:
 
 def _sent(request: str, body: str) -> tuple[str, ...]:
     """What is sent; of its token is told where it is read, by the step itself."""
-    return tuple(redact(f"+ {line}") for line in (request, body) if line)
+    return (f"+ {request}", *([f"+ {redact(body)}"] if body else []))
 
 
 def _command(params: Mapping[str, object]) -> str:

@@ -38,6 +38,8 @@ from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import IncidentFilter, Queue
 from remediator.core.times import MINUTE, Millis
 from remediator.http.payload import parse_notification
@@ -210,9 +212,17 @@ class Witness:
         return "taken"
 
 
-async def run(policy: Policy, body: bytes) -> tuple[Witness, MemoryStore]:
+async def run(
+    policy: Policy,
+    body: bytes,
+    witness: Witness | None = None,
+    *,
+    programs: ProgramRunner | None = None,
+    sender: HttpSender | None = None,
+) -> tuple[Witness, MemoryStore]:
     """One notification, as far as it goes without waiting."""
-    witness, store, rules = Witness(), MemoryStore(lambda: NOW), Classifier(policy)
+    witness = witness if witness is not None else Witness()
+    store, rules = MemoryStore(lambda: NOW), Classifier(policy)
     observer = Silent()
     journey = Journey(
         intake=store, queues=store, incidents=store, rules=lambda: rules, observer=observer, consumer="c"
@@ -228,6 +238,8 @@ async def run(policy: Policy, body: bytes) -> tuple[Witness, MemoryStore]:
         observer=observer,
         replica="c",
         lease=Millis(MINUTE),
+        programs=programs,
+        sender=sender,
     )
     runner = Runner(means)
 
