@@ -6,12 +6,9 @@ from typing import ClassVar
 
 from remediator.core.changes import Change, RunProgram
 from remediator.core.cluster import Need, Snapshot
-from remediator.core.plugins import EffectClass, Params, Permission, no_inverse
+from remediator.core.plugins import NOTHING, EffectClass, Params, Permission, no_inverse
 from remediator.core.running import EXEC, RUNNING, ExecParams, program_for
 from remediator.core.times import Instant
-
-NOTHING = ""
-"""What changes are fenced on that nothing can fence: no epoch is written anywhere."""
 
 
 class Exec:

@@ -8,11 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from remediator.actions.exec import NOTHING
 from remediator.core.changes import Change, SendRequest
 from remediator.core.cluster import Need, Snapshot
 from remediator.core.errors import Refused
-from remediator.core.plugins import EffectClass, Params, Permission, no_inverse, objection
+from remediator.core.plugins import NOTHING, EffectClass, Params, Permission, no_inverse, objection
 from remediator.core.probing import ProbeParams, Statuses, probe_url
 from remediator.core.requests import HttpRequest
 from remediator.core.secret_refs import Secret

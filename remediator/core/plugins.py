@@ -88,6 +88,8 @@ class EffectClass(StrEnum):
 
 TARGET = "target"
 """What most changes are fenced on: the workload that the step is for."""
+NOTHING = ""
+"""What changes are fenced on that nothing can fence: no epoch is written, and nothing shows they were made."""
 
 
 class Action(Protocol):

@@ -48,7 +48,12 @@ def say_step(step: Step, service: Service | None) -> str:
     """A step in words."""
     target = None if service is None else service.workload
     where = "" if target is None else f" {target} in {target.namespace}"
-    return f"wait: {_check(step.wait)}" if step.wait is not None else _words(step.action, step.params) + where
+    effect = "" if step.effect is None else f", effect: {step.effect}"
+    return (
+        f"wait: {_check(step.wait)}"
+        if step.wait is not None
+        else _words(step.action, step.params) + where + effect
+    )
 
 
 def _check(check: Check) -> str:

@@ -24,7 +24,7 @@ from remediator.core.errors import Fenced, NotFound, Permanent, Refused, Retryab
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
-from remediator.core.plugins import EffectClass
+from remediator.core.plugins import NOTHING, EffectClass
 from remediator.core.policies import WorkloadRef
 from remediator.core.running import looks_that_run
 from remediator.core.store import Intent
@@ -148,8 +148,15 @@ class _Work(Reach):
 
     @property
     def _once(self) -> bool:
+        action, said = ACTIONS.get(self._request.step.action), self._request.step.effect
+        own = action.effect if action is not None else None
+        return (said or own) == EffectClass.ONCE
+
+    @property
+    def _shows(self) -> bool:
+        """Whether what it changes shows afterwards that it was changed."""
         action = ACTIONS.get(self._request.step.action)
-        return action is not None and action.effect is EffectClass.ONCE
+        return action is None or action.fenced_on != NOTHING
 
     @property
     def _journalled(self) -> EffectId:
@@ -168,6 +175,8 @@ class _Work(Reach):
                 "somebody who did not come back; it is never done twice"
             )
             return _acted(self._effect, ActResult.UNKNOWN, reason)
+        if not self._shows:
+            return None  # its author says that it may be done again
         if intent.pods:
             return await self._look_for_pods(intent.pods)
         return await self._look_for_it(intent.before, intent.on)
@@ -210,7 +219,7 @@ class _Work(Reach):
         except Unknown as error:
             if self._once:  # nothing would show it
                 return done.acted(self._effect, ActResult.UNKNOWN, str(error), verdicts)
-            if pods:  # which of them are gone shows itself when it is performed again
+            if pods or not self._shows:  # which pods are gone shows when it is performed again
                 doubtful = done.acted(self._effect, ActResult.RETRY, str(error), verdicts)
                 return replace(doubtful, in_doubt=True)
             return await self._in_doubt(error, verdicts, before, on)

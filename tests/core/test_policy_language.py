@@ -51,7 +51,6 @@ NOTICES = [
     ("pvcs", "N705", "it is left out"),
     ("approval:", "N707", "an attempt of it is blocked"),
     ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
-    ("effect: once", "N710", "an attempt of the runbook is blocked"),
     ("undo: on_failure", "N706", "nothing is undone"),
     ("storm:", "N711", "every change is blocked"),
     ("flapping:", "N711", "every change is blocked"),
@@ -103,7 +102,7 @@ def test_a_level_knows_within_which_time_progress_is_expected(policy: Policy) ->
 
 def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
     assert policy.runbooks["restore-database"].lacks == ("approval",)
-    assert policy.runbooks["restart-workload"].lacks == ("when of a step", "effect of a step")
+    assert policy.runbooks["restart-workload"].lacks == ("when of a step",)
     assert policy.guards.lacks == ("storm", "flapping", "breaker", "error_budget")
     assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
     assert policy.rules[1].mode is Mode.APPROVE
@@ -128,7 +127,7 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
     [
         ("{restart: {}}", ()),
         ("{restart: {}, effect: fenced}", ()),
-        ("{restart: {}, effect: once}", ("effect of a step",)),
+        ("{restart: {}, effect: once}", ()),
         ("{exec: {command: [a]}, effect: idempotent}", ()),
         ("{cordon: {}}", ("action cordon",)),
         ("{wait: {for: no_recurrence}}", ("check no_recurrence",)),
@@ -138,7 +137,7 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
     ],
 )
 def test_a_step_says_what_it_lacks(step: str, found: tuple[str, ...]) -> None:
-    """An effect that is no stricter than the action's own asks for nothing new."""
+    """No effect that it may have asks for anything new."""
     assert lacks(step=step) == found
 
 

@@ -15,7 +15,7 @@ from remediator.core.journal import ActResult, Kind, Resolved
 from remediator.core.policies import Mode, Step
 from remediator.core.times import Instant
 from remediator.testing.apiserver import Output
-from tests.fault.step_stage import LEASE, Fuse, StepStage, staged
+from tests.fault.step_stage import LEASE, STEPS, Fuse, StepStage, staged
 
 WORDS = ["/app/breakers", "reset"]
 RESET = Step(action="exec", params={"command": WORDS})
@@ -226,3 +226,47 @@ async def test_what_is_run_is_what_was_planned(tmp_path: Path) -> None:
         assert call.arguments == tuple(hostile.params["command"])  # type: ignore[arg-type]
         assert call.stdin == b""
         assert "\n" not in outcome.reason
+
+
+# --- what its author says of repeating it ---
+
+
+@pytest.mark.parametrize("effect", ["idempotent", "fenced"])
+async def test_a_program_that_may_be_repeated_is_run_again_after_a_crash(tmp_path: Path, effect: str) -> None:
+    """Its author says so, and nobody else could."""
+    async with staged(tmp_path, replace(RESET, effect=effect)) as stage:
+        assert await prepared(stage).perform(Fuse(after=("run", 1))) is None
+        outcome = await stage.finish()
+        assert (outcome.result, ran(stage)) == (ActResult.DONE, 2)
+        assert outcome.verdicts
+
+
+async def test_a_program_that_may_be_repeated_is_in_doubt_until_it_comes_to_an_end(tmp_path: Path) -> None:
+    """Lost answers put it off; what was lost for too long is unknown, not blocked."""
+    async with staged(tmp_path, replace(RESET, effect="idempotent")) as stage:
+
+        async def lose() -> None:
+            raise Unknown("the answer is lost")
+
+        prepared(stage)
+        for _ in range(200):
+            outcome = await stage.perform(Fuse(before={"run": lose}))
+            assert outcome is not None
+            assert (outcome.result, outcome.in_doubt) == (ActResult.RETRY, True)
+            if "act" not in stage.life.timers:
+                break
+            stage.life.ring("act")
+        assert stage.attempt.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("where", ["intend", "apply"])
+@pytest.mark.parametrize("action", ["restart", "scale", "delete_pod"])
+async def test_P7_any_step_can_be_one_that_is_never_repeated(tmp_path: Path, action: str, where: str) -> None:
+    """Whatever could be found out about it: its author does not want it touched again."""
+    async with staged(tmp_path, replace(STEPS[action], effect="once")) as stage:
+        assert await stage.perform(Fuse(after=(where, 1))) is None
+        before = stage.effects
+        outcome = await stage.finish()
+        assert outcome.result is ActResult.UNKNOWN
+        assert stage.effects == before <= 1
+        assert len(stage.life.pages) == 1
