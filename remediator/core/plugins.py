@@ -89,7 +89,7 @@ class EffectClass(StrEnum):
 TARGET = "target"
 """What most changes are fenced on: the workload that the step is for."""
 NOTHING = ""
-"""What changes are fenced on that nothing can fence: no epoch is written, and nothing shows they were made."""
+"""What is fenced on nothing that could be fenced: no epoch is written, and nothing shows it afterwards."""
 
 
 class Action(Protocol):
