@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
+from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
+from remediator.actions.http import Http
 from remediator.actions.isolate import Isolate
 from remediator.actions.restart import Restart
 from remediator.actions.restore import Restore
@@ -20,5 +22,6 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        *(Exec(), Http()),
     )
 }

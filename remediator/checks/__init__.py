@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
+from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
@@ -12,5 +13,8 @@ from remediator.core.plugins import CheckPlugin
 
 CHECKS: dict[str, CheckPlugin] = {
     check.name: check
-    for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck(), PromqlCheck(), HttpCheck())
+    for check in (
+        *(Ready(), Rollout(), AlertCheck(), EndpointsCheck(), PromqlCheck(), HttpCheck()),
+        *(ExecCheck(),),
+    )
 }

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence
 from remediator.core.objects import ObjectRef
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant
 
 EPOCH_ANNOTATION = "remediator/epoch"
@@ -208,12 +208,16 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """What an action plans from. Only what it needs was read; the rest is empty."""
+    """What an action plans from. Only what it needs was read; the rest is empty.
+
+    ``service``: what the catalog says of the target's service.
+    """
 
     workload: Workload
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
+    service: Service | None = None
 
     def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
         """Those of an object in it; none when it is not."""
@@ -265,16 +269,16 @@ async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozen
 
 
 class Executor(Protocol):
-    """The only thing in the program that can change a cluster.
+    """The only thing in the program that can change objects of a cluster.
 
     Raises NotFound, Refused, Fenced, Retryable (it surely did not happen) and Unknown (it may have).
     """
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """Have the server check the change, permissions included, without making it."""
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
         """Write the epoch to the object, so that no older owner can change it; its state after that."""
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """Make the change if what it is fenced on is still that object and still carries our epoch."""

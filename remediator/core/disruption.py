@@ -14,7 +14,9 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunProgram,
     ScaleWorkload,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
@@ -48,6 +50,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += _given_up(workload, most) if most < workload.desired else 0
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
+            case RunProgram() | SendRequest():
+                pass  # what those do to pods nobody can tell
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

@@ -85,6 +85,8 @@ class Acted:
     """With ``retry``: an answer got lost and it is not known yet whether the step took effect."""
     mode: Mode | None = None
     """With ``withheld``: how far the rule was trusted, the daemon's ceiling included."""
+    output: tuple[str, ...] = ()
+    """What a program wrote, or a server answered, a line each: secrets hidden, of the last lines."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,6 +266,7 @@ class Kind(StrEnum):
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     STEP = "step"
+    OUTPUT = "output"
     GUARD = "guard"
     VERIFICATION = "verification"
     ATTEMPT_ENDED = "attempt_ended"

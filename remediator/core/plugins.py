@@ -19,6 +19,7 @@ from remediator.core.cluster import ClusterReader, Need, Snapshot
 from remediator.core.errors import Refused
 from remediator.core.journal import CheckResult, PageKind
 from remediator.core.policies import Service, WorkloadRef
+from remediator.core.programs import ProgramRunner
 from remediator.core.times import Instant
 
 
@@ -87,6 +88,8 @@ class EffectClass(StrEnum):
 
 TARGET = "target"
 """What most changes are fenced on: the workload that the step is for."""
+NOTHING = ""
+"""What is fenced on nothing that could be fenced: no epoch is written, and nothing shows it afterwards."""
 
 
 class Action(Protocol):
@@ -168,6 +171,8 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    programs: ProgramRunner | None = None
+    """Runs programs in pods of the target. Every guard of a change is asked before it does."""
 
 
 class CheckPlugin(Protocol):

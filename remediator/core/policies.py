@@ -201,12 +201,14 @@ class Check:
 class Step:
     """One step of a runbook: an action and its parameters.
 
-    ``wait``: it changes nothing, but waits until this check holds.
+    ``wait``: it changes nothing, but waits until this check holds. ``effect``: what its author says that
+    repeating it does, ``once`` for instance; None: what the action says of itself.
     """
 
     action: str
     params: Mapping[str, object] = field(default_factory=dict)
     wait: Check | None = None
+    effect: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

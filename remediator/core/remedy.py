@@ -60,6 +60,8 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
     action = attempt.runbook.steps[attempt.step].action
     reason = plain(event.reason, 300)
     draft.say(Kind.STEP, f"{action}: {event.result}: {reason}", action=action, result=event.result)
+    for line in event.output[-KEPT_FINDINGS:]:
+        draft.say(Kind.OUTPUT, f"{action}: {plain(line, 300)}", action=action)
     attempt = replace(attempt, pending=None, changes=told((*attempt.changes, *event.changes)))
     draft.change_attempt(attempt)
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
@@ -91,7 +92,7 @@ class Now:
         if action is None or target is None:
             raise Refused(f"this version does not know action {request.step.action}")
         params = action.params.model_validate(dict(request.step.params))
-        seen = await self._snapshot(target, action.needs)
+        seen = replace(await self._snapshot(target, action.needs), service=request.service)
         try:
             return action.plan(params, seen, at=request.at), seen
         except Refused as error:

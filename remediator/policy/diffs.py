@@ -14,7 +14,9 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunProgram,
     ScaleWorkload,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
@@ -22,6 +24,8 @@ from remediator.core.changes import (
 from remediator.core.cluster import Revision, Snapshot
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.policies import Step
+from remediator.core.programs import say_command
+from remediator.core.redact import redact
 from remediator.core.text import plain
 from remediator.core.times import format_instant
 
@@ -67,6 +71,10 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
+        case RunProgram(program=program):
+            return (f"+ {program}",)
+        case SendRequest(request=request):
+            return _sent(str(request), request.body)
         case _:
             assert_never(change)
 
@@ -128,6 +136,11 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return (f"spec.template: revision {LATER} -> {to}",)
         case "delete_pod" | "evict_pod":
             return (_pods(step.action, params),)
+        case "http":
+            url = params.get("url") or params.get("path") or "(the health URL)"
+            return _sent(redact(f"{params.get('method', 'POST')} {url}"), str(params.get("body") or ""))
+        case "exec":
+            return (f"+ run {_command(params)} in a ready pod/{params.get('container') or 'its first'}",)
         case _:
             return ()
 
@@ -145,6 +158,16 @@ def _resources(params: Mapping[str, object]) -> tuple[str, ...]:
             place = f"{_container(params)}.resources.{bound}"
             found += [f"{place}.{name}: {LATER} -> {value}" for name, value in asked.items()]
     return tuple(found)
+
+
+def _sent(request: str, body: str) -> tuple[str, ...]:
+    """What is sent; of its token is told where it is read, by the step itself."""
+    return (f"+ {request}", *([f"+ {redact(body)}"] if body else []))
+
+
+def _command(params: Mapping[str, object]) -> str:
+    words = params.get("command")
+    return say_command([str(word) for word in words]) if isinstance(words, list) else LATER
 
 
 def _pods(action: str, params: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Lints of what the check and the diagnosis ``http`` would ask."""
+"""Lints of what the step, the check and the diagnosis ``http`` would ask."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def _probes(runbook: Runbook) -> Iterator[Probe]:
     for number, step in enumerate(runbook.steps):
         if step.wait is not None and step.wait.check == "http":
             yield ("steps", str(number), "wait", "for", "http"), step.wait.params
+        elif step.action == "http":
+            yield ("steps", str(number), "http"), step.params
     for number, look in enumerate(runbook.diagnose):
         if look.diagnosis == "http":
             yield ("diagnose", str(number), "http"), look.params

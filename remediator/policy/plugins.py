@@ -135,11 +135,6 @@ def own_effect(action: str) -> EffectClass | None:
     return known.effect if known is not None else None
 
 
-def _is_stricter(step: StepBase) -> bool:
-    own, said = own_effect(step.chosen[0]), step.effect
-    return own is not None and said is not None and EFFECTS.index(EffectClass(said)) > EFFECTS.index(own)
-
-
 class StepBase(OneOf):
     """One step: an action and its parameters, and beside it when it is done and what repeating it does."""
 
@@ -147,9 +142,6 @@ class StepBase(OneOf):
     example: ClassVar[str] = "restart: {}"
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "when": Unperformed(code="N709", instead=_BLOCKED, lacks="when of a step"),
-        "effect": Unperformed(
-            code="N710", only="a stricter one", instead=_BLOCKED, lacks="effect of a step", meant=_is_stricter
-        ),
     }
     when: _Condition | None = Field(
         default=None,
@@ -233,7 +225,8 @@ def to_step(model: OneOf) -> Step:
     if isinstance(params, WaitModel):
         check = replace(to_check(params.what), within=Millis(params.timeout))
         return Step(action=name, params={"for": check.check, **check.params}, wait=check)
-    return Step(action=name, params=_dumped(params))
+    said = model.effect if isinstance(model, StepBase) else None
+    return Step(action=name, params=_dumped(params), effect=said if said != own_effect(name) else None)
 
 
 def to_diagnosis(model: OneOf) -> Diagnosis:

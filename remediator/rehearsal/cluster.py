@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence
 from remediator.core.cluster import (
     Autoscaler,
     Budget,
@@ -71,6 +71,10 @@ class StagedCluster:
     def is_told(self, ref: WorkloadRef | None) -> bool:
         """Whether anything was said of the workload."""
         return ref is not None and ref.path in self._facts
+
+    def forbids(self, ref: WorkloadRef) -> bool:
+        """Whether the server does not let us change it."""
+        return ref.path in self._facts and self._facts[ref.path].forbidden
 
     def touched(self, path: str) -> int:
         """How often the workload was changed; all of them where any was told: they may be asked about."""
@@ -166,7 +170,7 @@ class StagedCluster:
 
     # --- Executor ---
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """As the Protocol says."""
         facts = self.machine(change.target).facts
         if facts is not None and facts.forbidden:
@@ -178,7 +182,7 @@ class StagedCluster:
         self._see(machine.ref)
         return machine.claim(target, fence)
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """As the Protocol says; how it goes was said before, or it is done at once."""
         said = self._world.step_said()
         if said is not None:

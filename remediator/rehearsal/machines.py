@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from remediator.core.changes import (
-    Change,
+    ClusterChange,
     DeletePod,
     EvictPod,
     Fence,
@@ -36,6 +36,7 @@ from remediator.core.errors import Fenced, NotFound
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import Runbook, Step, WorkloadRef
+from remediator.core.running import looks_that_run
 from remediator.core.times import HOUR, MINUTE, Instant
 from remediator.rehearsal.script import WorkloadFacts
 
@@ -128,7 +129,8 @@ class Machine:
     def expect(self, runbook: Runbook) -> None:
         """What the runbook speaks of and nobody told of is there: its containers, its autoscaler."""
         if not self.images:
-            named = [str(step.params["container"]) for step in runbook.steps if step.params.get("container")]
+            asked = [step.params for step in runbook.steps] + looks_that_run(runbook)
+            named = [str(params["container"]) for params in asked if params.get("container")]
             self.images = dict.fromkeys(named, BEFORE)
         hpa = next((step for step in runbook.steps if step.action == "hpa"), None)
         if hpa is not None and self.scaler is None:
@@ -186,7 +188,7 @@ class Machine:
         kept[EPOCH_ANNOTATION] = str(fence.epoch)
         return self.snapshot() if scaler is None else scaler.snapshot(self.ref)
 
-    def apply(self, change: Change, fence: Fence) -> None:
+    def apply(self, change: ClusterChange, fence: Fence) -> None:
         """What the change does: whatever runs afterwards is well."""
         match change:
             case DeletePod() | EvictPod():

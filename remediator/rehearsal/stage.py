@@ -84,6 +84,8 @@ class Stage:
                 replica=REPLICA,
                 metrics=self.world.metrics,
                 http=self.world.http,
+                programs=self.world.programs,
+                sender=self.world.sender,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,
             ),

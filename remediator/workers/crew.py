@@ -14,6 +14,8 @@ from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.plugins import Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey, Perform
@@ -48,6 +50,8 @@ class Ports:
     """Unique for every start of every process: the name of its consumers and the owner of its leases."""
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
@@ -116,6 +120,8 @@ class Crew:
             lease=self._pace.lease,
             metrics=ports.metrics,
             http=ports.http,
+            programs=ports.programs,
+            sender=ports.sender,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )

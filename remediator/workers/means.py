@@ -11,6 +11,8 @@ from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -18,7 +20,7 @@ from remediator.diagnoses import DIAGNOSES
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured.
+    """What the runner works with. ``reader``, ``executor`` and ``programs`` are None where no cluster is.
 
     ``metrics``: None where no Prometheus is.
     """
@@ -35,6 +37,8 @@ class Means:
     lease: Millis
     metrics: Metrics | None = None
     http: HttpProber | None = None
+    programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 

@@ -7,6 +7,7 @@ dropped.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import assert_never
 
 from remediator.core.errors import RemediatorError, StoreUnavailable
@@ -22,16 +23,18 @@ from remediator.core.journal import (
     Verify,
     Weigh,
 )
-from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
+from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
-from remediator.core.times import Instant
+from remediator.core.running import ExecParams
+from remediator.core.times import SECOND, Instant
+from remediator.workers.looks import GuardedPrograms
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
-"""Seconds one check or diagnosis may take."""
+"""Seconds one check or diagnosis may take; one that runs a program, beside that program."""
 
 
 class Runner:
@@ -56,10 +59,13 @@ class Runner:
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
-            case Diagnose():
-                return await self._diagnose(effect, attempt, sight)
-            case Verify():
-                return await self._verify(effect, attempt, sight)
+            case Diagnose() | Verify():
+                means, incident = self._means, loaded.incident
+                async with GuardedPrograms(means, incident, attempt, effect, loaded.at) as programs:
+                    sight = replace(sight, programs=programs)
+                    if isinstance(effect, Diagnose):
+                        return await self._diagnose(effect, attempt, sight)
+                    return await self._verify(effect, attempt, sight)
             case _:
                 assert_never(effect)
 
@@ -100,11 +106,12 @@ class Runner:
 async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     if plugin is None:
         return (f"{wanted.diagnosis}: this version does not perform it",)
+    params = plugin.params.model_validate(dict(wanted.params))
     try:
-        async with asyncio.timeout(LOOK_WITHIN):
-            return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)
+        async with asyncio.timeout(_within(params)):
+            return await plugin.look(params, sight)
     except TimeoutError:
-        return (f"{wanted.diagnosis}: no answer within {LOOK_WITHIN:.0f}s",)
+        return (f"{wanted.diagnosis}: no answer within {_within(params):.0f}s",)
     except StoreUnavailable:
         raise
     except RemediatorError as error:
@@ -114,12 +121,17 @@ async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight)
 async def _ask(plugin: CheckPlugin | None, check: Check, sight: Sight) -> CheckResult:
     if plugin is None:
         return CheckResult(holds=None, observed=f"this version does not know check {check.check}")
+    params = plugin.params.model_validate(dict(check.params))
     try:
-        async with asyncio.timeout(LOOK_WITHIN):
-            return await plugin.ask(plugin.params.model_validate(dict(check.params)), sight)
+        async with asyncio.timeout(_within(params)):
+            return await plugin.ask(params, sight)
     except TimeoutError:
-        return CheckResult(holds=None, observed=f"{check.check}: no answer within {LOOK_WITHIN:.0f}s")
+        return CheckResult(holds=None, observed=f"{check.check}: no answer within {_within(params):.0f}s")
     except StoreUnavailable:
         raise
     except RemediatorError as error:
         return CheckResult(holds=None, observed=f"{check.check}: could not be found out: {error}")
+
+
+def _within(params: Params) -> float:
+    return LOOK_WITHIN + (params.timeout / SECOND if isinstance(params, ExecParams) else 0)

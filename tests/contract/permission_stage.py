@@ -20,8 +20,9 @@ from remediator.core.policies import Mode, Policy
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
 from remediator.policy.manifests import Account, Role, manifests
-from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace, User
+from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Output, Pace, User
 from remediator.testing.apiserver.paths import parse
+from remediator.testing.apiserver.subresources import also_asked
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.world import Silent
 from remediator.workers.means import Means
@@ -33,6 +34,8 @@ from tests.fault.kubernetes_scene import Impatient
 ACCOUNT = Account(namespace="ops", name="remediator")
 USER = "system:serviceaccount:ops:remediator"
 TOKEN_OF_ACCOUNT = "token-of-the-service-account"
+PROGRAM = ("/app/breakers", "reset")
+"""What can be run in every pod."""
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -92,6 +95,7 @@ class Stage:
             guards=cast(GuardStore, MemoryStore(lambda: life.at)),
             reader=self.cluster.reader,
             executor=self.cluster.executor,
+            programs=self.cluster.programs,
             policy=lambda: life.policy,
             ceiling=Mode.AUTO,
             clock_trouble=lambda: None,
@@ -101,7 +105,8 @@ class Stage:
         )
 
     def asked(self) -> frozenset[Access]:
-        """What every request so far took."""
+        """What every request so far took: a WebSocket into a pod both ``get`` and ``create``."""
+        parsed = [parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests]
         return frozenset(
             Access(
                 namespace=asked.namespace,
@@ -110,9 +115,7 @@ class Stage:
                 verb=asked.verb,
                 name=asked.name,
             )
-            for asked in (
-                parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests
-            )
+            for asked in (*parsed, *filter(None, map(also_asked, parsed)))
         )
 
 
@@ -151,6 +154,8 @@ async def staged(
             server.create(manifest)
         path = server.kubeconfig(directory / "account", token=TOKEN_OF_ACCOUNT)
         cluster = await connect(str(path), runtime=runtime)
+        for _, namespace, name in workloads:
+            server.set_command(namespace, name, PROGRAM, Output(stdout="reset"))
         server.requests.clear()
         try:
             yield Stage(server=server, cluster=cluster)

@@ -31,7 +31,7 @@ from remediator.core.isolation import (
 )
 from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.plugins import TARGET
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.quantities import same_amount
 from remediator.core.times import MINUTE, Instant, Millis
 from tests.core.builders import WEB
@@ -495,16 +495,21 @@ def test_a_container_that_is_elsewhere_by_now_is_not_touched() -> None:
                 undone(action, change, Snapshot(workload=workload(containers=containers)))
 
 
+HEALTHY = Service(name="web", health="http://web.shop:8080/health")
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_without_an_inverse_says_so(action: str) -> None:
     """In its attribute, its documentation and when it is asked."""
     plugin = ACTIONS[action]
-    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod"})
+    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod", "exec", "http"})
     documented = (plugin.__doc__ or "").lower()
     assert ("no inverse" in documented) is not plugin.invertible
     assert "inverse" in documented
     if not plugin.invertible:
-        [change] = plan(action, replace(pods(pod("a")), workload=workload()))
+        params = {"command": ["a"]} if action == "exec" else {}
+        seen = replace(pods(pod("a", ready=action == "exec")), workload=workload(), service=HEALTHY)
+        [change] = plan(action, seen, **params)
         with pytest.raises(Refused, match=f"{action} has no inverse"):
             plugin.inverse(change, pods())
 

@@ -17,6 +17,8 @@ from remediator.core.incident import Attempt, IncidentId
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.journal import Act, Acted, ActResult
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import MINUTE, SECOND, Instant, Millis
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
@@ -121,6 +123,7 @@ class StepStage:
     """The UID of each pod that was there at first, by its name."""
     outcomes: list[Acted] = field(default_factory=list)
     replicas: int = 0
+    sender: HttpSender | None = None
 
     @property
     def attempt(self) -> Attempt:
@@ -145,6 +148,8 @@ class StepStage:
             guards=cast(GuardStore, fuse.wrap(self.store)),
             reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
             executor=cast(Executor, fuse.wrap(self.cluster.executor)),
+            programs=cast(ProgramRunner, fuse.wrap(self.cluster.programs)),
+            sender=None if self.sender is None else cast(HttpSender, fuse.wrap(self.sender)),
             policy=lambda: self.life.policy,
             ceiling=Mode.AUTO,
             clock_trouble=lambda: None,
@@ -218,7 +223,10 @@ def _policy(*steps: Step) -> Policy:
 async def staged(
     directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK, lag: float = 0.001
 ) -> AsyncIterator[StepStage]:
-    """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for."""
+    """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for.
+
+    Where that is a program or a request, its pods are ready: it is broken otherwise.
+    """
     runtime, ahead = Impatient(), [0]
     pace = Pace(ready_after=0.002, stop_after=0.002, lag=lag)
     async with FakeApiServer(
@@ -236,13 +244,14 @@ async def staged(
             server.create(autoscaler("web"))
         if steps[0].action == "restore":
             await _patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
-        server.behave("shop", "web", Behaviour.stays_broken())
+        if steps[0].action not in ("exec", "http"):
+            server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
         server.ledger.clear()
         server.requests.clear()
         life = opened(_policy(*steps))
         stage = StepStage(
-            server=server, cluster=cluster, life=life, store=MemoryStore(lambda: life.at), uids={}
+            server=server, cluster=cluster, life=life, store=MemoryStore(lambda: stage.life.at), uids={}
         )
         stage.uids.update({pod.name: pod.uid for pod in await stage.pods()})
         server.requests.clear()

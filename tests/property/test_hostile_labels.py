@@ -21,7 +21,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence
 from remediator.core.classify import Classifier
 from remediator.core.cluster import (
     EPOCH_ANNOTATION,
@@ -38,6 +38,8 @@ from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import IncidentFilter, Queue
 from remediator.core.times import MINUTE, Millis
 from remediator.http.payload import parse_notification
@@ -150,7 +152,7 @@ class Witness:
     looked_at: set[WorkloadRef] = field(default_factory=set)
     touched: set[WorkloadRef] = field(default_factory=set)
     served: set[tuple[str, str]] = field(default_factory=set)
-    applied: list[Change] = field(default_factory=list)
+    applied: list[ClusterChange] = field(default_factory=list)
     said: list[ChannelMessage] = field(default_factory=list)
 
     def _workload(self, ref: WorkloadRef, **annotations: str) -> Workload:
@@ -192,7 +194,7 @@ class Witness:
         self.served.add((namespace, service))
         return Endpoints(ready=1, not_ready=0)
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         self.touched.add(change.target)
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Workload:
@@ -201,7 +203,7 @@ class Witness:
         self.touched.add(target)
         return self._workload(target, **{EPOCH_ANNOTATION: str(fence.epoch)})
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         self.touched.add(change.target)
         self.applied.append(change)
 
@@ -210,9 +212,17 @@ class Witness:
         return "taken"
 
 
-async def run(policy: Policy, body: bytes) -> tuple[Witness, MemoryStore]:
+async def run(
+    policy: Policy,
+    body: bytes,
+    witness: Witness | None = None,
+    *,
+    programs: ProgramRunner | None = None,
+    sender: HttpSender | None = None,
+) -> tuple[Witness, MemoryStore]:
     """One notification, as far as it goes without waiting."""
-    witness, store, rules = Witness(), MemoryStore(lambda: NOW), Classifier(policy)
+    witness = witness if witness is not None else Witness()
+    store, rules = MemoryStore(lambda: NOW), Classifier(policy)
     observer = Silent()
     journey = Journey(
         intake=store, queues=store, incidents=store, rules=lambda: rules, observer=observer, consumer="c"
@@ -228,6 +238,8 @@ async def run(policy: Policy, body: bytes) -> tuple[Witness, MemoryStore]:
         observer=observer,
         replica="c",
         lease=Millis(MINUTE),
+        programs=programs,
+        sender=sender,
     )
     runner = Runner(means)
 

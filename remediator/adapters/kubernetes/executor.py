@@ -20,7 +20,7 @@ from remediator.adapters.kubernetes.pod_removal import PodRemoval
 from remediator.adapters.kubernetes.snapshots import Json
 from remediator.adapters.kubernetes.templates import revision_call, template_of
 from remediator.core.changes import (
-    Change,
+    ClusterChange,
     DeletePod,
     EvictPod,
     Fence,
@@ -57,7 +57,7 @@ class ClusterExecutor:
         self._moved: dict[str, tuple[int, int]] = {}
         """By UID: from which generation to which our last claim took the object, and nobody else did."""
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """Have the server check the change, permissions included, without making it.
 
         Raises NotFound, Refused, Retryable.
@@ -91,7 +91,7 @@ class ClusterExecutor:
                 continue  # somebody else wrote first, or the answer is lost: look again
         raise Retryable(f"{target} could not be claimed: others keep writing its {EPOCH_ANNOTATION}")
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """Make the change if the target is still that object and still carries our epoch.
 
         Raises NotFound, Refused, Fenced, Retryable (it surely did not happen) and Unknown (it may have).

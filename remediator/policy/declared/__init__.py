@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from remediator.policy.declared.kinds import Declared, DeclaredAction
 from remediator.policy.declared.looks import (
-    ExecCheck,
-    ExecDiagnosis,
     LogsCheck,
     NoRecurrence,
     Pvcs,
@@ -17,19 +15,17 @@ from remediator.policy.declared.looks import (
     Traces,
 )
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.programs import Exec, HttpAction, Job
+from remediator.policy.declared.programs import Job
 from remediator.policy.declared.quiet import Pause, Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, Exec, HttpAction, Silence, Pause),
+        *(Job, Silence, Pause),
     )
 }
-DECLARED_CHECKS: dict[str, type[Declared]] = {
-    check.name: check for check in (ExecCheck, LogsCheck, NoRecurrence)
-}
+DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (LogsCheck, NoRecurrence)}
 DECLARED_DIAGNOSES: dict[str, type[Declared]] = {
-    diagnosis.name: diagnosis for diagnosis in (Pvcs, Top, ExecDiagnosis, Traces)
+    diagnosis.name: diagnosis for diagnosis in (Pvcs, Top, Traces)
 }

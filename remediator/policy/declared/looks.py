@@ -8,29 +8,8 @@ from pydantic import Field
 
 from remediator.core.plugins import NoParams, Params
 from remediator.core.spans import Span
-from remediator.core.templated import PlainTemplate
 from remediator.core.times import MINUTE
 from remediator.core.values import ObjectName, Regex
-from remediator.policy.declared.programs import ExecParams
-
-
-class ExecCheckParams(ExecParams):
-    """Parameters of the check ``exec``."""
-
-    status: int = Field(default=0, ge=0, le=255, description="The exit code it must end with.")
-    contains: Annotated[PlainTemplate, Field(min_length=1, max_length=500)] | None = Field(
-        default=None, description="Text that must stand in what it writes to its standard output."
-    )
-
-
-class ExecCheck:
-    """Holds when a program in a pod of the workload ends with the expected exit code and text."""
-
-    name: ClassVar[str] = "exec"
-    params: ClassVar[type[Params]] = ExecCheckParams
-    example: ClassVar[str] = (
-        "exec: {container: postgres, command: [psql, -c, 'SELECT count(*) FROM transactions'], within: 2m}"
-    )
 
 
 class LogsCheckParams(Params):
@@ -81,14 +60,6 @@ class Top:
     name: ClassVar[str] = "top"
     params: ClassVar[type[Params]] = TopParams
     example: ClassVar[str] = "top: {by: memory}"
-
-
-class ExecDiagnosis:
-    """What a program in a pod of the workload writes. That it only reads is yours to see to."""
-
-    name: ClassVar[str] = "exec"
-    params: ClassVar[type[Params]] = ExecParams
-    example: ClassVar[str] = "exec: {container: postgres, command: [psql, -c, 'SELECT 1']}"
 
 
 class TracesParams(Params):
