@@ -21,6 +21,7 @@ from remediator.core.journal import Act, Diagnose, Kind, Verify
 from remediator.core.pinning import pin
 from remediator.core.policies import Policy
 from remediator.core.text import plain
+from remediator.core.times import Millis
 
 KEPT_CHANGES = 40
 KEPT_OF_OLD = 5
@@ -109,9 +110,9 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
-        case Phase.WAITING | Phase.VERIFYING:
+        case Phase.DECIDING | Phase.WAITING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
-        case Phase.ENDED:
+        case Phase.PAUSING | Phase.ENDED:
             return
         case _:
             assert_never(attempt.phase)
@@ -122,13 +123,32 @@ def enter_step(draft: Draft, attempt: Attempt, step: int) -> None:
     steps = attempt.runbook.steps
     if step >= len(steps):
         enter(draft, attempt, Phase.VERIFYING)
+    elif steps[step].when is not None:
+        enter(draft, attempt, Phase.DECIDING, step)
     else:
-        enter(draft, attempt, Phase.ACTING if steps[step].wait is None else Phase.WAITING, step)
+        begin_step(draft, attempt, step)
+
+
+def begin_step(draft: Draft, attempt: Attempt, step: int) -> None:
+    """The step of that number, whatever it depends on."""
+    wanted = attempt.runbook.steps[step]
+    if wanted.pause is not None:
+        _pause(draft, attempt, step, wanted.pause)
+    else:
+        enter(draft, attempt, Phase.ACTING if wanted.wait is None else Phase.WAITING, step)
+
+
+def _pause(draft: Draft, attempt: Attempt, step: int, span: Millis) -> None:
+    """Nothing is asked and nobody is busy: only a timer runs."""
+    paused = replace(attempt, phase=Phase.PAUSING, phase_at=draft.at, step=step, rounds=0, checks=())
+    draft.change_attempt(paused)
+    draft.change(status=Status.REMEDIATING)
+    draft.arm("poll", draft.at + span)
 
 
 def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
     attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=())
-    if phase in ASKING:
+    if phase in ASKING or phase is Phase.DECIDING:
         attempt = replace(attempt, checks=tuple(CheckProgress() for _ in attempt.awaited))
     draft.change_attempt(attempt)
     draft.change(status=Status.VERIFYING if phase is Phase.VERIFYING else Status.REMEDIATING)

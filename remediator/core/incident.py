@@ -38,8 +38,10 @@ class Phase(StrEnum):
     """Where an attempt stands."""
 
     DIAGNOSING = "diagnosing"
+    DECIDING = "deciding"
     ACTING = "acting"
     WAITING = "waiting"
+    PAUSING = "pausing"
     VERIFYING = "verifying"
     ENDED = "ended"
 
@@ -97,11 +99,16 @@ class Attempt:
 
     @property
     def awaited(self) -> tuple[Check, ...]:
-        """The checks that this phase asks, until they hold: a waiting step's own, or the verification's."""
-        if self.phase is Phase.WAITING:
-            wait = self.runbook.steps[self.step].wait
-            return (wait,) if wait is not None else ()
-        return self.runbook.verify
+        """The checks that this phase asks: the one that a step depends on, once; until they hold those of a
+        waiting step or of the verification."""
+        match self.phase:
+            case Phase.DECIDING:
+                asked = self.runbook.steps[self.step].when
+            case Phase.WAITING:
+                asked = self.runbook.steps[self.step].wait
+            case _:
+                return self.runbook.verify
+        return () if asked is None else (asked,)
 
 
 class Delivery(StrEnum):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from remediator.core import escalation, paging, verification
-from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
+from remediator.core.attempts import (
+    awaited,
+    begin_step,
+    conclude,
+    enter,
+    enter_step,
+    start_next,
+    told,
+)
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     Attempt,
@@ -17,6 +25,7 @@ from remediator.core.journal import (
     Acted,
     ActResult,
     Checked,
+    CheckResult,
     Diagnosed,
     EffectLost,
     Kind,
@@ -117,6 +126,9 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         for before, result in zip(attempt.checks, event.results, strict=True)
     )
     attempt = draft.change_attempt(replace(attempt, pending=None, checks=checks))
+    if attempt.phase is Phase.DECIDING:
+        _decided(draft, attempt, event.results[0], policy)
+        return
     wanted = attempt.awaited
     stable_at = [
         None if progress.since is None else progress.since + check.stable
@@ -142,6 +154,48 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     if all(moment is not None for moment in stable_at):
         moments.append(max(moment for moment in stable_at if moment is not None))
     draft.arm("poll", min(moments))
+
+
+def _decided(draft: Draft, attempt: Attempt, seen: CheckResult, policy: Policy) -> None:
+    """Whether a step is performed: what it depends on was asked. Where that is unknown nothing is changed."""
+    step = attempt.runbook.steps[attempt.step]
+    assert step.when is not None
+    asked, observed = f"when {step.when.check}", plain(seen.observed, 250)
+    match seen.holds:
+        case True:
+            draft.say(Kind.GUARD, f"{asked}: {observed}", guard="when", verdict="allows")
+            begin_step(draft, attempt, attempt.step)
+        case False:
+            text = f"{step.action}: skipped: {asked} does not hold: {observed}"
+            _say_step(draft, attempt, text, "skipped")
+            enter_step(draft, attempt, attempt.step + 1)
+        case None:
+            text = f"whether {step.action} is meant is unknown: {asked}: {observed}"
+            draft.say(Kind.GUARD, f"when: {text}", guard="when", verdict="blocks")
+            _blocked(draft, attempt, text, policy)
+
+
+def is_pausing(draft: Draft) -> bool:
+    """Whether an attempt lets time pass."""
+    attempt = draft.incident.active
+    return attempt is not None and attempt.phase is Phase.PAUSING
+
+
+def pause_over(draft: Draft, policy: Policy) -> None:
+    """The time of a pausing step is over: go on, unless its alerts resolved with nothing changed."""
+    attempt = draft.incident.active
+    assert attempt is not None
+    if draft.firing == 0 and not attempt.changes:
+        _blocked(draft, attempt, "", policy)
+        return
+    _say_step(draft, attempt, f"pause: done after {format_duration(draft.at - attempt.phase_at)}", "done")
+    enter_step(draft, attempt, attempt.step + 1)
+
+
+def _say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
+    """Tell of a step for which nothing was performed. Steps count from 0."""
+    action, runbook = attempt.runbook.steps[attempt.step].action, attempt.runbook.name
+    draft.say(Kind.STEP, text, action=action, result=result, runbook=runbook, step=attempt.step)
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:

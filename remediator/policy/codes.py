@@ -136,7 +136,6 @@ _UNSUPPORTED = {
     "N705": "a diagnosis that is left out",
     "N706": "`undo: on_failure`: nothing is undone",
     "N707": "`approval`: its runbook is blocked",
-    "N709": "`when` of a step: its runbook is blocked",
     "N710": "an `effect` stricter than the action's own: its runbook is blocked",
     "N711": "a guard that this version does not have: every change is blocked",
     "N712": "`pages`: every page is sent by itself",

@@ -165,4 +165,5 @@ def undo_of_nothing(view: View) -> Iterator[Note]:
 def verification_window(runbook: Runbook) -> int:
     """The longest it can take to know, in milliseconds: waits follow each other, checks go side by side."""
     waits = sum(step.wait.within for step in runbook.steps if step.wait is not None)
+    waits += sum(step.pause for step in runbook.steps if step.pause is not None)
     return waits + max((check.within for check in runbook.verify), default=0)

@@ -159,6 +159,10 @@ class StagedCluster:
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""
+        for path, facts in self._facts.items():  # told of, and perhaps not looked at yet
+            space, kind, name = path.split("/")
+            if (space, name) == (namespace, service) and not facts.missing:
+                self.machine(WorkloadRef(kind=kind, namespace=space, name=name))
         for machine in self._machines.values():
             if (machine.ref.namespace, machine.ref.name) == (namespace, service):
                 return Endpoints(ready=max(machine.pods - machine.sick, 0), not_ready=machine.sick)

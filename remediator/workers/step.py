@@ -311,7 +311,7 @@ class _Work(Reach):
         if self._lease is None:
             return
         steps = self._request.attempt.runbook.steps[: self._effect.step]
-        first = all(step.wait is not None for step in steps)
+        first = not any(step.acts for step in steps)
         if self._limits and first and not self._request.attempt.changes:
             await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
         await self._store.release(self._lease)

@@ -18,13 +18,13 @@ from remediator.policy.declared.looks import (
 )
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
 from remediator.policy.declared.programs import Exec, HttpAction, Job
-from remediator.policy.declared.quiet import Pause, Silence
+from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, Exec, HttpAction, Silence, Pause),
+        *(Job, Exec, HttpAction, Silence),
     )
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {

@@ -24,6 +24,8 @@ LONGEST_LABELS = 140
 LONGEST_REASON = 120
 """Characters of why an incident was raised."""
 RUNNING = "running"
+IDLE = (None, "wait", "pause")
+"""Steps that change nothing."""
 """What is told as the outcome of an attempt that is not over when the record is."""
 FIRST_LABELS = ("alertname", "namespace", "service", "app", "job", "pod")
 
@@ -234,7 +236,7 @@ class Tally:
             case Kind.ATTEMPT_ENDED:
                 note.running = None
                 note.ended.append((str(data["runbook"]), str(data["outcome"])))
-            case Kind.STEP if data.get("result") == "done" and data.get("action") not in (None, "wait"):
+            case Kind.STEP if data.get("result") == "done" and data.get("action") not in IDLE:
                 target = (incident.attempts[-1].target if incident.attempts else "") or incident.service
                 self.targets.add(entry.at, target, distinct=True)
                 self.targets_of.setdefault(incident.rule, WorstHour()).add(entry.at, target, distinct=True)
