@@ -69,7 +69,8 @@ def page() -> Iterator[str]:
         yield from _plugin("step", name, action, f"Effect: {action.effect}.")
     for name, idle in IDLE_STEPS.items():
         yield from _plugin("step", name, idle, "Effect: none.")
-    yield f"## Checks\n\nUnder `verify` of a runbook, what `wait` waits for, and `when` of a step. {CHECKING}\n"
+    places = "Under `verify` of a runbook, what `wait` waits for, and `when` of a step."
+    yield f"## Checks\n\n{places} {CHECKING}\n"
     for name, check in sorted(CHECKS.items()):
         yield from _plugin("check", name, check)
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"

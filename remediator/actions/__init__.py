@@ -6,6 +6,7 @@ from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
 from remediator.actions.hpa import Hpa
 from remediator.actions.isolate import Isolate
+from remediator.actions.job import RunCronJob
 from remediator.actions.restart import Restart
 from remediator.actions.restore import Restore
 from remediator.actions.rollback import Rollback
@@ -20,5 +21,6 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        RunCronJob(),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.http import HttpCheck
+from remediator.checks.job import JobEnded
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
@@ -14,3 +15,5 @@ CHECKS: dict[str, CheckPlugin] = {
     check.name: check
     for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck(), PromqlCheck(), HttpCheck())
 }
+SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(),)}
+"""What tells that what a step began is over (``core.plugins.Settling``). Policy files cannot ask it."""

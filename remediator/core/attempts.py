@@ -26,7 +26,7 @@ from remediator.core.times import Millis
 KEPT_CHANGES = 40
 KEPT_OF_OLD = 5
 """Changes that are told of an attempt, and of one that another has followed."""
-ASKING = (Phase.WAITING, Phase.VERIFYING)
+ASKING = (Phase.WAITING, Phase.SETTLING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
 
 
@@ -110,7 +110,7 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
-        case Phase.DECIDING | Phase.WAITING | Phase.VERIFYING:
+        case Phase.DECIDING | Phase.WAITING | Phase.SETTLING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
         case Phase.PAUSING | Phase.ENDED:
             return
@@ -182,6 +182,7 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             attempt,
             runbook=replace(attempt.runbook, diagnose=(), steps=(), verify=()),  # nobody performs it any more
             phase=Phase.ENDED,
+            settling=None,
             pending=None,
             outcome=outcome,
             reason=plain(reason, 500),

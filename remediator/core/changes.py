@@ -212,6 +212,24 @@ class SetAutoscalerBounds:
         return f"set the bounds of hpa/{self.name} of {self.target} from {before} pods to {after}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunJob(_OfWorkload):
+    """Run the template of a CronJob once, if it still is that CronJob with that specification.
+
+    The Job's name follows from the step. It is made asleep first, and woken by this change: that is fenced on
+    the Job itself, whose UID, ``job_uid``, is known only then. The workload is not touched.
+    """
+
+    source: str
+    source_uid: str
+    generation: int
+    timeout: Millis
+    job_uid: str = ""
+
+    def __str__(self) -> str:
+        return f"run cronjob/{self.source} once, for {format_duration(self.timeout)} at most"
+
+
 WorkloadChange = (
     RestartWorkload
     | ScaleWorkload
@@ -226,7 +244,7 @@ MarkedChange = WorkloadChange | SetAutoscalerBounds
 """Changes of one object: they test its epoch and leave their effect's mark on it."""
 PodChange = DeletePod | EvictPod
 """Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
-Change = MarkedChange | PodChange
+Change = MarkedChange | PodChange | RunJob
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
     ScaleWorkload,
     SetAutoscalerBounds,
     SetContainerImage,
@@ -64,6 +65,11 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
         case SetAutoscalerBounds():
             return _bounds(change)
+        case RunJob():
+            return (
+                f"+ a job from cronjob/{change.source}, as it is in generation {change.generation}",
+                f"  spec.activeDeadlineSeconds: {change.timeout // 1000} at most",
+            )
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
@@ -120,6 +126,8 @@ def diff_step(step: Step) -> tuple[str, ...]:
             keys = {"min": "minReplicas", "max": "maxReplicas"}
             told = {key: params[short] for short, key in keys.items() if params.get(short) is not None}
             return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
+        case "job":
+            return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":

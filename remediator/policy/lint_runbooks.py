@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediator.actions import ACTIONS
-from remediator.core.policies import Check, Runbook
+from remediator.core.incident import EffectId
+from remediator.core.plugins import settling_of
+from remediator.core.policies import Check, Runbook, Step
 from remediator.core.probing import authority, template_authority
 from remediator.core.times import MINUTE, format_duration
 from remediator.policy.findings import Spot
@@ -164,6 +166,15 @@ def undo_of_nothing(view: View) -> Iterator[Note]:
 
 def verification_window(runbook: Runbook) -> int:
     """The longest it can take to know, in milliseconds: waits follow each other, checks go side by side."""
-    waits = sum(step.wait.within for step in runbook.steps if step.wait is not None)
-    waits += sum(step.pause for step in runbook.steps if step.pause is not None)
-    return waits + max((check.within for check in runbook.verify), default=0)
+    steps = sum(map(longest, runbook.steps))
+    return steps + max((check.within for check in runbook.verify), default=0)
+
+
+def longest(step: Step) -> int:
+    """How long a step may take by itself, in milliseconds: one that waits, pauses, or begins something."""
+    if step.wait is not None:
+        return step.wait.within
+    if step.pause is not None:
+        return step.pause
+    settling = settling_of(ACTIONS.get(step.action), step.params, EffectId(""))
+    return 0 if settling is None else settling.within

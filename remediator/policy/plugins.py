@@ -119,8 +119,8 @@ class WaitModel(Model):
 class PauseModel(Model):
     """Do nothing for a while before the next step. To go on as soon as something holds, see `wait`.
 
-    It changes nothing, so no guard is asked, and it goes on after a restart. Where all alerts have resolved by
-    its end and nothing was changed before it, the attempt ends with it.
+    It changes nothing, so no guard is asked, and it outlives a restart. Where all alerts have resolved by its
+    end and nothing was changed before it, the attempt ends with it.
     """
 
     example: ClassVar[str] = "pause: {for: 30s}"
@@ -167,8 +167,8 @@ class StepBase(OneOf):
     }
     when: _Condition | None = Field(
         default=None,
-        description="A check, asked once before the step, which is left out unless it holds. Where that cannot "
-        "be found out, the attempt is blocked, and people are asked.",
+        description="A check, asked once before the step, which is left out unless it holds. Where that "
+        "cannot be found out, the attempt is blocked, and people are asked.",
     )
     effect: EffectText | None = Field(
         default=None,

@@ -20,8 +20,8 @@ from remediator.rehearsal.script import (
 )
 
 OTHER_GUARDS = ("plan", "policy", "when")
-"""What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone, and
-a step of which is not known whether it is meant."""
+"""What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone, a
+step of which is not known whether it is meant."""
 
 
 def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:

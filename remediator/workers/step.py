@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from remediator.core.changes import Change, Fence
+from remediator.actions import ACTIONS
+from remediator.core.changes import Change, Fence, RunJob
 from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
+from remediator.core.jobs import JOB, wake_of
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.plugins import FromCronJob, settling_of
 from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
@@ -56,13 +59,21 @@ class StepPerformer:
         try:
             work = _Work(self._means, request, effect)
             try:
-                return await work.perform()
+                return _with_settling(await work.perform(), request)
             finally:
                 await work.give_back()
         except Retryable as error:
             if isinstance(error, StoreUnavailable):
                 raise
             return _acted(effect, ActResult.RETRY, str(error), retry_after=Millis(error.delay or LOOK_AGAIN))
+
+
+def _with_settling(acted: Acted, request: ChangeRequest) -> Acted:
+    """The outcome, with what tells that it is over where the step has only begun something."""
+    if acted.result is not ActResult.DONE:
+        return acted
+    step = request.step
+    return replace(acted, settles=settling_of(ACTIONS.get(step.action), step.params, request.effect))
 
 
 def _acted(
@@ -90,9 +101,14 @@ def _acted(
 class _Work(Reach):
     """One performance of one step."""
 
+    _prepared: Anchor | None = None
+    """The job that was about to be woken."""
+
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
         intent = await self._store.intended(self._request.effect)
+        if intent is not None and isinstance(ACTIONS.get(self._request.step.action), FromCronJob):
+            intent = await self._store.intended(wake_of(self._request.effect))  # until then its job sleeps
         if intent is not None:
             looked = (
                 self._look_for_pods(intent.pods)
@@ -156,6 +172,8 @@ class _Work(Reach):
                 return _acted(
                     self._effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
                 )
+            if self._prepared is not None:
+                before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
         except StoreUnavailable:
             raise
@@ -173,12 +191,32 @@ class _Work(Reach):
         """Claim the target and make the change; or what objects to it at the last look."""
         if (objection := await self._last_look()) is not None:
             return objection
+        if isinstance(change, RunJob):
+            return await self._run(change, fence)
         claimed = await self._executor.claim(change.fenced_on, change.uid, fence)
         if not pod_changes([change]) and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
             return None
         if (objection := await self._last_look()) is not None:
             return objection
         await self._executor.apply(change, fence)
+        return None
+
+    async def _run(self, change: RunJob, fence: Fence) -> Verdict | None:
+        """Have its job there, asleep, and wake it; or what objects to that at the last look.
+
+        Which very job is about to be woken is journalled: when that one is gone, it may have run.
+        """
+        assert self._lease is not None
+        job = await self._executor.prepare(change, fence)
+        if job.begun:
+            return None
+        prepared = Anchor(ref=job.ref, uid=job.uid)
+        if not await self._store.intend(wake_of(self._request.effect), self._lease, "", on=prepared):
+            raise Retryable("the lease was lost before the change")
+        if (objection := await self._last_look()) is not None:
+            return objection
+        self._prepared = prepared
+        await self._executor.apply(replace(change, job_uid=job.uid), fence)
         return None
 
     async def _last_look(self) -> Verdict | None:
@@ -253,7 +291,10 @@ class _Work(Reach):
                 on = Anchor(ref=target, uid=seen.uid)
             claimed = await self._executor.claim(place, on.uid, fence)
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{place} no longer exists")
+            gone = f"{place} no longer exists"
+            if place.kind == JOB:  # it may have run and have been removed since
+                return _acted(self._effect, ActResult.UNKNOWN, f"{gone}: whether it ran cannot be seen")
+            return _acted(self._effect, ActResult.FAILED, gone)
         except Fenced as error:
             return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except (Unknown, Retryable) as error:

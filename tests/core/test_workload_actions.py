@@ -29,6 +29,7 @@ from remediator.core.isolation import (
     remembered,
     say_until,
 )
+from remediator.core.jobs import CronJob
 from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.plugins import TARGET
 from remediator.core.policies import WorkloadRef
@@ -499,12 +500,14 @@ def test_a_container_that_is_elsewhere_by_now_is_not_touched() -> None:
 def test_an_action_without_an_inverse_says_so(action: str) -> None:
     """In its attribute, its documentation and when it is asked."""
     plugin = ACTIONS[action]
-    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod"})
+    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod", "job"})
     documented = (plugin.__doc__ or "").lower()
     assert ("no inverse" in documented) is not plugin.invertible
     assert "inverse" in documented
     if not plugin.invertible:
-        [change] = plan(action, replace(pods(pod("a")), workload=workload()))
+        tidy = CronJob(name="tidy", uid="c", generation=1)
+        seen = replace(pods(pod("a")), workload=workload(), cron_job=tidy)
+        [change] = plan(action, seen, **({"from": "tidy"} if action == "job" else {}))
         with pytest.raises(Refused, match=f"{action} has no inverse"):
             plugin.inverse(change, pods())
 

@@ -17,14 +17,14 @@ from remediator.policy.declared.looks import (
     Traces,
 )
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.programs import Exec, HttpAction, Job
+from remediator.policy.declared.programs import Exec, HttpAction
 from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, Exec, HttpAction, Silence),
+        *(Exec, HttpAction, Silence),
     )
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {
