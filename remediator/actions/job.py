@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from remediator.core.changes import Change, RunJob
 from remediator.core.cluster import IGNORE_ANNOTATION, Need, Snapshot
 from remediator.core.errors import Refused
 from remediator.core.incident import EffectId
 from remediator.core.jobs import JOB, job_name
-from remediator.core.plugins import EffectClass, Params, Permission, no_inverse
+from remediator.core.plugins import EffectClass, Params, Permission, no_inverse, objection
 from remediator.core.policies import Check
 from remediator.core.spans import Span
 from remediator.core.times import MINUTE, SECOND, Instant, Millis
@@ -30,10 +30,15 @@ class JobParams(Params):
         description="The name of the CronJob whose template is run, in the namespace of the workload.",
     )
     timeout: Span = Field(
-        default=10 * MINUTE,
-        ge=SECOND,
-        description="How long it may run before Kubernetes ends it and it has failed.",
+        default=10 * MINUTE, description="How long it may run before Kubernetes ends it and it has failed."
     )
+
+    @field_validator("timeout")
+    @classmethod
+    def _in_seconds(cls, span: int) -> int:
+        if span < SECOND:
+            raise objection("P014", "must be a second at least: Kubernetes counts no less; write 5m")
+        return span
 
 
 class RunCronJob:

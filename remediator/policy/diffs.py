@@ -24,7 +24,7 @@ from remediator.core.cluster import Revision, Snapshot
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.policies import Step
 from remediator.core.text import plain
-from remediator.core.times import format_instant
+from remediator.core.times import format_duration, format_instant
 
 RESTARTED_AT = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt"
 CONTAINERS = "spec.template.spec.containers"
@@ -66,10 +66,8 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
         case SetAutoscalerBounds():
             return _bounds(change)
         case RunJob():
-            return (
-                f"+ a job from cronjob/{change.source}, as it is in generation {change.generation}",
-                f"  spec.activeDeadlineSeconds: {change.timeout // 1000} at most",
-            )
+            source, span = f"cronjob/{change.source}", format_duration(change.timeout)
+            return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)

@@ -53,6 +53,7 @@ STEPS = {
     "isolate": "isolate: {for: 30m}",
     "restore": "restore: {}",
     "hpa": "hpa: {max: 2}",
+    "job": "job: {from: tidy}",
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
@@ -115,7 +116,8 @@ def expected(of: Policy) -> Outcome:
         Mode.SUGGEST: Outcome.SUGGESTED,
         Mode.APPROVE: Outcome.SUGGESTED,
     }
-    return withheld.get(mode, Outcome.VERIFIED)
+    done = Outcome.FAILED if first(of) == "job" else Outcome.VERIFIED  # only then its log is read
+    return withheld.get(mode, done)
 
 
 def fine(attempt: Attempt, of: Policy) -> bool:

@@ -197,6 +197,11 @@ class StepStage:
         marked = [one for one in changed if mark in str(one.body)]
         return len(marked) + len(self._effects("pods"))
 
+    @property
+    def made_jobs(self) -> int:
+        """How many jobs were made."""
+        return sum(effect.verb == "create" for effect in self._effects("jobs"))
+
     def _effects(self, resource: str) -> list[Any]:
         return [effect for effect in self.server.ledger if effect.resource == resource]
 

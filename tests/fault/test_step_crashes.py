@@ -42,6 +42,7 @@ async def killed_at(directory: Path, action: str, at: int) -> str:
         assert outcome.result is ActResult.DONE, stage.outcomes
         assert stage.effects == EFFECTS[action], (fuse.calls, stage.outcomes)
         assert len(set(stage.removed)) == len(stage.removed)
+        assert stage.made_jobs == (action == "job")
         assert stage.attempt.phase is AFTER.get(action, Phase.VERIFYING)
         assert stage.attempt.changes, "something was changed, and that is told"
         return fuse.calls[-1]

@@ -96,3 +96,55 @@ def test_a_pause_and_what_a_step_depends_on_are_broken_by_mutants_and_noticed() 
     tried = {each.change for each in found.survivors if each.subject == "runbook restart-web"}
     assert not {change for change in tried if change.startswith(("pause", "restart"))}
     assert found.killed >= 5  # the pause halved and doubled, `when` removed, one more and one less
+
+
+JOB = "job: {from: tidy, timeout: 4m}"
+RAN = ["run cronjob/tidy once, for 4m at most"]
+
+
+def test_a_job_is_run_and_completes_at_once() -> None:
+    says = ["job: begun: run cronjob/tidy once", "job: done: job tidy-"]
+    expect = f"- {{at: 5s, changes: {RAN}, timeline: {says}}}"
+    assert played(JOB, expect) == ""
+
+
+def test_a_job_takes_as_long_as_it_is_said_to_and_the_next_step_waits_for_it() -> None:
+    steps = f"{JOB}}}, {{restart: {{}}"
+    expect = f"- {{at: 1m59s, changes: {RAN}}}\n- {{at: 2m10s, changes: [{RAN[0]!r}, {RESTARTED[0]!r}]}}"
+    assert played(steps, expect, "outcomes: {step: job, takes: 2m}", FIRES) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "expect"),
+    [
+        (
+            "takes: 2m, result: failed",
+            "{at: 2m10s, attempts: [{runbook: restart-web, outcome: failed}, TAKE]}",
+        ),
+        ("result: failed", "{at: 1s, attempts: [{runbook: restart-web, outcome: failed}, TAKE]}"),
+        ("takes: 5m", "{at: 4m10s, attempts: [{runbook: restart-web, outcome: failed}, TAKE]}"),
+        (
+            "result: unknown",
+            "{at: 1s, attempts: [{runbook: restart-web, outcome: unknown}], pages: {oncall: 1}}",
+        ),
+    ],
+)
+def test_a_job_goes_as_it_is_said_to(said: str, expect: str) -> None:
+    """Failed when its time is over, at once, or because it took too long; and nobody knows."""
+    expect = expect.replace("TAKE", "{runbook: take-pod}")
+    assert played(JOB, f"- {expect}", f"outcomes: {{step: job, {said}}}", FIRES) == ""
+
+
+def test_how_long_a_job_may_take_is_broken_by_mutants_and_noticed() -> None:
+    rules = policy(("restart: {}", JOB))
+    test = f"""
+    tests:
+      - name: a job of three minutes is in time
+        alerts: [{{at: 0s, fire: {{alertname: WebDown}}}}]
+        outcomes: {{step: job, takes: 3m}}
+        expect: [{{at: 3m10s, changes: {RAN}, timeline: 'job: done'}}]
+    """
+    strict = run_cases(cases(test, rules), Classifier(rules))
+    assert not strict.failed
+    found = try_mutants(rules, Places.read({"policies.yaml": POLICY.replace("restart: {}", JOB)}), strict)
+    assert not [each.change for each in found.survivors if each.change.startswith("job")]

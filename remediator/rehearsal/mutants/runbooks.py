@@ -10,6 +10,8 @@ from remediator.core.times import Millis, format_duration, parse_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
+SPANS = {"isolate": "for", "job": "timeout"}
+"""The parameter of an action that is a span of time."""
 BOUNDS = ("above", "below", "equals")
 OUTLASTED = "all checks are waited for as long as the longest of them"
 """Why a test cannot notice that a check is waited for a little longer, or not as long."""
@@ -94,9 +96,9 @@ def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
             said = {"for": format_duration(span)}
             yield ("for",), words, replace(step, params=said, pause=span)
         return
-    if step.action == "isolate":
-        for words, span in spans("for", parse_duration(str(step.params["for"]))):
-            yield ("for",), words, replace(step, params={**step.params, "for": format_duration(span)})
+    if (own := SPANS.get(step.action)) is not None:
+        for words, span in spans(own, parse_duration(str(step.params[own]))):
+            yield (own,), words, replace(step, params={**step.params, own: format_duration(span)})
         return
     for key, value in step.params.items():
         if isinstance(value, int) and not isinstance(value, bool):
