@@ -140,6 +140,7 @@ def begin_step(draft: Draft, attempt: Attempt, step: int) -> None:
 
 def _pause(draft: Draft, attempt: Attempt, step: int, span: Millis) -> None:
     """Nothing is asked and nobody is busy: only a timer runs."""
+    attempt = replace(attempt, settling=None)
     paused = replace(attempt, phase=Phase.PAUSING, phase_at=draft.at, step=step, rounds=0, checks=())
     draft.change_attempt(paused)
     draft.change(status=Status.REMEDIATING)
@@ -147,7 +148,10 @@ def _pause(draft: Draft, attempt: Attempt, step: int, span: Millis) -> None:
 
 
 def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
-    attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=())
+    settling = attempt.settling if phase is Phase.SETTLING else None
+    attempt = replace(
+        attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=(), settling=settling
+    )
     if phase in ASKING or phase is Phase.DECIDING:
         attempt = replace(attempt, checks=tuple(CheckProgress() for _ in attempt.awaited))
     draft.change_attempt(attempt)

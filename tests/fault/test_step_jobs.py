@@ -104,7 +104,7 @@ async def test_a_step_is_done_when_its_job_has_completed(tmp_path: Path) -> None
         await stage.perform()
         await settled(stage)
         assert (stage.attempt.phase, stage.attempt.step) == (Phase.ACTING, 1)
-        assert stage.attempt.settling is not None, "of what has been begun nothing is forgotten"
+        assert stage.attempt.settling is None
         [begun, done] = told(stage)
         assert begun == "job: begun: run cronjob/tidy once, for 5m at most"
         assert done == f"job: done: job {name} completed, 0 pods at work, 1 succeeded, 0 failed"
