@@ -144,6 +144,19 @@ def idle_attempts(view: View) -> Iterator[Note]:
             yield Note(at=_limit(view, name, "attempts"), code="B209", message=text)
 
 
+def steps_after_the_alert(view: View) -> Iterator[Note]:
+    """B212: steps that depend on all alerts being over, when nothing is changed any more."""
+    for name, runbook in view.policy.runbooks.items():
+        for number, step in enumerate(runbook.steps):
+            if step.acts and step.when is not None and step.when.check == "alert":
+                text = (
+                    f"{step.action} is never performed: once no alert fires nothing is changed, so that "
+                    "cannot be what the step waits for; remove when, or ask something else"
+                )
+                at = view.spot("runbooks", name, "steps", str(number), "when")
+                yield Note(at=at, code="B212", message=text)
+
+
 def _limit(view: View, name: str, key: str) -> Spot:
     """Where a limit stands; else where the limits do, or the runbook's name."""
     written = view.node("runbooks", name, "limits", key) is not None

@@ -20,9 +20,9 @@ from remediator.adapters.kubernetes.logs import read_logs
 from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
-from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
+from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, pod_of, workload_of
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
-from remediator.core.errors import NotFound
+from remediator.core.errors import NotFound, Refused
 from remediator.core.jobs import CronJob, Job
 from remediator.core.policies import WorkloadRef
 
@@ -40,6 +40,8 @@ class Reader:
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name. Raises NotFound, Refused, Retryable."""
+        if ref.kind not in KINDS:
+            raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
         obj = await self._api.call(read_call(ref))
         with understood(f"{ref}"):
             return workload_of(ref, obj)
