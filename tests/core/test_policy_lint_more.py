@@ -155,9 +155,7 @@ def test_a_cooldown_is_held_to_the_longest_hold_of_its_rules() -> None:
         ("{pause: {for: 1m}, when: alert}", []),
     ],
 )
-def test_a_step_that_is_meant_only_when_nothing_fires_is_never_performed(
-    step: str, codes: list[str]
-) -> None:
+def test_a_step_that_is_meant_only_when_nothing_fires_is_never_performed(step: str, codes: list[str]) -> None:
     """A change needs an alert that fires; what changes nothing may wait for whatever it likes."""
     found = told(runbook(steps=f"[{step}, {{scale: {{to: 3}}}}]"))
     assert [each.split()[-1] for each in found] == codes
