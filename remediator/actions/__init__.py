@@ -8,6 +8,7 @@ from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
 from remediator.actions.http import Http
 from remediator.actions.isolate import Isolate
+from remediator.actions.job import RunCronJob
 from remediator.actions.restart import Restart
 from remediator.actions.restore import Restore
 from remediator.actions.rollback import Rollback
@@ -22,6 +23,6 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
-        *(Exec(), Http()),
+        *(Exec(), Http(), RunCronJob()),
     )
 }

@@ -6,6 +6,7 @@ from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
+from remediator.checks.job import JobEnded
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
@@ -18,3 +19,5 @@ CHECKS: dict[str, CheckPlugin] = {
         *(ExecCheck(),),
     )
 }
+SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(),)}
+"""What tells that what a step began is over (``core.plugins.Settling``). Policy files cannot ask it."""

@@ -215,6 +215,24 @@ class SetAutoscalerBounds:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunJob(_OfWorkload):
+    """Run the template of a CronJob once, if it still is that CronJob with that specification.
+
+    The Job's name follows from the step. It is made asleep first, and woken by this change: that is fenced on
+    the Job itself, whose UID, ``job_uid``, is known only then. The workload is not touched.
+    """
+
+    source: str
+    source_uid: str
+    generation: int
+    timeout: Millis
+    job_uid: str = ""
+
+    def __str__(self) -> str:
+        return f"run cronjob/{self.source} once, for {format_duration(self.timeout)} at most"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunProgram(_OfWorkload):
     """Run a program in one pod of the workload. It tests no epoch and leaves no mark: it is done once."""
 
@@ -252,7 +270,7 @@ MarkedChange = WorkloadChange | SetAutoscalerBounds
 """Changes of one object: they test its epoch and leave their effect's mark on it."""
 PodChange = DeletePod | EvictPod
 """Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
-ClusterChange = MarkedChange | PodChange
+ClusterChange = MarkedChange | PodChange | RunJob
 """Changes of objects of the cluster: made by its ``Executor``."""
 Change = ClusterChange | RunProgram | SendRequest
 """Who makes which is said in one place, ``workers.performers``."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
 from remediator.core.incident import EffectId, IncidentId
-from remediator.core.policies import Mode
+from remediator.core.policies import Check, Mode
 from remediator.core.times import Instant, Millis
 
 # --- events -----------------------------------------------------------------------------------------
@@ -83,6 +83,8 @@ class Acted:
     retry_after: Millis | None = None
     in_doubt: bool = False
     """With ``retry``: an answer got lost and it is not known yet whether the step took effect."""
+    settles: Check | None = None
+    """With ``done``: what was begun takes time, and the step is over when this holds."""
     mode: Mode | None = None
     """With ``withheld``: how far the rule was trusted, the daemon's ceiling included."""
     output: tuple[str, ...] = ()
@@ -95,6 +97,8 @@ class CheckResult:
 
     holds: bool | None
     observed: str
+    final: bool = False
+    """It will never hold any more, or never be found out: asking again is of no use."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

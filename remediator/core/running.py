@@ -83,6 +83,6 @@ async def run_for(params: ExecParams, sight: Sight) -> Ended:
 
 def looks_that_run(runbook: Runbook) -> list[Mapping[str, object]]:
     """The parameters of its diagnoses and checks that run a program."""
-    checks = [*(step.wait for step in runbook.steps if step.wait is not None), *runbook.verify]
+    asked = (check for step in runbook.steps for check in (step.when, step.wait) if check is not None)
     found = [each.params for each in runbook.diagnose if each.diagnosis == EXEC]
-    return found + [check.params for check in checks if check.check == EXEC]
+    return found + [check.params for check in (*asked, *runbook.verify) if check.check == EXEC]

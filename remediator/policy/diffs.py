@@ -14,6 +14,7 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
     RunProgram,
     ScaleWorkload,
     SendRequest,
@@ -27,7 +28,7 @@ from remediator.core.policies import Step
 from remediator.core.programs import say_command
 from remediator.core.redact import redact
 from remediator.core.text import plain
-from remediator.core.times import format_instant
+from remediator.core.times import format_duration, format_instant
 
 RESTARTED_AT = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt"
 CONTAINERS = "spec.template.spec.containers"
@@ -68,6 +69,9 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
         case SetAutoscalerBounds():
             return _bounds(change)
+        case RunJob():
+            source, span = f"cronjob/{change.source}", format_duration(change.timeout)
+            return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
@@ -128,6 +132,8 @@ def diff_step(step: Step) -> tuple[str, ...]:
             keys = {"min": "minReplicas", "max": "maxReplicas"}
             told = {key: params[short] for short, key in keys.items() if params.get(short) is not None}
             return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
+        case "job":
+            return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":

@@ -50,9 +50,10 @@ def _probes(runbook: Runbook) -> Iterator[Probe]:
         if check.check == "http":
             yield ("verify", str(number), "http"), check.params
     for number, step in enumerate(runbook.steps):
-        if step.wait is not None and step.wait.check == "http":
-            yield ("steps", str(number), "wait", "for", "http"), step.wait.params
-        elif step.action == "http":
+        for keys, asked in ((("when",), step.when), (("wait", "for"), step.wait)):
+            if asked is not None and asked.check == "http":
+                yield ("steps", str(number), *keys, "http"), asked.params
+        if step.action == "http":
             yield ("steps", str(number), "http"), step.params
     for number, look in enumerate(runbook.diagnose):
         if look.diagnosis == "http":

@@ -47,13 +47,14 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
 def say_step(step: Step, service: Service | None) -> str:
     """A step in words."""
     target = None if service is None else service.workload
-    where = "" if target is None else f" {target} in {target.namespace}"
+    where = "" if target is None or not step.acts else f" {target} in {target.namespace}"
     effect = "" if step.effect is None else f", effect: {step.effect}"
-    return (
+    said = (
         f"wait: {_check(step.wait)}"
         if step.wait is not None
         else _words(step.action, step.params) + where + effect
     )
+    return said if step.when is None else f"{said}; only when {_words(step.when.check, step.when.params)}"
 
 
 def _check(check: Check) -> str:

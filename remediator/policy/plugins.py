@@ -19,13 +19,13 @@ from remediator.checks import CHECKS
 from remediator.core.plugins import EffectClass, Params
 from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
 from remediator.core.spans import Duration, PositiveDuration
-from remediator.core.times import MINUTE, Millis
+from remediator.core.times import MINUTE, Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import refusal
 
-WAIT = "wait"
+WAIT, PAUSE = "wait", "pause"
 _BLOCKED = "an attempt of the runbook is blocked, and people are asked"
 EFFECTS = tuple(EffectClass)
 """The classes of effects, the strictest last."""
@@ -116,6 +116,21 @@ class WaitModel(Model):
         return self
 
 
+class PauseModel(Model):
+    """Do nothing for a while before the next step. To go on as soon as something holds, see `wait`.
+
+    It changes nothing, so no guard is asked, and it outlives a restart. Where all alerts have resolved by its
+    end and nothing was changed before it, the attempt ends with it.
+    """
+
+    example: ClassVar[str] = "pause: {for: 30s}"
+    span: PositiveDuration = Field(alias="for", description="How long.")
+
+
+IDLE_STEPS: Mapping[str, type[Model]] = {WAIT: WaitModel, PAUSE: PauseModel}
+"""Steps that change nothing, by their names."""
+
+
 class _ConditionBase(OneOf):
     """``when`` of a step: a check that is asked once, before the step."""
 
@@ -140,12 +155,10 @@ class StepBase(OneOf):
 
     what: ClassVar[str] = "action"
     example: ClassVar[str] = "restart: {}"
-    unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "when": Unperformed(code="N709", instead=_BLOCKED, lacks="when of a step"),
-    }
     when: _Condition | None = Field(
         default=None,
-        description="A check, asked once before the step, which is left out unless it holds.",
+        description="A check, asked once before the step, which is left out unless it holds. Where that "
+        "cannot be found out, the attempt is blocked, and people are asked.",
     )
     effect: EffectText | None = Field(
         default=None,
@@ -188,8 +201,8 @@ StepModel = one_of(
     StepBase,
     "Step",
     {name: a.params for registry in (DECLARED_ACTIONS, ACTIONS) for name, a in registry.items()}
-    | {WAIT: WaitModel},
-    docs=_docs(DECLARED_ACTIONS, ACTIONS) | {WAIT: _first_sentence(WaitModel)},
+    | dict(IDLE_STEPS),
+    docs=_docs(DECLARED_ACTIONS, ACTIONS, IDLE_STEPS),
     unperformed=_unperformed("N703", "action", _BLOCKED, DECLARED_ACTIONS.keys() - ACTIONS.keys()),
 )
 DiagnosisModel = one_of(
@@ -222,11 +235,23 @@ def _dumped(params: BaseModel) -> dict[str, Any]:
 def to_step(model: OneOf) -> Step:
     """The core value of a step. Parameters are JSON-like."""
     name, params = model.chosen
+    asked = getattr(model, "when", None)
+    when = None if asked is None else _condition(asked)
     if isinstance(params, WaitModel):
         check = replace(to_check(params.what), within=Millis(params.timeout))
-        return Step(action=name, params={"for": check.check, **check.params}, wait=check)
+        return Step(action=name, params={"for": check.check, **check.params}, wait=check, when=when)
+    if isinstance(params, PauseModel):
+        span = {"for": format_duration(params.span)}
+        return Step(action=name, params=span, pause=Millis(params.span), when=when)
     said = model.effect if isinstance(model, StepBase) else None
-    return Step(action=name, params=_dumped(params), effect=said if said != own_effect(name) else None)
+    effect = said if said != own_effect(name) else None
+    return Step(action=name, params=_dumped(params), when=when, effect=effect)
+
+
+def _condition(model: OneOf) -> Check:
+    """The check of ``when``: it is asked once, so for how long it must hold is of no interest."""
+    name, params = model.chosen
+    return Check(check=name, params=_dumped(params))
 
 
 def to_diagnosis(model: OneOf) -> Diagnosis:

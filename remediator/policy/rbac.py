@@ -86,13 +86,16 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
             wanted = _withheld(diagnosis.permissions, acting and allowed)
             yield from _of(f"diagnose {looked.diagnosis}", wanted, looked.params)
     for step in runbook.steps:
+        if step.when is not None:
+            yield from _checks("when", (step.when,), acting=acting and allowed)
         if step.wait is not None:
             yield from _checks("wait", (step.wait,), acting=acting and allowed)
+        if not step.acts:
             continue
         if not allowed:
             return  # ``supported`` or ``target`` blocks before the cluster is looked at
         yield from _change(step, acting=acting)
-        if not acting:
+        if not acting and step.when is None:
             return  # it is told what would be done, and that ends the attempt
     yield from _checks("verify", runbook.verify, acting=acting and allowed)
 

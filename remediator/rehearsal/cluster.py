@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from remediator.core.changes import ClusterChange, Fence
+from remediator.core.changes import ClusterChange, Fence, RunJob
 from remediator.core.cluster import (
     Autoscaler,
     Budget,
@@ -20,9 +20,11 @@ from remediator.core.cluster import (
 from remediator.core.errors import NotFound, Refused, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
+from remediator.core.jobs import JOB, CronJob, Job
 from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
+from remediator.rehearsal.jobs import StagedJobs
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
@@ -39,6 +41,9 @@ class Surroundings(Protocol):
     @property
     def sleep(self) -> Callable[[Millis], Awaitable[None]]:
         """Lets virtual time pass."""
+
+    def changes_at(self, at: Instant) -> None:
+        """What is seen of the cluster changes by itself then."""
 
     def attempt(self) -> tuple[Incident, Attempt] | None:
         """The attempt that the daemon is at work for."""
@@ -62,6 +67,7 @@ class StagedCluster:
         self._in_doubt: set[str] = set()
         self._begun: set[str] = set()
         self._touched: Counter[str] = Counter()
+        self._jobs = StagedJobs(world)
 
     def tell(self, facts: WorkloadFacts) -> None:
         """From now on the workload is like this."""
@@ -161,8 +167,24 @@ class StagedCluster:
         """Nothing was written."""
         return ()
 
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """As the Protocol says."""
+        return self._jobs.cron_job(name)
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """As the Protocol says."""
+        return self._jobs.job(ObjectRef(kind=JOB, namespace=namespace, name=name))
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """None is left."""
+        return ()
+
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""
+        for path, facts in self._facts.items():  # told of, and perhaps not looked at yet
+            space, kind, name = path.split("/")
+            if (space, name) == (namespace, service) and not facts.missing:
+                self.machine(WorkloadRef(kind=kind, namespace=space, name=name))
         for machine in self._machines.values():
             if (machine.ref.namespace, machine.ref.name) == (namespace, service):
                 return Endpoints(ready=max(machine.pods - machine.sick, 0), not_ready=machine.sick)
@@ -178,13 +200,27 @@ class StagedCluster:
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
         """As the Protocol says."""
+        if target.kind == JOB:
+            self._see(self._jobs.made_for(target))
+            return self._jobs.claim(target, fence)
         machine = self.machine(target) if isinstance(target, WorkloadRef) else self._scaled_by(target)
         self._see(machine.ref)
         return machine.claim(target, fence)
 
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """As the Protocol says."""
+        return self._jobs.prepare(change, fence)
+
     async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """As the Protocol says; how it goes was said before, or it is done at once."""
         said = self._world.step_said()
+        if isinstance(change, RunJob):
+            self._touched[change.target.path] += 1
+            if said is not None and said.result is Result.UNKNOWN:
+                self._in_doubt.add(change.target.path)
+                raise Unknown("the rehearsal gives no answer")
+            self._jobs.wake(change, fence, said)
+            return
         if said is not None:
             if said.takes and fence.effect not in self._begun:
                 self._begun.add(fence.effect)

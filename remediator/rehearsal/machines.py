@@ -15,6 +15,7 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
     ScaleWorkload,
     SetAutoscalerBounds,
     SetContainerImage,
@@ -191,6 +192,8 @@ class Machine:
     def apply(self, change: ClusterChange, fence: Fence) -> None:
         """What the change does: whatever runs afterwards is well."""
         match change:
+            case RunJob():
+                return  # it leaves the workload as it is
             case DeletePod() | EvictPod():
                 self.sick = max(self.sick - (not change.ready), 0)
                 self.restarted = max(self.restarted - change.ready, 0)

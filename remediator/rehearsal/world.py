@@ -127,6 +127,10 @@ class World:
             self.version += 1  # whoever asked before it is to ask again
         return self._changes[0] if self._changes else None
 
+    def changes_at(self, at: Instant) -> None:
+        """Then an answer becomes another by itself."""
+        heapq.heappush(self._changes, at)
+
     # --- what it answers ---
 
     def attempt(self) -> tuple[Incident, Attempt] | None:
@@ -189,7 +193,7 @@ class World:
         elapsed = self.now() - since
         for outcome in said:
             if outcome.after > elapsed:
-                heapq.heappush(self._changes, Instant(since + outcome.after))
+                self.changes_at(Instant(since + outcome.after))
         due = [outcome for outcome in said if outcome.after <= elapsed]
         if due:
             latest = max(outcome.after for outcome in due)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from remediator.core.errors import Refused
-from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.incident import Attempt, EffectId, Incident, Phase
 from remediator.core.journal import Diagnose, Verify
 from remediator.core.policies import Step
 from remediator.core.programs import Ended, Program, ProgramRunner
@@ -70,7 +70,9 @@ class GuardedPrograms:
 
     @property
     def _guards(self) -> Sequence[Guard]:
-        return GUARDS if isinstance(self._effect, Diagnose) else RUNS_OF_CHECKS
+        """What a step depends on is asked for a change: its alert must fire, as for a diagnosis."""
+        before = isinstance(self._effect, Diagnose) or self._attempt.phase is Phase.DECIDING
+        return GUARDS if before else RUNS_OF_CHECKS
 
     @property
     def _runner(self) -> ProgramRunner:

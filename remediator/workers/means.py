@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from remediator.checks import CHECKS
+from remediator.checks import CHECKS, SETTLING
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
@@ -40,6 +40,7 @@ class Means:
     programs: ProgramRunner | None = None
     sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
+    settling: Mapping[str, CheckPlugin] = field(default_factory=lambda: SETTLING)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
 

@@ -1,19 +1,21 @@
 """Who makes which change: the one place where that is said.
 
-A change of objects of the cluster is made by its executor, which fences it. What nothing can fence, such as a
-program, has a performer of its own; its action is ``once``. A new kind of change is a member of
+A change of objects of the cluster is made by its executor, which fences it. What must be made ready before it
+can be fenced, such as a job, and what nothing can fence, such as a program, have performers of their own; an
+action of the latter is ``once``. A new kind of change is a member of
 ``core.changes.Change``, a performer here, and a case in ``Performers.of``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from remediator.core.changes import Change, ClusterChange, Fence, RunProgram, SendRequest
+from remediator.core.changes import Change, ClusterChange, Fence, RunJob, RunProgram, SendRequest
 from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Failed, Refused
+from remediator.core.objects import Anchor
 from remediator.core.probing import catalog_hosts, expected
 from remediator.core.programs import ProgramRunner
 from remediator.core.redact import redact
@@ -22,6 +24,18 @@ from remediator.core.text import plain
 from remediator.workers.means import Means
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """Older owners are kept off what is to be changed.
+
+    ``made``: what is there shows that this very change has been made. ``on``: what was made ready for it, and
+    is known only now: that this very object is about to be changed is journalled before it is.
+    """
+
+    made: bool = False
+    on: Anchor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +60,8 @@ class Performer(Protocol):
     async def dry_run(self) -> None:
         """Find out, as far as that is possible without making it, whether it would be taken from us."""
 
-    async def claim(self, fence: Fence) -> bool:
-        """Keep older owners off what it changes. True: that shows that this very change has been made."""
+    async def claim(self, fence: Fence) -> Claimed:
+        """Keep older owners off what it changes."""
 
     async def apply(self, fence: Fence) -> Made:
         """Make it, once. Raises Failed too (it was made, to no good end) and Unknown (it may have been)."""
@@ -63,10 +77,30 @@ class _OnCluster:
     async def dry_run(self) -> None:
         await self.executor.dry_run(self.change)
 
-    async def claim(self, fence: Fence) -> bool:
+    async def claim(self, fence: Fence) -> Claimed:
         claimed = await self.executor.claim(self.change.fenced_on, self.change.uid, fence)
         marked = claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect
-        return marked and not pod_changes([self.change])
+        return Claimed(made=marked and not pod_changes([self.change]))
+
+    async def apply(self, fence: Fence) -> Made:
+        await self.executor.apply(self.change, fence)
+        return Made()
+
+
+@dataclass(kw_only=True, slots=True)
+class _ByWaking:
+    """A job: it is made asleep, as often as that may be, and the very one that was made is woken."""
+
+    change: RunJob
+    executor: Executor
+
+    async def dry_run(self) -> None:
+        await self.executor.dry_run(self.change)
+
+    async def claim(self, fence: Fence) -> Claimed:
+        job = await self.executor.prepare(self.change, fence)
+        self.change = replace(self.change, job_uid=job.uid)
+        return Claimed(made=True) if job.begun else Claimed(on=Anchor(ref=job.ref, uid=job.uid))
 
     async def apply(self, fence: Fence) -> Made:
         await self.executor.apply(self.change, fence)
@@ -84,8 +118,8 @@ class _ByRunning:
         """The permissions are all that can be asked for."""
         await self.runner.permit(self.change.program)
 
-    async def claim(self, fence: Fence) -> bool:
-        return False
+    async def claim(self, fence: Fence) -> Claimed:
+        return Claimed()
 
     async def apply(self, fence: Fence) -> Made:
         ended = await self.runner.run(self.change.program)
@@ -106,8 +140,8 @@ class _BySending:
         """Whether the newest catalog has its host, and its token can be read."""
         await self.sender.permit(self.change.request, hosts=self.hosts)
 
-    async def claim(self, fence: Fence) -> bool:
-        return False
+    async def claim(self, fence: Fence) -> Claimed:
+        return Claimed()
 
     async def apply(self, fence: Fence) -> Made:
         reply = await self.sender.send(self.change.request, hosts=self.hosts, key=fence.effect)
@@ -128,6 +162,8 @@ class Performers:
     def of(self, change: Change) -> Performer:
         """Who makes it. Raises Refused where nobody can."""
         match change:
+            case RunJob():
+                return _ByWaking(change=change, executor=_there(self._means.executor))
             case RunProgram():
                 return _ByRunning(change=change, runner=_there(self._means.programs))
             case SendRequest():

@@ -22,6 +22,7 @@ from remediator.core.errors import Refused
 from remediator.core.journal import Act, Diagnose, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
+from remediator.core.plugins import cron_job_of
 from remediator.core.policies import WorkloadRef
 from remediator.core.running import ExecParams
 from remediator.core.store import Lease, Limit, LimitUse
@@ -88,7 +89,8 @@ class Reach:
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
         params = action.params.model_validate(dict(self._request.step.params))
-        seen = await read_snapshot(self._reader, await self.workload(target), action.needs)
+        named = cron_job_of(action, params)
+        seen = await read_snapshot(self._reader, await self.workload(target), action.needs, cron_job=named)
         seen = replace(seen, service=self._request.service)
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from remediator.core.errors import RemediatorError, StoreUnavailable
-from remediator.core.incident import Attempt, Incident
+from remediator.core.incident import Attempt, Incident, Phase
 from remediator.core.journal import (
     Act,
     Checked,
@@ -96,7 +96,7 @@ class Runner:
         if elsewhere:  # how another workload fares proves nothing of the one that was changed
             unknown = CheckResult(holds=None, observed=elsewhere)
             return Checked(effect=effect.id, results=(unknown,) * len(attempt.awaited))
-        known = self._means.checks
+        known = self._means.settling if attempt.phase is Phase.SETTLING else self._means.checks
         answers = await asyncio.gather(
             *(_ask(known.get(check.check), check, sight) for check in attempt.awaited)
         )

@@ -22,9 +22,10 @@ from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Refused, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.jobs import JOB, wake_of
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
-from remediator.core.plugins import NOTHING, EffectClass
+from remediator.core.plugins import NOTHING, EffectClass, FromCronJob, settling_of
 from remediator.core.policies import WorkloadRef
 from remediator.core.running import looks_that_run
 from remediator.core.store import Intent
@@ -64,13 +65,21 @@ class StepPerformer:
         try:
             work = _Work(self._means, request, effect)
             try:
-                return await work.perform()
+                return _with_settling(await work.perform(), request)
             finally:
                 await work.give_back()
         except Retryable as error:
             if isinstance(error, StoreUnavailable):
                 raise
             return _acted(effect, ActResult.RETRY, str(error), retry_after=Millis(error.delay or LOOK_AGAIN))
+
+
+def _with_settling(acted: Acted, request: ChangeRequest) -> Acted:
+    """The outcome, with what tells that it is over where the step has only begun something."""
+    if acted.result is not ActResult.DONE:
+        return acted
+    step = request.step
+    return replace(acted, settles=settling_of(ACTIONS.get(step.action), step.params, request.effect))
 
 
 def _acted(
@@ -119,13 +128,16 @@ class _Done:
 class _Work(Reach):
     """One performance of one step."""
 
+    _prepared: Anchor | None = None
+    """What was made ready for the change and was about to be changed: the job that was about to be woken."""
+
     def __init__(self, means: Means, request: ChangeRequest, effect: Act) -> None:
         super().__init__(means, request, effect)
         self._effect = effect
 
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
-        intent = await self._store.intended(self._journalled)
+        intent = await self._store.intended(self._begun)
         if intent is not None and (found := await self._look_back(intent)) is not None:
             return found
         verdicts = await self._ask_guards()
@@ -166,6 +178,12 @@ class _Work(Reach):
         put off for certain, and is followed by another; one that did not come back is found by its own name.
         """
         return self._effect.id if self._once else self._request.effect
+
+    @property
+    def _begun(self) -> EffectId:
+        """What stands in the journal once it may have taken effect: until it is woken, a job sleeps."""
+        action = ACTIONS.get(self._request.step.action)
+        return wake_of(self._journalled) if isinstance(action, FromCronJob) else self._journalled
 
     async def _look_back(self, intent: Intent) -> Acted | None:
         """What became of the performance that journalled this and told no outcome. None: do it."""
@@ -222,6 +240,8 @@ class _Work(Reach):
             if pods or not self._shows:  # which pods are gone shows when it is performed again
                 doubtful = done.acted(self._effect, ActResult.RETRY, str(error), verdicts)
                 return replace(doubtful, in_doubt=True)
+            if self._prepared is not None:
+                before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
         except StoreUnavailable:
             raise
@@ -238,11 +258,21 @@ class _Work(Reach):
         performer = self._performers.of(change)
         if (objection := await self._last_look()) is not None:
             return objection
-        if await performer.claim(fence):
+        claimed = await performer.claim(fence)
+        if claimed.made:
             return Made()
+        if claimed.on is not None:
+            await self._journal(claimed.on)
         if (objection := await self._last_look()) is not None:
             return objection
+        self._prepared = claimed.on
         return await performer.apply(fence)
+
+    async def _journal(self, on: Anchor) -> None:
+        """Which very object, made ready just now, is about to be changed: if it goes, it may have been."""
+        assert self._lease is not None
+        if not await self._store.intend(wake_of(self._journalled), self._lease, "", on=on):
+            raise Retryable("the lease was lost before the change")
 
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
@@ -316,7 +346,10 @@ class _Work(Reach):
                 on = Anchor(ref=target, uid=seen.uid)
             claimed = await self._executor.claim(place, on.uid, fence)
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{place} no longer exists")
+            gone = f"{place} no longer exists"
+            if place.kind == JOB:  # it may have run and have been removed since
+                return _acted(self._effect, ActResult.UNKNOWN, f"{gone}: whether it ran cannot be seen")
+            return _acted(self._effect, ActResult.FAILED, gone)
         except Fenced as error:
             return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except (Unknown, Retryable) as error:
@@ -381,7 +414,7 @@ class _Work(Reach):
             return
         attempt = self._request.attempt
         steps = attempt.runbook.steps[: self._effect.step]
-        first = all(step.wait is not None for step in steps) and not looks_that_run(attempt.runbook)
+        first = not any(step.acts for step in steps) and not looks_that_run(attempt.runbook)
         if self._limits and first and not attempt.changes:
             await self._store.refund(self._limits, self._request.member, self._journalled, self._lease)
         await super().give_back()

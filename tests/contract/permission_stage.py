@@ -14,13 +14,23 @@ from remediator.adapters.kubernetes import Call, Kubernetes, connect
 from remediator.core.access import Access
 from remediator.core.alerts import Fingerprint
 from remediator.core.decision import Facts
-from remediator.core.incident import Attempt, IncidentId, Phase
+from remediator.core.incident import Attempt, EffectId, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
+from remediator.core.jobs import job_name
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
 from remediator.policy.manifests import Account, Role, manifests
-from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Output, Pace, User
+from remediator.testing.apiserver import (
+    ADMIN,
+    TOKEN,
+    Behaviour,
+    FakeApiServer,
+    Output,
+    Pace,
+    Program,
+    User,
+)
 from remediator.testing.apiserver.paths import parse
 from remediator.testing.apiserver.subresources import also_asked
 from remediator.testing.memory import MemoryStore
@@ -30,12 +40,15 @@ from remediator.workers.runner import Runner
 from tests.core.builders import fired
 from tests.core.test_decide import Life
 from tests.fault.kubernetes_scene import Impatient
+from tests.fault.step_stage import cron_job
 
 ACCOUNT = Account(namespace="ops", name="remediator")
 USER = "system:serviceaccount:ops:remediator"
 TOKEN_OF_ACCOUNT = "token-of-the-service-account"
 PROGRAM = ("/app/breakers", "reset")
 """What can be run in every pod."""
+FIRST_JOB = job_name("tidy", EffectId("2026-11-23-0213-web/1/0"))
+"""What the first step of the first attempt runs."""
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -146,6 +159,9 @@ async def staged(
             if step == "restore":
                 kept = {"metadata": {"annotations": {ISOLATED_REPLICAS: "3"}}, "spec": {"replicas": 0}}
                 await _patch(admin, kept, *workload)
+            if step == "job":
+                server.create(cron_job("tidy"))
+                server.behave("shop", FIRST_JOB, Behaviour.runs(Program.crashes(after=0, log="boom\n")))
             if step == "hpa":
                 server.create(_scaler(*workload))
         await admin.close()

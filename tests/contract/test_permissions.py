@@ -54,6 +54,7 @@ STEPS = {
     "restore": "restore: {}",
     "hpa": "hpa: {max: 2}",
     "exec": "exec: {command: [/app/breakers, reset]}",
+    "job": "job: {from: tidy}",
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
@@ -119,7 +120,8 @@ def expected(of: Policy) -> Outcome:
         Mode.SUGGEST: Outcome.SUGGESTED,
         Mode.APPROVE: Outcome.SUGGESTED,
     }
-    return withheld.get(mode, Outcome.VERIFIED)
+    done = Outcome.FAILED if first(of) == "job" else Outcome.VERIFIED  # only then its log is read
+    return withheld.get(mode, done)
 
 
 def fine(attempt: Attempt, of: Policy) -> bool:

@@ -50,7 +50,6 @@ NOTICES = [
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
     ("pvcs", "N705", "it is left out"),
     ("approval:", "N707", "an attempt of it is blocked"),
-    ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
     ("undo: on_failure", "N706", "nothing is undone"),
     ("storm:", "N711", "every change is blocked"),
     ("flapping:", "N711", "every change is blocked"),
@@ -102,7 +101,7 @@ def test_a_level_knows_within_which_time_progress_is_expected(policy: Policy) ->
 
 def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
     assert policy.runbooks["restore-database"].lacks == ("approval",)
-    assert policy.runbooks["restart-workload"].lacks == ("when of a step",)
+    assert policy.runbooks["restart-workload"].lacks == ()
     assert policy.guards.lacks == ("storm", "flapping", "breaker", "error_budget")
     assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
     assert policy.rules[1].mode is Mode.APPROVE
@@ -132,8 +131,10 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
         ("{cordon: {}}", ("action cordon",)),
         ("{wait: {for: no_recurrence}}", ("check no_recurrence",)),
         ("{wait: {for: {exec: {command: [a]}}}}", ()),
-        ("{restart: {}, when: ready}", ("when of a step",)),
-        ("{restart: {}, when: no_recurrence}", ("when of a step", "check no_recurrence")),
+        ("{restart: {}, when: ready}", ()),
+        ("{restart: {}, when: {exec: {command: [a]}}}", ()),
+        ("{restart: {}, when: no_recurrence}", ("check no_recurrence",)),
+        ("{pause: {for: 30s}, when: ready}", ()),
     ],
 )
 def test_a_step_says_what_it_lacks(step: str, found: tuple[str, ...]) -> None:

@@ -529,3 +529,17 @@ def test_a_program_needs_no_permission_to_patch() -> None:
         "create pods/exec",
         "get pods/exec",
     }
+
+
+def test_what_a_step_depends_on_is_asked_by_rules_that_may_not_act_too() -> None:
+    """And where the first step may be left out, the next may be the one that is told."""
+    steps = "restart: {}, when: {endpoints: {service: front}}}, {evict_pod: {}"
+    for mode in ("auto", "observe"):
+        found = parts(policy(f"name: r, match: [], service: web, mode: {mode}, runbooks: [own]", own=steps))
+        assert "when endpoints" in found
+        assert "step evict_pod" in found
+
+
+def parts(of: Policy) -> set[str]:
+    """What of a runbook anything is needed for."""
+    return {purpose.part for purposes in demands(of).values() for purpose in purposes}

@@ -15,14 +15,13 @@ from remediator.policy.declared.looks import (
     Traces,
 )
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.programs import Job
-from remediator.policy.declared.quiet import Pause, Silence
+from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, Silence, Pause),
+        Silence,
     )
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (LogsCheck, NoRecurrence)}

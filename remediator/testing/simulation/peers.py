@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from remediator.core.changes import ClusterChange, DeletePod, Fence, RestartWorkload
+from remediator.core.changes import ClusterChange, DeletePod, Fence, RestartWorkload, RunJob
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     EPOCH_ANNOTATION,
@@ -19,6 +19,7 @@ from remediator.core.cluster import (
     Workload,
 )
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable, Unknown
+from remediator.core.jobs import CronJob, Job
 from remediator.core.journal import PageKind
 from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
@@ -210,6 +211,22 @@ class SimPorts:
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """None stand behind anything."""
         return Endpoints(ready=0, not_ready=0)
+
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """There are none."""
+        raise NotFound(f"cronjob/{name} does not exist")
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """There are none."""
+        raise NotFound(f"job/{name} does not exist")
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """There are none."""
+        return ()
+
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """No step of the simulation runs one."""
+        raise NotFound(f"cronjob/{change.source} does not exist")
 
     async def dry_run(self, change: ClusterChange) -> None:
         """As the Protocol says."""
