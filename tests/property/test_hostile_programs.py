@@ -41,7 +41,7 @@ RUNNING = RECKLESS.replace(
     "diagnose: [workload: {}, pods: {}]",
     "diagnose: [exec: {command: [look, '{{ service.name }}']}]",
 ).replace(
-    "steps: [restart: {}]",
+    "steps: [restart: {}, job: {from: tidy, timeout: 1m}]",
     """steps:
       - exec: {command: [reset, --of, '{{ service.name }}', --id, '{{ incident.id }}']}
       - http: {path: '/{{ service.name }}/reset', body: '{"of": "{{ service.name }}"}'}""",
