@@ -29,6 +29,7 @@ from remediator.adapters.redis.embedded import EmbeddedServer
 from remediator.adapters.redis.store import RedisStore
 from remediator.adapters.redis.tls import Tls
 from remediator.adapters.runtime import AsyncioRuntime
+from remediator.adapters.sender import Sender
 from remediator.channels.pagerduty import PagerDuty
 from remediator.channels.settings import SENDABLE
 from remediator.core.alerts import Notification
@@ -108,6 +109,7 @@ class App:
         self._intake: IntakeStore
         self._incidents: IncidentStore
         self._prober: Prober
+        self._sender: Sender
         self._trouble: str | None = "it is starting"
         self._stopping = False
         self._settled = asyncio.Event()
@@ -203,6 +205,7 @@ class App:
         """Nothing is asked yet: what cannot be reached later is unknown to the checks that ask it."""
         settings = self.settings
         self._prober = await stack.enter_async_context(Prober.opened())
+        self._sender = await stack.enter_async_context(Sender.opened(self._secret))
         if settings.prometheus_url is not None:
             url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
             self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
@@ -265,6 +268,8 @@ class App:
             alertmanagers=self.alertmanagers,
             settled=self.reconcile_pace.settled,
             http=self._prober,
+            programs=self.cluster.programs if self.cluster else None,
+            sender=self._sender,
         )
 
     async def _review_permissions(self, store: Store) -> None:

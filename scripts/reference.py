@@ -20,7 +20,7 @@ from remediator.guards import GUARDS
 from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
 from remediator.policy.json_schema import described, not_performed
-from remediator.policy.plugins import WAIT, WaitModel
+from remediator.policy.plugins import IDLE_STEPS
 
 DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# Actions, checks, diagnoses and guards
@@ -67,8 +67,10 @@ def page() -> Iterator[str]:
     yield from key_table({**MODELS["step"], "properties": own}, lambda key: "")
     for name, action in sorted(ACTIONS.items()):
         yield from _plugin("step", name, action, f"Effect: {action.effect}.")
-    yield from _plugin("step", WAIT, WaitModel, "Effect: none; it only looks.")
-    yield f"## Checks\n\nUnder `verify` of a runbook, and what `wait` waits for. {CHECKING}\n"
+    for name, idle in IDLE_STEPS.items():
+        yield from _plugin("step", name, idle, "Effect: none.")
+    places = "Under `verify` of a runbook, what `wait` waits for, and `when` of a step."
+    yield f"## Checks\n\n{places} {CHECKING}\n"
     for name, check in sorted(CHECKS.items()):
         yield from _plugin("check", name, check)
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
+from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
+from remediator.actions.http import Http
 from remediator.actions.isolate import Isolate
+from remediator.actions.job import RunCronJob
 from remediator.actions.restart import Restart
 from remediator.actions.restore import Restore
 from remediator.actions.rollback import Rollback
@@ -20,5 +23,6 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        *(Exec(), Http(), RunCronJob()),
     )
 }

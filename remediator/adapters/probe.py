@@ -99,6 +99,39 @@ class _CheckedResolver(AbstractResolver):
         await self._inner.close()
 
 
+@asynccontextmanager
+async def checked_session(
+    *, resolver: AbstractResolver | None, objection: Objection, tls: ssl.SSLContext | None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """What asks services, for the length of a block: it connects to nothing that ``objection`` objects to."""
+    connector = aiohttp.TCPConnector(
+        resolver=_CheckedResolver(resolver or aiohttp.ThreadedResolver(), objection),
+        use_dns_cache=False,
+        force_close=True,
+        limit=AT_ONCE,
+        ssl=tls if tls is not None else True,
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "remediator", "Accept-Encoding": "identity"},
+        auto_decompress=False,
+        trust_env=False,
+    ) as session:
+        yield session
+
+
+def checked_url(url: str, hosts: Collection[str]) -> str:
+    """The URL, if its host is one of these. Raises Refused."""
+    try:
+        host = authority(url)
+    except ValueError as error:
+        raise Refused(plain(f"{url[:200]} is not asked: {error}", 300)) from None
+    if host not in hosts:
+        raise Refused(f"{plain(host, 80)} is no health URL's host in the catalog; nothing is asked there")
+    return url
+
+
 class Prober:
     """Asks URLs. Make one with ``Prober.opened``."""
 
@@ -115,30 +148,12 @@ class Prober:
         tls: ssl.SSLContext | None = None,
     ) -> AsyncIterator[Prober]:
         """One for the length of a block. ``tls``: whom to trust, if not the machine's authorities."""
-        connector = aiohttp.TCPConnector(
-            resolver=_CheckedResolver(resolver or aiohttp.ThreadedResolver(), objection),
-            use_dns_cache=False,
-            force_close=True,
-            limit=AT_ONCE,
-            ssl=tls if tls is not None else True,
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "remediator", "Accept-Encoding": "identity"},
-            auto_decompress=False,
-            trust_env=False,
-        ) as session:
+        async with checked_session(resolver=resolver, objection=objection, tls=tls) as session:
             yield cls(session)
 
     async def get(self, url: str, *, hosts: Collection[str], within: float) -> HttpAnswer:
         """``core.plugins.HttpProber.get``."""
-        try:
-            host = authority(url)
-        except ValueError as error:
-            raise Refused(plain(f"{url[:200]} is not asked: {error}", 300)) from None
-        if host not in hosts:
-            raise Refused(f"{plain(host, 80)} is no health URL's host in the catalog; nothing is asked there")
+        checked_url(url, hosts)
         try:
             # an address that is written out needs no resolver: that the catalog names it is its permission
             async with (

@@ -11,85 +11,32 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PlainSerializer,
     PlainValidator,
     Tag,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
-from remediator.core.policies import SecretRef
+from remediator.core.secret_refs import Secret, refuse_unsaid
 from remediator.core.templated import PlainTemplate
 from remediator.core.values import IS
-
-_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_HOW = "write {env: NAME} or {file: /path/to/it}"
-
-
-def _refuse(code: str, why: str) -> PydanticCustomError:
-    """An error that never repeats the value: it may be the secret itself."""
-    return PydanticCustomError(code, "{why}", {"why": why})
-
-
-def _secret(value: object) -> SecretRef:
-    if not isinstance(value, dict):
-        what = "is empty" if value is None else "is a secret and must not stand in a policy file"
-        raise _refuse("P019", f"{what}; {_HOW}")
-    if len(value) != 1 or not set(value) <= {"env", "file"}:
-        raise _refuse("P019", f"a secret is named by either env or file; {_HOW}")
-    ((kind, name),) = value.items()
-    if not isinstance(name, str):
-        raise _refuse("P019", f"the name of the secret must be text; {_HOW}")
-    if kind == "env":
-        if _ENV.fullmatch(name) is None:
-            raise _refuse("P019", f"that is not the name of an environment variable; {_HOW}")
-        return SecretRef(env=name)
-    if not name.startswith("/"):
-        raise _refuse("P019", f"the path of a secret's file must be absolute; {_HOW}")
-    return SecretRef(file=name)
 
 
 def _url(value: object) -> str:
     how = "write a URL such as https://events.pagerduty.com"
     if not isinstance(value, str):
-        raise _refuse("P013", f"must be text; {how}")
+        raise refuse_unsaid("P013", f"must be text; {how}")
     try:
         parts = urlsplit(value)
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError:
-        raise _refuse("P013", f"not a URL; {how}") from None
+        raise refuse_unsaid("P013", f"not a URL; {how}") from None
     if parts.scheme != "https" or not parts.hostname:
-        raise _refuse("P013", f"not an https URL, and a key must not travel readable; {how}")
+        raise refuse_unsaid("P013", f"not an https URL, and a key must not travel readable; {how}")
     if parts.username is not None or parts.password is not None:
-        raise _refuse("P019", f"a URL must not carry a user name or password; {how}")
+        raise refuse_unsaid("P019", f"a URL must not carry a user name or password; {how}")
     return value
 
 
-def _shown(reference: SecretRef) -> dict[str, str]:
-    """As the files write it."""
-    return {"env": reference.env} if reference.env is not None else {"file": reference.file or ""}
-
-
-Secret = Annotated[
-    SecretRef,
-    PlainValidator(_secret),
-    PlainSerializer(_shown, return_type=dict[str, str]),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "description": "Where a secret is read when it is needed: never the secret itself.",
-            IS: "A reference to a secret.",
-            "properties": {
-                "env": {"type": "string", "description": "The name of an environment variable."},
-                "file": {"type": "string", "description": "The absolute path of a file."},
-            },
-            "examples": [{"env": "SLACK_TOKEN"}, {"file": "/run/secrets/slack"}],
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": False,
-        }
-    ),
-]
 Url = Annotated[
     str,
     PlainValidator(_url),
@@ -103,7 +50,7 @@ def _matching(pattern: str, what: str) -> PlainValidator:
 
     def check(value: object) -> str:
         if not isinstance(value, str) or compiled.fullmatch(value) is None:
-            raise _refuse("P013", f"that is not possible here; write {what}")
+            raise refuse_unsaid("P013", f"that is not possible here; write {what}")
         return value
 
     return PlainValidator(check)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
+from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
+from remediator.checks.job import JobEnded
 from remediator.checks.logs import LogsCheck
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
@@ -14,7 +16,9 @@ from remediator.core.plugins import CheckPlugin
 CHECKS: dict[str, CheckPlugin] = {
     check.name: check
     for check in (
-        *(Ready(), Rollout(), AlertCheck()),
+        *(Ready(), Rollout(), AlertCheck(), ExecCheck()),
         *(EndpointsCheck(), PromqlCheck(), HttpCheck(), LogsCheck()),
     )
 }
+SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(),)}
+"""What tells that what a step began is over (``core.plugins.Settling``). Policy files cannot ask it."""

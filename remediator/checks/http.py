@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from remediator.core.journal import CheckResult
-from remediator.core.plugins import HttpAnswer, Params, Permission, Sight, objection
-from remediator.core.probing import ProbeParams, probe
+from remediator.core.plugins import HttpAnswer, Params, Permission, Sight
+from remediator.core.probing import ProbeParams, Statuses, expected, probe
 from remediator.core.templated import PlainTemplate
 from remediator.core.text import plain
-
-_STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx", re.ASCII)
-
-
-def _statuses(value: object) -> list[str]:
-    """One status, one range or a list of them, as texts."""
-    listed = value if isinstance(value, list) else [value]
-    texts = [str(each) for each in listed if isinstance(each, int | str) and not isinstance(each, bool)]
-    if not listed or len(texts) != len(listed) or not all(map(_STATUS.fullmatch, texts)):
-        raise objection("P013", "no status of HTTP; write 200, 2xx or a list such as [200, 204]")
-    return list(dict.fromkeys(texts))
-
-
-_ONE = {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}]}
-Statuses = Annotated[
-    list[str],
-    BeforeValidator(_statuses),
-    WithJsonSchema({"anyOf": [*_ONE["anyOf"], {"type": "array", "items": _ONE, "minItems": 1}]}),
-]
 
 
 class HttpParams(ProbeParams):
@@ -68,9 +48,9 @@ class HttpCheck:
 
 def meets(params: HttpParams, answer: HttpAnswer) -> bool:
     """Whether this is the answer that was expected."""
-    status = str(answer.status)
-    known = status in params.expect or f"{status[0]}xx" in params.expect
-    return known and (params.contains is None or params.contains in answer.text)
+    return expected(answer.status, params.expect) and (
+        params.contains is None or params.contains in answer.text
+    )
 
 
 def _observed(params: HttpParams, url: str, answer: HttpAnswer) -> str:

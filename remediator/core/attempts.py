@@ -21,11 +21,12 @@ from remediator.core.journal import Act, Diagnose, Kind, Verify
 from remediator.core.pinning import pin
 from remediator.core.policies import Policy
 from remediator.core.text import plain
+from remediator.core.times import Millis
 
 KEPT_CHANGES = 40
 KEPT_OF_OLD = 5
 """Changes that are told of an attempt, and of one that another has followed."""
-ASKING = (Phase.WAITING, Phase.VERIFYING)
+ASKING = (Phase.WAITING, Phase.SETTLING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
 
 
@@ -109,9 +110,9 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
-        case Phase.WAITING | Phase.VERIFYING:
+        case Phase.DECIDING | Phase.WAITING | Phase.SETTLING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
-        case Phase.ENDED:
+        case Phase.PAUSING | Phase.ENDED:
             return
         case _:
             assert_never(attempt.phase)
@@ -122,13 +123,36 @@ def enter_step(draft: Draft, attempt: Attempt, step: int) -> None:
     steps = attempt.runbook.steps
     if step >= len(steps):
         enter(draft, attempt, Phase.VERIFYING)
+    elif steps[step].when is not None:
+        enter(draft, attempt, Phase.DECIDING, step)
     else:
-        enter(draft, attempt, Phase.ACTING if steps[step].wait is None else Phase.WAITING, step)
+        begin_step(draft, attempt, step)
+
+
+def begin_step(draft: Draft, attempt: Attempt, step: int) -> None:
+    """The step of that number, whatever it depends on."""
+    wanted = attempt.runbook.steps[step]
+    if wanted.pause is not None:
+        _pause(draft, attempt, step, wanted.pause)
+    else:
+        enter(draft, attempt, Phase.ACTING if wanted.wait is None else Phase.WAITING, step)
+
+
+def _pause(draft: Draft, attempt: Attempt, step: int, span: Millis) -> None:
+    """Nothing is asked and nobody is busy: only a timer runs."""
+    attempt = replace(attempt, settling=None)
+    paused = replace(attempt, phase=Phase.PAUSING, phase_at=draft.at, step=step, rounds=0, checks=())
+    draft.change_attempt(paused)
+    draft.change(status=Status.REMEDIATING)
+    draft.arm("poll", draft.at + span)
 
 
 def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
-    attempt = replace(attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=())
-    if phase in ASKING:
+    settling = attempt.settling if phase is Phase.SETTLING else None
+    attempt = replace(
+        attempt, phase=phase, phase_at=draft.at, step=step, rounds=0, checks=(), settling=settling
+    )
+    if phase in ASKING or phase is Phase.DECIDING:
         attempt = replace(attempt, checks=tuple(CheckProgress() for _ in attempt.awaited))
     draft.change_attempt(attempt)
     draft.change(status=Status.VERIFYING if phase is Phase.VERIFYING else Status.REMEDIATING)
@@ -162,6 +186,7 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             attempt,
             runbook=replace(attempt.runbook, diagnose=(), steps=(), verify=()),  # nobody performs it any more
             phase=Phase.ENDED,
+            settling=None,
             pending=None,
             outcome=outcome,
             reason=plain(reason, 500),

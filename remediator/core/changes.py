@@ -15,6 +15,8 @@ from remediator.core.incident import EffectId
 from remediator.core.isolation import say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import WorkloadRef
+from remediator.core.programs import Program
+from remediator.core.requests import HttpRequest
 from remediator.core.text import plain
 from remediator.core.times import Instant, Millis, format_duration
 
@@ -212,6 +214,48 @@ class SetAutoscalerBounds:
         return f"set the bounds of hpa/{self.name} of {self.target} from {before} pods to {after}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunJob(_OfWorkload):
+    """Run the template of a CronJob once, if it still is that CronJob with that specification.
+
+    The Job's name follows from the step. It is made asleep first, and woken by this change: that is fenced on
+    the Job itself, whose UID, ``job_uid``, is known only then. The workload is not touched.
+    """
+
+    source: str
+    source_uid: str
+    generation: int
+    timeout: Millis
+    job_uid: str = ""
+
+    def __str__(self) -> str:
+        return f"run cronjob/{self.source} once, for {format_duration(self.timeout)} at most"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunProgram(_OfWorkload):
+    """Run a program in one pod of the workload. It tests no epoch and leaves no mark: it is done once."""
+
+    program: Program
+
+    def __str__(self) -> str:
+        return f"{self.program} of {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SendRequest(_OfWorkload):
+    """Let the service of the workload, or another of the catalog, do something. It is sent once.
+
+    ``expect``: the statuses, and ranges such as ``2xx``, that mean that it was done.
+    """
+
+    request: HttpRequest
+    expect: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.request} for {self.target}"
+
+
 WorkloadChange = (
     RestartWorkload
     | ScaleWorkload
@@ -226,7 +270,10 @@ MarkedChange = WorkloadChange | SetAutoscalerBounds
 """Changes of one object: they test its epoch and leave their effect's mark on it."""
 PodChange = DeletePod | EvictPod
 """Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
-Change = MarkedChange | PodChange
+ClusterChange = MarkedChange | PodChange | RunJob
+"""Changes of objects of the cluster: made by its ``Executor``."""
+Change = ClusterChange | RunProgram | SendRequest
+"""Who makes which is said in one place, ``workers.performers``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence, RunJob
 from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
+from remediator.core.jobs import CronJob, Job
 from remediator.core.objects import ObjectRef
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant, Millis
 
 EPOCH_ANNOTATION = "remediator/epoch"
@@ -215,13 +216,19 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """What an action plans from. Only what it needs was read; the rest is empty."""
+    """What an action plans from. Only what it needs was read; the rest is empty.
+
+    ``service``: what the catalog says of the target's service.
+    """
 
     workload: Workload
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
     autoscalers: tuple[Autoscaler, ...] = ()
     usage: tuple[PodUsage, ...] = ()
+    service: Service | None = None
+    cron_job: CronJob | None = None
+    """The one whose template is run, where the action runs one."""
 
     def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
         """Those of an object in it; none when it is not."""
@@ -280,15 +287,30 @@ class ClusterReader(Protocol):
     async def usage(self, workload: Workload) -> tuple[PodUsage, ...]:
         """What its pods use, as far as it was measured. NotFound: this cluster has no metrics API."""
 
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """The CronJob of that name."""
 
-async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozenset[Need]) -> Snapshot:
-    """The workload as seen, and what else is needed of it. Raises what the reader raises."""
+    async def job(self, namespace: str, name: str) -> Job:
+        """The Job of that name."""
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """The pods that it made."""
+
+
+async def read_snapshot(
+    reader: ClusterReader, workload: Workload, needs: frozenset[Need], *, cron_job: str = ""
+) -> Snapshot:
+    """The workload as seen, and what else is needed of it. Raises what the reader raises.
+
+    ``cron_job``: the name of the one that is needed, in the workload's namespace; empty: none is.
+    """
     return Snapshot(
         workload=workload,
         pods=await reader.pods(workload) if Need.PODS in needs else (),
         revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
         autoscalers=await reader.autoscalers(workload) if Need.AUTOSCALERS in needs else (),
         usage=await _measured(reader, workload) if Need.USAGE in needs else (),
+        cron_job=await reader.cron_job(workload.ref.namespace, cron_job) if cron_job else None,
     )
 
 
@@ -301,16 +323,22 @@ async def _measured(reader: ClusterReader, workload: Workload) -> tuple[PodUsage
 
 
 class Executor(Protocol):
-    """The only thing in the program that can change a cluster.
+    """The only thing in the program that can change objects of a cluster.
 
     Raises NotFound, Refused, Fenced, Retryable (it surely did not happen) and Unknown (it may have).
     """
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """Have the server check the change, permissions included, without making it."""
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
         """Write the epoch to the object, so that no older owner can change it; its state after that."""
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """Have the step's Job there, asleep and under our epoch; or as it is, where it was woken already.
+
+        What is asleep runs nothing: that may be done more than once. ``apply`` then wakes the very Job.
+        """
+
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """Make the change if what it is fenced on is still that object and still carries our epoch."""

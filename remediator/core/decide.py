@@ -90,6 +90,8 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
                 opening.end_hold(draft)
                 escalation.apply_page_policy(draft, policy)
                 attempts.start_next(draft, policy)
+        case "poll" if remedy.is_pausing(draft):
+            remedy.pause_over(draft, policy)
         case "poll" | "act":
             attempts.proceed(draft, name)
         case "linger":

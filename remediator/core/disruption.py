@@ -14,7 +14,10 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
+    RunProgram,
     ScaleWorkload,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
@@ -46,8 +49,12 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += _given_up(workload, replicas) if replicas < workload.desired else 0
             case SetAutoscalerBounds(most=most):
                 taken += _given_up(workload, most) if most < workload.desired else 0
+            case RunJob():
+                pass  # it adds pods, and takes none of the workload's away
             case DeletePod() | EvictPod():
                 taken += change.pod_uid in ready
+            case RunProgram() | SendRequest():
+                pass  # what those do to pods nobody can tell
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

@@ -6,6 +6,7 @@
     │   └── QueueFull            the intake has no room
     ├── Permanent            repeating will not help; a person or another way must
     │   ├── Refused              the peer understood and said no (a 4xx, a failed precondition)
+    │   ├── Failed               it was done, and did not come to a good end
     │   ├── NotFound             the object is not there
     │   └── Fenced               somebody with a newer epoch owns the target
     ├── Unknown              it may or may not have happened; look before doing anything again
@@ -53,6 +54,10 @@ class Permanent(RemediatorError):
 
 class Refused(Permanent):
     """The peer understood the request and said no."""
+
+
+class Failed(Permanent):
+    """It was done, once, and did not come to a good end. What it did before that stays done."""
 
 
 class NotFound(Permanent):

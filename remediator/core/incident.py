@@ -38,8 +38,11 @@ class Phase(StrEnum):
     """Where an attempt stands."""
 
     DIAGNOSING = "diagnosing"
+    DECIDING = "deciding"
     ACTING = "acting"
     WAITING = "waiting"
+    PAUSING = "pausing"
+    SETTLING = "settling"
     VERIFYING = "verifying"
     ENDED = "ended"
 
@@ -86,6 +89,8 @@ class Attempt:
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None
+    settling: Check | None = None
+    """While what a step began takes its time: what tells that it is over."""
     target: str = ""
     """Path of the workload it is about; empty where the catalog named none."""
     lag: Millis | None = None
@@ -102,11 +107,18 @@ class Attempt:
 
     @property
     def awaited(self) -> tuple[Check, ...]:
-        """The checks that this phase asks, until they hold: a waiting step's own, or the verification's."""
-        if self.phase is Phase.WAITING:
-            wait = self.runbook.steps[self.step].wait
-            return (wait,) if wait is not None else ()
-        return self.runbook.verify
+        """The checks that this phase asks: the one that a step depends on, once; until they hold those of a
+        waiting step, of one that settles, or of the verification."""
+        match self.phase:
+            case Phase.DECIDING:
+                asked = self.runbook.steps[self.step].when
+            case Phase.WAITING:
+                asked = self.runbook.steps[self.step].wait
+            case Phase.SETTLING:
+                asked = self.settling
+            case _:
+                return self.runbook.verify
+        return () if asked is None else (asked,)
 
 
 class Delivery(StrEnum):

@@ -15,7 +15,7 @@ from remediator.core.classify import Match
 from remediator.core.evidence import Evidence
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.lag import Lag
-from remediator.core.policies import Mode
+from remediator.core.policies import Check, Mode
 from remediator.core.times import Instant, Millis
 
 # --- events -----------------------------------------------------------------------------------------
@@ -86,8 +86,12 @@ class Acted:
     retry_after: Millis | None = None
     in_doubt: bool = False
     """With ``retry``: an answer got lost and it is not known yet whether the step took effect."""
+    settles: Check | None = None
+    """With ``done``: what was begun takes time, and the step is over when this holds."""
     mode: Mode | None = None
     """With ``withheld``: how far the rule was trusted, the daemon's ceiling included."""
+    output: tuple[str, ...] = ()
+    """What a program wrote, or a server answered, a line each: secrets hidden, of the last lines."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +100,8 @@ class CheckResult:
 
     holds: bool | None
     observed: str
+    final: bool = False
+    """It will never hold any more, or never be found out: asking again is of no use."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,6 +275,7 @@ class Kind(StrEnum):
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     STEP = "step"
+    OUTPUT = "output"
     GUARD = "guard"
     VERIFICATION = "verification"
     ATTEMPT_ENDED = "attempt_ended"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
@@ -17,9 +17,11 @@ from pydantic_core import PydanticCustomError
 from remediator.core.changes import Change
 from remediator.core.cluster import ClusterReader, Need, Snapshot
 from remediator.core.errors import Refused
+from remediator.core.incident import EffectId
 from remediator.core.journal import CheckResult, PageKind
 from remediator.core.lag import AlertingRule
-from remediator.core.policies import Service, WorkloadRef
+from remediator.core.policies import Check, Service, WorkloadRef
+from remediator.core.programs import ProgramRunner
 from remediator.core.times import Instant
 
 
@@ -95,6 +97,8 @@ class EffectClass(StrEnum):
 
 TARGET = "target"
 """What most changes are fenced on: the workload that the step is for."""
+NOTHING = ""
+"""What is fenced on nothing that could be fenced: no epoch is written, and nothing shows it afterwards."""
 
 
 class Action(Protocol):
@@ -131,6 +135,39 @@ class Action(Protocol):
         ``now``: the target as it is, with what the action needs of it. Raises Refused where there is no
         inverse, and where what the change set is not so any more: it is somebody else's by now.
         """
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """An action whose change is made long before it is known how it ends: it begins something."""
+
+    def settles(self, params: Params, step: EffectId) -> Check | None:
+        """What tells that it is over: one of ``checks.SETTLING``, asked again and again; None: it is at once.
+
+        Where that answers ``final`` and does not hold, or does not hold ``within`` its time, the step failed.
+        """
+
+
+@runtime_checkable
+class FromCronJob(Protocol):
+    """An action that runs the template of a CronJob, which it must see to plan."""
+
+    def cron_job(self, params: Params) -> str:
+        """The name of the CronJob, in the target's namespace."""
+
+
+def settling_of(action: Action | None, params: Mapping[str, object], step: EffectId) -> Check | None:
+    """What tells that the step is over, where it only begins something. ``params``: as the step has them."""
+    offers: object = action
+    if action is None or not isinstance(offers, Settling):
+        return None
+    return offers.settles(action.params.model_validate(dict(params)), step)
+
+
+def cron_job_of(action: Action, params: Params) -> str:
+    """The name of the CronJob that it must see to plan; empty: none."""
+    wants: object = action
+    return wants.cron_job(params) if isinstance(wants, FromCronJob) else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +228,8 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    programs: ProgramRunner | None = None
+    """Runs programs in pods of the target. Every guard of a change is asked before it does."""
 
 
 class CheckPlugin(Protocol):

@@ -201,12 +201,22 @@ class Check:
 class Step:
     """One step of a runbook: an action and its parameters.
 
-    ``wait``: it changes nothing, but waits until this check holds.
+    ``wait``: it changes nothing, but waits until this check holds. ``pause``: nor does it, but lets so long
+    pass. ``when``: asked once before it; unless that holds, it is left out. ``effect``: what its author says
+    that repeating it does, ``once`` for instance; None: what the action says of itself.
     """
 
     action: str
     params: Mapping[str, object] = field(default_factory=dict)
     wait: Check | None = None
+    pause: Millis | None = None
+    when: Check | None = None
+    effect: str | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether it is to change something."""
+        return self.wait is None and self.pause is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,12 +7,12 @@ checked and another to what connects.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from yarl import URL
 
 from remediator.core.plugins import HttpAnswer, Params, Sight, objection
@@ -107,6 +107,31 @@ def _path(text: str) -> str:
     except ValueError as error:
         raise objection("P013", f"{error}; write a path such as /health/ready") from None
     return text
+
+
+_STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx", re.ASCII)
+
+
+def _statuses(value: object) -> list[str]:
+    """One status, one range or a list of them, as texts."""
+    listed = value if isinstance(value, list) else [value]
+    texts = [str(each) for each in listed if isinstance(each, int | str) and not isinstance(each, bool)]
+    if not listed or len(texts) != len(listed) or not all(map(_STATUS.fullmatch, texts)):
+        raise objection("P013", "no status of HTTP; write 200, 2xx or a list such as [200, 204]")
+    return list(dict.fromkeys(texts))
+
+
+_ONE = {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"type": "string"}]}
+Statuses = Annotated[
+    list[str],
+    BeforeValidator(_statuses),
+    WithJsonSchema({"anyOf": [*_ONE["anyOf"], {"type": "array", "items": _ONE, "minItems": 1}]}),
+]
+
+
+def expected(status: int, statuses: Sequence[str]) -> bool:
+    """Whether a status of an answer is one of these, or in one of their ranges."""
+    return str(status) in statuses or f"{str(status)[0]}xx" in statuses
 
 
 class ProbeParams(Params):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from remediator.core import escalation, paging, verification
-from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
+from remediator.core.attempts import (
+    awaited,
+    begin_step,
+    conclude,
+    enter,
+    enter_step,
+    start_next,
+    told,
+)
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     Attempt,
@@ -17,6 +25,7 @@ from remediator.core.journal import (
     Acted,
     ActResult,
     Checked,
+    CheckResult,
     Diagnosed,
     EffectLost,
     Kind,
@@ -33,6 +42,8 @@ ACT_WITHIN = 5 * MINUTE
 """How long a step may be put off (the target is leased, the API server busy) before it counts as blocked."""
 ACT_AGAIN = 2 * SECOND
 KEPT_FINDINGS = 20
+LONGEST_END = 1_000
+"""Characters that are told of how something long ended: the last lines of a log may be among them."""
 
 
 def diagnosed(draft: Draft, event: Diagnosed, policy: Policy) -> None:
@@ -62,11 +73,16 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
     action = attempt.runbook.steps[attempt.step].action
     reason = plain(event.reason, 300)
-    draft.say(Kind.STEP, f"{action}: {event.result}: {reason}", action=action, result=event.result)
+    result = "begun" if event.settles is not None else event.result
+    draft.say(Kind.STEP, f"{action}: {result}: {reason}", action=action, result=result)
+    for line in event.output[-KEPT_FINDINGS:]:
+        draft.say(Kind.OUTPUT, f"{action}: {plain(line, 300)}", action=action)
     attempt = replace(attempt, pending=None, changes=told((*attempt.changes, *event.changes)))
     draft.change_attempt(attempt)
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
     match event.result:
+        case ActResult.DONE if event.settles is not None:
+            enter(draft, replace(attempt, settling=event.settles), Phase.SETTLING, attempt.step)
         case ActResult.DONE:
             enter_step(draft, attempt, attempt.step + 1)
         case ActResult.RETRY if again_at - attempt.phase_at < ACT_WITHIN:
@@ -106,7 +122,10 @@ def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
         return
     reason = f"{attempt.phase} could not be performed: {plain(event.reason)}"
     attempt = draft.change_attempt(replace(attempt, pending=None))
-    outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.WAITING: Outcome.FAILED, Phase.VERIFYING: Outcome.FAILED}
+    outcomes = {
+        **dict.fromkeys((Phase.ACTING, Phase.SETTLING), Outcome.UNKNOWN),
+        **dict.fromkeys((Phase.WAITING, Phase.VERIFYING), Outcome.FAILED),
+    }
     _end(draft, attempt, outcomes.get(attempt.phase, Outcome.BLOCKED), reason, policy)
 
 
@@ -120,13 +139,24 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         for before, result in zip(attempt.checks, event.results, strict=True)
     )
     attempt = draft.change_attempt(replace(_with_lag(draft, attempt, event), pending=None, checks=checks))
+    if attempt.phase is Phase.DECIDING:
+        _decided(draft, attempt, event.results[0], policy)
+        return
+    if attempt.phase is Phase.SETTLING and event.results[0].final and not event.results[0].holds:
+        _not_settled(draft, attempt, event.results[0], event.results[0].observed, policy)
+        return
     complete_at = verification.complete(attempt)
     if complete_at is not None and complete_at <= draft.at:
         observed = "; ".join(p.observed for p in checks)
         if attempt.phase is Phase.VERIFYING:
             _end(draft, attempt, Outcome.VERIFIED, observed, policy)
             return
-        draft.say(Kind.STEP, f"wait: done: {plain(observed, 300)}", action="wait", result=ActResult.DONE)
+        if attempt.phase is Phase.SETTLING:
+            text = f"{attempt.runbook.steps[attempt.step].action}: done: {plain(observed, 300)}"
+            _say_step(draft, attempt, text, ActResult.DONE)
+        else:
+            text = f"wait: done: {plain(observed, 300)}"
+            draft.say(Kind.STEP, text, action="wait", result=ActResult.DONE)
         enter_step(draft, attempt, attempt.step + 1)
         return
     ends_at = verification.latest(attempt)
@@ -134,7 +164,11 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
             _blocked(draft, attempt, "", policy)
             return
-        _end(draft, attempt, Outcome.FAILED, verification.unmet(attempt, draft.at), policy)
+        unmet = verification.unmet(attempt, draft.at)
+        if attempt.phase is Phase.SETTLING:
+            _not_settled(draft, attempt, event.results[0], unmet, policy)
+            return
+        _end(draft, attempt, Outcome.FAILED, unmet, policy)
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
     moments = [draft.at + pause, ends_at]
@@ -152,6 +186,57 @@ def _with_lag(draft: Draft, attempt: Attempt, event: Checked) -> Attempt:
     if lag.text and not (unread and attempt.lag_unread):
         draft.say(Kind.VERIFICATION, plain(lag.text, 300), attempt=attempt.number, lag=lag.span)
     return replace(attempt, lag=lag.span, lag_unread=unread)
+
+
+def _decided(draft: Draft, attempt: Attempt, seen: CheckResult, policy: Policy) -> None:
+    """Whether a step is performed: what it depends on was asked. Where that is unknown nothing is changed."""
+    step = attempt.runbook.steps[attempt.step]
+    assert step.when is not None
+    asked, observed = f"when {step.when.check}", plain(seen.observed, 250)
+    match seen.holds:
+        case True:
+            draft.say(Kind.GUARD, f"{asked}: {observed}", guard="when", verdict="allows")
+            begin_step(draft, attempt, attempt.step)
+        case False:
+            text = f"{step.action}: skipped: {asked} does not hold: {observed}"
+            _say_step(draft, attempt, text, "skipped")
+            enter_step(draft, attempt, attempt.step + 1)
+        case None:
+            text = f"whether {step.action} is meant is unknown: {asked}: {observed}"
+            draft.say(Kind.GUARD, f"when: {text}", guard="when", verdict="blocks")
+            _blocked(draft, attempt, text, policy)
+
+
+def _not_settled(draft: Draft, attempt: Attempt, seen: CheckResult, why: str, policy: Policy) -> None:
+    """What a step began did not end well; where that cannot be found out, nothing else is tried."""
+    failed, action = seen.holds is False, attempt.runbook.steps[attempt.step].action
+    result = ActResult.FAILED if failed else ActResult.UNKNOWN
+    _say_step(draft, attempt, f"{action}: {result}: {plain(why, LONGEST_END)}", result)
+    reason = f"{action} failed: {why}" if failed else f"how {action} ended is unknown: {why}"
+    _end(draft, attempt, Outcome.FAILED if failed else Outcome.UNKNOWN, reason, policy)
+
+
+def is_pausing(draft: Draft) -> bool:
+    """Whether an attempt lets time pass."""
+    attempt = draft.incident.active
+    return attempt is not None and attempt.phase is Phase.PAUSING
+
+
+def pause_over(draft: Draft, policy: Policy) -> None:
+    """The time of a pausing step is over: go on, unless its alerts resolved with nothing changed."""
+    attempt = draft.incident.active
+    assert attempt is not None
+    if draft.firing == 0 and not attempt.changes:
+        _blocked(draft, attempt, "", policy)
+        return
+    _say_step(draft, attempt, f"pause: done after {format_duration(draft.at - attempt.phase_at)}", "done")
+    enter_step(draft, attempt, attempt.step + 1)
+
+
+def _say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
+    """Tell of a step for which nothing was performed. Steps count from 0."""
+    action, runbook = attempt.runbook.steps[attempt.step].action, attempt.runbook.name
+    draft.say(Kind.STEP, text, action=action, result=result, runbook=runbook, step=attempt.step)
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:

@@ -19,13 +19,14 @@ from pydantic_core import CoreSchema, core_schema
 class Escape(StrEnum):
     """What a value is written as where a template puts it.
 
-    ``promql``: a part of a quoted string; ``url``: a part of a path segment or of a query's value; ``plain``:
-    itself, for text that nothing interprets.
+    ``promql``: a part of a quoted string; ``url``: a part of a path segment or of a query's value;
+    ``json``: a part of a string of JSON; ``plain``: itself, for text that nothing interprets.
     """
 
     PLAIN = "plain"
     PROMQL = "promql"
     URL = "url"
+    JSON = "json"
 
 
 class TemplateUse(Protocol):
@@ -56,4 +57,5 @@ class Templated:
 
 PlainTemplate = Annotated[str, Templated(Escape.PLAIN)]
 PromqlTemplate = Annotated[str, Templated(Escape.PROMQL)]
+JsonTemplate = Annotated[str, Templated(Escape.JSON)]
 UrlTemplate = Annotated[str, Templated(Escape.URL)]

@@ -57,5 +57,6 @@ def unmet(attempt: Attempt, at: Instant) -> str:
         elif at - progress.since < check.stable:
             held = format_duration(at - progress.since)
             lines.append(f"{check.check}: held for {held} only, not {format_duration(check.stable)}")
-    what = "waited in vain for" if attempt.phase is Phase.WAITING else "not verified in"
+    words = {Phase.WAITING: "waited in vain for", Phase.SETTLING: "not over after"}
+    what = words.get(attempt.phase, "not verified in")
     return f"{what} {format_duration(at - attempt.phase_at)}: " + "; ".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediator.core.plugins import DiagnosisPlugin
 from remediator.diagnoses.events import Events
+from remediator.diagnoses.exec import ExecOutput
 from remediator.diagnoses.http import HttpAnswers
 from remediator.diagnoses.logs import Logs
 from remediator.diagnoses.pods import Pods
@@ -19,6 +20,6 @@ DIAGNOSES: dict[str, DiagnosisPlugin] = {
     for diagnosis in (
         *(WorkloadStatus(), Pods(), Events(), Logs()),
         *(RolloutHistory(), PromqlSamples(), HttpAnswers()),
-        *(Pvcs(), Top(), Traces()),
+        *(Pvcs(), Top(), Traces(), ExecOutput()),
     )
 }

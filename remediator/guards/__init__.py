@@ -17,7 +17,7 @@ from remediator.guards.lease import LeaseGuard
 from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
 from remediator.guards.population import Population
-from remediator.guards.still_firing import StillFiring
+from remediator.guards.still_firing import Ours, StillFiring
 from remediator.guards.supported import Supported
 from remediator.guards.suppressed import Suppressed
 from remediator.guards.target import Target
@@ -40,6 +40,10 @@ GUARDS: tuple[Guard, ...] = (
     DryRun(),
 )
 LAST_LOOK: tuple[Guard, ...] = tuple(guard for guard in GUARDS if guard.again)
+RUNS_OF_CHECKS: tuple[Guard, ...] = tuple(
+    Ours() if isinstance(guard, StillFiring) else guard for guard in GUARDS
+)
+"""Of a check that runs a program, such as one that proves that it is over: its alert need not fire."""
 RETRY_UNREADABLE = 5 * SECOND
 
 

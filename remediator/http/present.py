@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
@@ -16,7 +17,7 @@ from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult
 from remediator.core.pauses import Pause, PauseScope
-from remediator.core.plugins import Metrics
+from remediator.core.plugins import Metrics, cron_job_of
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
@@ -62,7 +63,7 @@ class Now:
         self._silent: Retryable | None = None
         self._listings: Answers | None = None
         self._seen: dict[str, Workload | RemediatorError] = {}
-        self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot | RemediatorError] = {}
+        self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
@@ -95,7 +96,8 @@ class Now:
         if action is None or target is None:
             raise Refused(f"this version does not know action {request.step.action}")
         params = action.params.model_validate(dict(request.step.params))
-        seen = await self._snapshot(target, action.needs | params.needs)
+        needs, named = action.needs | params.needs, cron_job_of(action, params)
+        seen = replace(await self._snapshot(target, needs, named), service=request.service)
         try:
             return action.plan(params, seen, at=request.at), seen
         except Refused as error:
@@ -135,10 +137,12 @@ class Now:
         seen = await self.workload(target)
         return await self._once(self._budgets, target.path, lambda: self.reader.budgets(seen))
 
-    async def _snapshot(self, target: WorkloadRef, needs: frozenset[Need]) -> Snapshot:
+    async def _snapshot(self, target: WorkloadRef, needs: frozenset[Need], cron_job: str = "") -> Snapshot:
         seen = await self.workload(target)
-        key = (target.path, needs)
-        return await self._once(self._snapshots, key, lambda: read_snapshot(self.reader, seen, needs))
+        key = (target.path, needs, cron_job)
+        return await self._once(
+            self._snapshots, key, lambda: read_snapshot(self.reader, seen, needs, cron_job=cron_job)
+        )
 
     async def _once(self, known: dict[K, T | RemediatorError], key: K, read: Callable[[], Awaitable[T]]) -> T:
         """What was read, or why it could not be. Each look at a cluster that hangs lasts until its deadline:

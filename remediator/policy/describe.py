@@ -26,7 +26,7 @@ from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
 from remediator.policy.model import OneOf
 from remediator.policy.nodes import compose, to_data
-from remediator.policy.plugins import WAIT, WaitModel
+from remediator.policy.plugins import IDLE_STEPS
 
 Schema = dict[str, Any]
 
@@ -39,7 +39,7 @@ TEMPLATE = "template"
 """The format of text that may hold templates (``core.templated``)."""
 
 PLUGINS: Mapping[str, Mapping[str, object]] = {
-    "step": {**DECLARED_ACTIONS, **ACTIONS, WAIT: WaitModel},
+    "step": {**DECLARED_ACTIONS, **ACTIONS, **IDLE_STEPS},
     "check": {**DECLARED_CHECKS, **CHECKS},
     "condition": {**DECLARED_CHECKS, **CHECKS},
     "diagnosis": {**DECLARED_DIAGNOSES, **DIAGNOSES},

@@ -14,7 +14,10 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
+    RunProgram,
     ScaleWorkload,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
@@ -22,8 +25,10 @@ from remediator.core.changes import (
 from remediator.core.cluster import Revision, Snapshot
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.policies import Step
+from remediator.core.programs import say_command
+from remediator.core.redact import redact
 from remediator.core.text import plain
-from remediator.core.times import format_instant
+from remediator.core.times import format_duration, format_instant
 
 RESTARTED_AT = "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt"
 CONTAINERS = "spec.template.spec.containers"
@@ -64,9 +69,16 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
         case SetAutoscalerBounds():
             return _bounds(change)
+        case RunJob():
+            source, span = f"cronjob/{change.source}", format_duration(change.timeout)
+            return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
             return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
+        case RunProgram(program=program):
+            return (f"+ {program}",)
+        case SendRequest(request=request):
+            return _sent(str(request), request.body)
         case _:
             assert_never(change)
 
@@ -120,6 +132,8 @@ def diff_step(step: Step) -> tuple[str, ...]:
             keys = {"min": "minReplicas", "max": "maxReplicas"}
             told = {key: params[short] for short, key in keys.items() if params.get(short) is not None}
             return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
+        case "job":
+            return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":
@@ -128,6 +142,11 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return (f"spec.template: revision {LATER} -> {to}",)
         case "delete_pod" | "evict_pod":
             return (_pods(step.action, params),)
+        case "http":
+            url = params.get("url") or params.get("path") or "(the health URL)"
+            return _sent(redact(f"{params.get('method', 'POST')} {url}"), str(params.get("body") or ""))
+        case "exec":
+            return (f"+ run {_command(params)} in a ready pod/{params.get('container') or 'its first'}",)
         case _:
             return ()
 
@@ -145,6 +164,16 @@ def _resources(params: Mapping[str, object]) -> tuple[str, ...]:
             place = f"{_container(params)}.resources.{bound}"
             found += [f"{place}.{name}: {LATER} -> {value}" for name, value in asked.items()]
     return tuple(found)
+
+
+def _sent(request: str, body: str) -> tuple[str, ...]:
+    """What is sent; of its token is told where it is read, by the step itself."""
+    return (f"+ {request}", *([f"+ {redact(body)}"] if body else []))
+
+
+def _command(params: Mapping[str, object]) -> str:
+    words = params.get("command")
+    return say_command([str(word) for word in words]) if isinstance(words, list) else LATER
 
 
 def _pods(action: str, params: Mapping[str, object]) -> str:

@@ -54,6 +54,7 @@ from remediator.policy.lint_runbooks import (
     idle_attempts,
     impossible_checks,
     short_cooldowns,
+    steps_after_the_alert,
     undo_of_nothing,
     unproven_runbooks,
 )
@@ -70,7 +71,7 @@ NEEDED: tuple[Lint, ...] = (
 ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
     *(unknown_services, silent_rules, idle_modes, long_holds, nothing_to_act_upon),
-    *(checks_that_hold_at_once, undo_of_nothing, short_cooldowns, idle_attempts),
+    *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),

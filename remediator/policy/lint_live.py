@@ -145,9 +145,10 @@ def _in_runbook(runbook: Runbook) -> Iterator[tuple[tuple[str, ...], str, bool]]
         (("verify", str(number), "promql"), check) for number, check in enumerate(runbook.verify)
     ]
     checks += [
-        (("steps", str(number), "wait", "for", "promql"), step.wait)
+        (("steps", str(number), *keys, "promql"), check)
         for number, step in enumerate(runbook.steps)
-        if step.wait is not None
+        for keys, check in ((("when",), step.when), (("wait", "for"), step.wait))
+        if check is not None
     ]
     for keys, check in checks:
         if check.check == "promql":

@@ -1,4 +1,4 @@
-"""Lints of what the check and the diagnosis ``http`` would ask."""
+"""Lints of what the step, the check and the diagnosis ``http`` would ask."""
 
 from __future__ import annotations
 
@@ -50,8 +50,11 @@ def _probes(runbook: Runbook) -> Iterator[Probe]:
         if check.check == "http":
             yield ("verify", str(number), "http"), check.params
     for number, step in enumerate(runbook.steps):
-        if step.wait is not None and step.wait.check == "http":
-            yield ("steps", str(number), "wait", "for", "http"), step.wait.params
+        for keys, asked in ((("when",), step.when), (("wait", "for"), step.wait)):
+            if asked is not None and asked.check == "http":
+                yield ("steps", str(number), *keys, "http"), asked.params
+        if step.action == "http":
+            yield ("steps", str(number), "http"), step.params
     for number, look in enumerate(runbook.diagnose):
         if look.diagnosis == "http":
             yield ("diagnose", str(number), "http"), look.params

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediator.actions import ACTIONS
-from remediator.core.policies import Check, Runbook
+from remediator.core.incident import EffectId
+from remediator.core.plugins import settling_of
+from remediator.core.policies import Check, Runbook, Step
 from remediator.core.probing import authority, template_authority
 from remediator.core.times import MINUTE, format_duration
 from remediator.policy.findings import Spot
@@ -142,6 +144,19 @@ def idle_attempts(view: View) -> Iterator[Note]:
             yield Note(at=_limit(view, name, "attempts"), code="B209", message=text)
 
 
+def steps_after_the_alert(view: View) -> Iterator[Note]:
+    """B212: steps that depend on all alerts being over, when nothing is changed any more."""
+    for name, runbook in view.policy.runbooks.items():
+        for number, step in enumerate(runbook.steps):
+            if step.acts and step.when is not None and step.when.check == "alert":
+                text = (
+                    f"{step.action} is never performed: once no alert fires nothing is changed, so that "
+                    "cannot be what the step waits for; remove when, or ask something else"
+                )
+                at = view.spot("runbooks", name, "steps", str(number), "when")
+                yield Note(at=at, code="B212", message=text)
+
+
 def _limit(view: View, name: str, key: str) -> Spot:
     """Where a limit stands; else where the limits do, or the runbook's name."""
     written = view.node("runbooks", name, "limits", key) is not None
@@ -164,5 +179,15 @@ def undo_of_nothing(view: View) -> Iterator[Note]:
 
 def verification_window(runbook: Runbook) -> int:
     """The longest it can take to know, in milliseconds: waits follow each other, checks go side by side."""
-    waits = sum(step.wait.within for step in runbook.steps if step.wait is not None)
-    return waits + max((check.within for check in runbook.verify), default=0)
+    steps = sum(map(longest, runbook.steps))
+    return steps + max((check.within for check in runbook.verify), default=0)
+
+
+def longest(step: Step) -> int:
+    """How long a step may take by itself, in milliseconds: one that waits, pauses, or begins something."""
+    if step.wait is not None:
+        return step.wait.within
+    if step.pause is not None:
+        return step.pause
+    settling = settling_of(ACTIONS.get(step.action), step.params, EffectId(""))
+    return 0 if settling is None else settling.within

@@ -2,11 +2,13 @@
 
 They see the service, the target, the incident and the severity, and never what an alert says. Even so a
 service's name may be a stranger's: what an expression gives is written as a part of a PromQL string, of a
-regular expression in one, or of a URL, by the place at which it stands. No value can leave its place.
+regular expression in one, of a string of JSON, or of a URL, by the place at which it stands. No value can
+leave its place.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,13 +70,20 @@ def url_text(value: object) -> str:
     return quote(str(value), safe="")
 
 
+def json_text(value: object) -> str:
+    """A part of a string of JSON. That it stands in one is the parameter's to see to."""
+    return json.dumps(str(value))[1:-1]
+
+
 def plain_text(value: object) -> str:
     """The value itself."""
     return str(value)
 
 
-WRITERS = {writer.__name__: writer for writer in (promql_text, promql_pattern, url_text, plain_text)}
-_BY_ESCAPE = {Escape.PLAIN: plain_text, Escape.URL: url_text}
+WRITERS = {
+    writer.__name__: writer for writer in (promql_text, promql_pattern, url_text, json_text, plain_text)
+}
+_BY_ESCAPE = {Escape.PLAIN: plain_text, Escape.URL: url_text, Escape.JSON: json_text}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

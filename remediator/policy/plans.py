@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from remediator.core.policies import Check, Runbook, Service, Step
+from remediator.core.programs import say_command
+from remediator.core.redact import redact
 from remediator.core.times import format_duration
 
 
@@ -48,8 +50,14 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
 def say_step(step: Step, service: Service | None) -> str:
     """A step in words."""
     target = None if service is None else service.workload
-    where = "" if target is None else f" {target} in {target.namespace}"
-    return f"wait: {_check(step.wait)}" if step.wait is not None else _words(step.action, step.params) + where
+    where = "" if target is None or not step.acts else f" {target} in {target.namespace}"
+    effect = "" if step.effect is None else f", effect: {step.effect}"
+    said = (
+        f"wait: {_check(step.wait)}"
+        if step.wait is not None
+        else _words(step.action, step.params) + where + effect
+    )
+    return said if step.when is None else f"{said}; only when {_words(step.when.check, step.when.params)}"
 
 
 def _check(check: Check) -> str:
@@ -61,8 +69,15 @@ def _check(check: Check) -> str:
 
 def _words(name: str, params: Mapping[str, object]) -> str:
     said = ", ".join(
-        f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
+        f"{key}: {_value(key, value)}"
         for key, value in params.items()
         if value != ""  # left to the plugin
     )
     return f"{name} ({said})" if said else name
+
+
+def _value(key: str, value: object) -> str:
+    if key == "command" and isinstance(value, list):
+        return say_command([str(word) for word in value])
+    text = value if isinstance(value, str) else json.dumps(value)
+    return redact(text) if key == "body" else text

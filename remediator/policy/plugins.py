@@ -19,13 +19,13 @@ from remediator.checks import CHECKS
 from remediator.core.plugins import EffectClass, Params
 from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, Step
 from remediator.core.spans import Duration, PositiveDuration
-from remediator.core.times import MINUTE, Millis
+from remediator.core.times import MINUTE, Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
 from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import refusal
 
-WAIT = "wait"
+WAIT, PAUSE = "wait", "pause"
 _BLOCKED = "an attempt of the runbook is blocked, and people are asked"
 EFFECTS = tuple(EffectClass)
 """The classes of effects, the strictest last."""
@@ -116,6 +116,21 @@ class WaitModel(Model):
         return self
 
 
+class PauseModel(Model):
+    """Do nothing for a while before the next step. To go on as soon as something holds, see `wait`.
+
+    It changes nothing, so no guard is asked, and it outlives a restart. Where all alerts have resolved by its
+    end and nothing was changed before it, the attempt ends with it.
+    """
+
+    example: ClassVar[str] = "pause: {for: 30s}"
+    span: PositiveDuration = Field(alias="for", description="How long.")
+
+
+IDLE_STEPS: Mapping[str, type[Model]] = {WAIT: WaitModel, PAUSE: PauseModel}
+"""Steps that change nothing, by their names."""
+
+
 class _ConditionBase(OneOf):
     """``when`` of a step: a check that is asked once, before the step."""
 
@@ -135,25 +150,15 @@ def own_effect(action: str) -> EffectClass | None:
     return known.effect if known is not None else None
 
 
-def _is_stricter(step: StepBase) -> bool:
-    own, said = own_effect(step.chosen[0]), step.effect
-    return own is not None and said is not None and EFFECTS.index(EffectClass(said)) > EFFECTS.index(own)
-
-
 class StepBase(OneOf):
     """One step: an action and its parameters, and beside it when it is done and what repeating it does."""
 
     what: ClassVar[str] = "action"
     example: ClassVar[str] = "restart: {}"
-    unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "when": Unperformed(code="N709", instead=_BLOCKED, lacks="when of a step"),
-        "effect": Unperformed(
-            code="N710", only="a stricter one", instead=_BLOCKED, lacks="effect of a step", meant=_is_stricter
-        ),
-    }
     when: _Condition | None = Field(
         default=None,
-        description="A check, asked once before the step, which is left out unless it holds.",
+        description="A check, asked once before the step, which is left out unless it holds. Where that "
+        "cannot be found out, the attempt is blocked, and people are asked.",
     )
     effect: EffectText | None = Field(
         default=None,
@@ -196,8 +201,8 @@ StepModel = one_of(
     StepBase,
     "Step",
     {name: a.params for registry in (DECLARED_ACTIONS, ACTIONS) for name, a in registry.items()}
-    | {WAIT: WaitModel},
-    docs=_docs(DECLARED_ACTIONS, ACTIONS) | {WAIT: _first_sentence(WaitModel)},
+    | dict(IDLE_STEPS),
+    docs=_docs(DECLARED_ACTIONS, ACTIONS, IDLE_STEPS),
     unperformed=_unperformed("N703", "action", _BLOCKED, DECLARED_ACTIONS.keys() - ACTIONS.keys()),
 )
 DiagnosisModel = one_of(
@@ -230,10 +235,23 @@ def _dumped(params: BaseModel) -> dict[str, Any]:
 def to_step(model: OneOf) -> Step:
     """The core value of a step. Parameters are JSON-like."""
     name, params = model.chosen
+    asked = getattr(model, "when", None)
+    when = None if asked is None else _condition(asked)
     if isinstance(params, WaitModel):
         check = replace(to_check(params.what), within=Millis(params.timeout))
-        return Step(action=name, params={"for": check.check, **check.params}, wait=check)
-    return Step(action=name, params=_dumped(params))
+        return Step(action=name, params={"for": check.check, **check.params}, wait=check, when=when)
+    if isinstance(params, PauseModel):
+        span = {"for": format_duration(params.span)}
+        return Step(action=name, params=span, pause=Millis(params.span), when=when)
+    said = model.effect if isinstance(model, StepBase) else None
+    effect = said if said != own_effect(name) else None
+    return Step(action=name, params=_dumped(params), when=when, effect=effect)
+
+
+def _condition(model: OneOf) -> Check:
+    """The check of ``when``: it is asked once, so for how long it must hold is of no interest."""
+    name, params = model.chosen
+    return Check(check=name, params=_dumped(params))
 
 
 def disrupts(step: Step) -> bool:

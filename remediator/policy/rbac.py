@@ -88,19 +88,23 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
     """The permissions of an attempt, in the order in which they are used, with whose they are."""
     for looked in runbook.diagnose:
         if (diagnosis := DIAGNOSES.get(looked.diagnosis)) is not None:
-            yield from _of(f"diagnose {looked.diagnosis}", diagnosis.permissions, looked.params)
+            wanted = _withheld(diagnosis.permissions, acting and allowed)
+            yield from _of(f"diagnose {looked.diagnosis}", wanted, looked.params)
     if runbook.evidence and acting and allowed:
         yield from _of(EVIDENCE, PERMISSIONS, {})
     for step in runbook.steps:
+        if step.when is not None:
+            yield from _checks("when", (step.when,), acting=acting and allowed)
         if step.wait is not None:
-            yield from _checks("wait", (step.wait,))
+            yield from _checks("wait", (step.wait,), acting=acting and allowed)
+        if not step.acts:
             continue
         if not allowed:
             return  # ``supported`` or ``target`` blocks before the cluster is looked at
         yield from _change(step, acting=acting)
-        if not acting:
+        if not acting and step.when is None:
             return  # it is told what would be done, and that ends the attempt
-    yield from _checks("verify", runbook.verify)
+    yield from _checks("verify", runbook.verify, acting=acting and allowed)
 
 
 def _change(step: Step, *, acting: bool) -> Iterator[_Part]:
@@ -120,10 +124,10 @@ def _withheld(permissions: Iterable[Permission], acting: bool) -> Iterator[Permi
     return (one for one in permissions if acting or not one.acting)
 
 
-def _checks(where: str, checks: Sequence[Check]) -> Iterator[_Part]:
+def _checks(where: str, checks: Sequence[Check], *, acting: bool) -> Iterator[_Part]:
     for check in checks:
         if (plugin := CHECKS.get(check.check)) is not None:
-            yield from _of(f"{where} {check.check}", plugin.permissions, check.params)
+            yield from _of(f"{where} {check.check}", _withheld(plugin.permissions, acting), check.params)
 
 
 def _of(part: str, permissions: Iterable[Permission], params: Mapping[str, object]) -> Iterator[_Part]:

@@ -88,7 +88,7 @@ class Remedies:
 
     async def _step(self, request: ChangeRequest, step: Step, scope: Scope) -> StepNote:
         said, trouble, known = say_step(step, scope.entry), None, "policy"
-        if step.wait is not None:
+        if not step.acts:
             return StepNote(step=said, diff=(), known=known)
         diff = diff_step(step)
         try:
@@ -107,4 +107,4 @@ class Remedies:
 
 
 def _first_action(runbook: Runbook) -> Step:
-    return next((step for step in runbook.steps if step.wait is None), Step(action="none"))
+    return next((step for step in runbook.steps if step.acts), Step(action="none"))

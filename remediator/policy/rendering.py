@@ -77,6 +77,10 @@ class _Rendering:
         return text
 
     def step(self, step: Step) -> Step:
+        if step.when is not None:
+            step = replace(step, when=self.check(step.when))
+        if step.pause is not None:
+            return step
         if step.wait is None:
             return replace(step, params=self._params(ACTIONS, step.action, step.params))
         wait = self.check(step.wait)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from remediator.checks.exec import ExecCheckParams
 from remediator.checks.http import HttpParams
 from remediator.checks.promql import PromqlParams
 from remediator.core.cluster import ClusterReader
@@ -19,6 +20,8 @@ from remediator.core.plugins import (
     Params,
     Sight,
 )
+from remediator.core.running import EXEC
+from remediator.rehearsal.programs import asked_by
 from remediator.rehearsal.script import Result
 
 _HOLDS = {Result.OK: True, Result.FAILED: False, Result.UNKNOWN: None}
@@ -52,6 +55,9 @@ class SaidCheck:
     async def ask(self, params: Params, sight: Sight) -> CheckResult:
         """As the Protocol says."""
         said = self._world.check_said(self.name)
+        if isinstance(params, ExecCheckParams):  # whatever was said, it is a guard's to say first
+            with asked_by(params, said):
+                return await self._inner.ask(params, sight)
         if said is not None and said is not Result.OK:
             return CheckResult(holds=_HOLDS[said], observed=f"the rehearsal says {said}")
         cluster, metrics, http = self._world.sight(params, sight)
@@ -71,6 +77,8 @@ class SaidDiagnosis:
     async def look(self, params: Params, sight: Sight) -> tuple[str, ...]:
         """As the Protocol says."""
         said = self._world.diagnosis_said(self.name)
+        if said is not None and self.name == EXEC:
+            await self._inner.look(params, sight)  # raises where a guard objects: then nothing was found
         return said if said is not None else await self._inner.look(params, sight)
 
 

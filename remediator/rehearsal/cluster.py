@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from remediator.core.changes import Change, Fence
+from remediator.core.changes import ClusterChange, Fence, RunJob
 from remediator.core.cluster import (
     Autoscaler,
     Budget,
@@ -21,9 +21,11 @@ from remediator.core.errors import NotFound, Refused, Unknown
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
+from remediator.core.jobs import JOB, CronJob, Job
 from remediator.core.objects import ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
+from remediator.rehearsal.jobs import StagedJobs
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
@@ -40,6 +42,9 @@ class Surroundings(Protocol):
     @property
     def sleep(self) -> Callable[[Millis], Awaitable[None]]:
         """Lets virtual time pass."""
+
+    def changes_at(self, at: Instant) -> None:
+        """What is seen of the cluster changes by itself then."""
 
     def attempt(self) -> tuple[Incident, Attempt] | None:
         """The attempt that the daemon is at work for."""
@@ -63,6 +68,7 @@ class StagedCluster:
         self._in_doubt: set[str] = set()
         self._begun: set[str] = set()
         self._touched: Counter[str] = Counter()
+        self._jobs = StagedJobs(world)
 
     def tell(self, facts: WorkloadFacts) -> None:
         """From now on the workload is like this."""
@@ -72,6 +78,10 @@ class StagedCluster:
     def is_told(self, ref: WorkloadRef | None) -> bool:
         """Whether anything was said of the workload."""
         return ref is not None and ref.path in self._facts
+
+    def forbids(self, ref: WorkloadRef) -> bool:
+        """Whether the server does not let us change it."""
+        return ref.path in self._facts and self._facts[ref.path].forbidden
 
     def touched(self, path: str) -> int:
         """How often the workload was changed; all of them where any was told: they may be asked about."""
@@ -165,8 +175,24 @@ class StagedCluster:
         """Nothing was written."""
         return ()
 
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """As the Protocol says."""
+        return self._jobs.cron_job(name)
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """As the Protocol says."""
+        return self._jobs.job(ObjectRef(kind=JOB, namespace=namespace, name=name))
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """None is left."""
+        return ()
+
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""
+        for path, facts in self._facts.items():  # told of, and perhaps not looked at yet
+            space, kind, name = path.split("/")
+            if (space, name) == (namespace, service) and not facts.missing:
+                self.machine(WorkloadRef(kind=kind, namespace=space, name=name))
         for machine in self._machines.values():
             if (machine.ref.namespace, machine.ref.name) == (namespace, service):
                 return Endpoints(ready=max(machine.pods - machine.sick, 0), not_ready=machine.sick)
@@ -185,7 +211,7 @@ class StagedCluster:
 
     # --- Executor ---
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """As the Protocol says."""
         facts = self.machine(change.target).facts
         if facts is not None and facts.forbidden:
@@ -193,13 +219,27 @@ class StagedCluster:
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
         """As the Protocol says."""
+        if target.kind == JOB:
+            self._see(self._jobs.made_for(target))
+            return self._jobs.claim(target, fence)
         machine = self.machine(target) if isinstance(target, WorkloadRef) else self._scaled_by(target)
         self._see(machine.ref)
         return machine.claim(target, fence)
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """As the Protocol says."""
+        return self._jobs.prepare(change, fence)
+
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """As the Protocol says; how it goes was said before, or it is done at once."""
         said = self._world.step_said()
+        if isinstance(change, RunJob):
+            self._touched[change.target.path] += 1
+            if said is not None and said.result is Result.UNKNOWN:
+                self._in_doubt.add(change.target.path)
+                raise Unknown("the rehearsal gives no answer")
+            self._jobs.wake(change, fence, said)
+            return
         if said is not None:
             if said.takes and fence.effect not in self._begun:
                 self._begun.add(fence.effect)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
 from remediator.core.incident import Incident, IncidentId, Outcome, Phase
-from remediator.core.journal import Act, Acted, ActResult, Effect, Kind, Outcomes, Verify
-from remediator.core.policies import PageUnlessVerified, Policy, Raise
+from remediator.core.journal import Act, Acted, ActResult, Effect, Entry, Kind, Outcomes, Verify
+from remediator.core.policies import PageUnlessVerified, Policy, Raise, Step
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
@@ -106,6 +106,8 @@ class Collector:
                 self.points.add((Part.VERIFICATIONS, str(entry.data.get("runbook"))))
             elif entry.kind is Kind.STEP and entry.data.get("action") == WAIT:
                 self._waited(incident)
+            elif entry.kind is Kind.STEP and "step" in entry.data:
+                self._idle(entry)
             elif entry.kind is Kind.SEVERITY_RAISED and "condition" in entry.data:
                 self._raised(str(entry.data["condition"]), str(entry.data.get("severity")))
             elif entry.kind is Kind.PAGE and entry.data.get("outcome") == "withheld":
@@ -128,6 +130,11 @@ class Collector:
         number = self._waiting.get(incident.id)
         if number is not None:
             self.points.add((Part.STEPS, step_name(incident.attempts[-1].runbook.name, number)))
+
+    def _idle(self, entry: Entry) -> None:
+        """A pause that is over, or a step that was left out."""
+        name = step_name(str(entry.data["runbook"]), int(entry.data["step"] or 0))
+        self.points.add((Part.STEPS, skipped_name(name) if entry.data["result"] == "skipped" else name))
 
     def _raised(self, condition: str, to: str) -> None:
         for name, each in raises_of(self.policy):
@@ -178,6 +185,11 @@ class Collector:
 def step_name(runbook: str, number: int) -> str:
     """How a step is named: ``restore-database, step 1``."""
     return f"{runbook}, step {number + 1}"
+
+
+def skipped_name(step: str) -> str:
+    """How it is named that a step with ``when`` is left out."""
+    return f"{step}, left out"
 
 
 def level_name(escalation: str, level: int) -> str:
@@ -238,6 +250,13 @@ def measure(policy: Policy, places: Places, points: Iterable[Point]) -> Coverage
     )
 
 
+def _of_step(name: str, step: Step) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """That it is performed and, where that depends on something, that it is left out."""
+    yield name, ()
+    if step.when is not None:
+        yield skipped_name(name), ("when",)
+
+
 def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, str]]:
     def at(section: str, name: str, *keys: str) -> str:
         return str(places.find(section, name, *keys) or places.find(section, name) or "")
@@ -250,9 +269,10 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
     return {
         Part.RULES: {rule.name: rule.where for rule in policy.rules},
         Part.STEPS: {
-            step_name(name, number): at("runbooks", name, "steps", str(number))
+            point: at("runbooks", name, "steps", str(number), *keys)
             for name, book in books.items()
-            for number in range(len(book.steps))
+            for number, step in enumerate(book.steps)
+            for point, keys in _of_step(step_name(name, number), step)
         },
         Part.VERIFICATIONS: {
             name: at("runbooks", name, "verify") for name, book in books.items() if book.verify

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from remediator.core.changes import (
-    Change,
+    ClusterChange,
     DeletePod,
     EvictPod,
     Fence,
@@ -16,6 +16,7 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
     ScaleWorkload,
     SetAutoscalerBounds,
     SetContainerImage,
@@ -38,6 +39,7 @@ from remediator.core.holdings import ContainerUsage, PodUsage
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import Runbook, Step, WorkloadRef
+from remediator.core.running import looks_that_run
 from remediator.core.times import HOUR, MINUTE, Instant
 from remediator.rehearsal.script import WorkloadFacts
 
@@ -132,7 +134,8 @@ class Machine:
     def expect(self, runbook: Runbook) -> None:
         """What the runbook speaks of and nobody told of is there: its containers, its autoscaler."""
         if not self.images:
-            named = [str(step.params["container"]) for step in runbook.steps if step.params.get("container")]
+            asked = [step.params for step in runbook.steps] + looks_that_run(runbook)
+            named = [str(params["container"]) for params in asked if params.get("container")]
             self.images = dict.fromkeys(named, BEFORE)
         hpa = next((step for step in runbook.steps if step.action == "hpa"), None)
         if hpa is not None and self.scaler is None:
@@ -204,9 +207,11 @@ class Machine:
         kept[EPOCH_ANNOTATION] = str(fence.epoch)
         return self.snapshot() if scaler is None else scaler.snapshot(self.ref)
 
-    def apply(self, change: Change, fence: Fence) -> None:
+    def apply(self, change: ClusterChange, fence: Fence) -> None:
         """What the change does: whatever runs afterwards is well."""
         match change:
+            case RunJob():
+                return  # it leaves the workload as it is
             case DeletePod() | EvictPod():
                 self.sick = max(self.sick - (not change.ready), 0)
                 self.restarted = max(self.restarted - change.ready, 0)

@@ -19,8 +19,9 @@ from remediator.rehearsal.script import (
     WorkloadFacts,
 )
 
-OTHER_GUARDS = ("plan", "policy")
-"""What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone."""
+OTHER_GUARDS = ("plan", "policy", "when")
+"""What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone, a
+step of which is not known whether it is meant."""
 
 
 def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:
@@ -111,5 +112,5 @@ class _Names:
 
 
 def _checks(book: Runbook) -> set[str]:
-    waits = {step.wait.check for step in book.steps if step.wait is not None}
-    return {check.check for check in book.verify} | waits
+    asked = [check for step in book.steps for check in (step.when, step.wait) if check is not None]
+    return {check.check for check in (*book.verify, *asked)}

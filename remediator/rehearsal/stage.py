@@ -85,6 +85,8 @@ class Stage:
                 metrics=self.world.metrics,
                 alertmanagers=self.world.alertmanager,
                 http=self.world.http,
+                programs=self.world.programs,
+                sender=self.world.sender,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,
             ),

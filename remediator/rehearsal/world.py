@@ -26,11 +26,15 @@ from remediator.core.plugins import (
     Params,
     Sight,
 )
-from remediator.core.policies import ChannelSpec
+from remediator.core.policies import ChannelSpec, WorkloadRef
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
 from remediator.rehearsal.cluster import StagedCluster, WellCluster
+from remediator.rehearsal.programs import StagedPrograms
+from remediator.rehearsal.requests import StagedSender
 from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
@@ -82,6 +86,8 @@ class World:
         self.metrics: Metrics = self
         self.alertmanager = StagedAlertmanager(lambda: self.now()) if alertmanager else None
         self.http: HttpProber = WellHttp(200, "ok")
+        self.programs: ProgramRunner = StagedPrograms(self)
+        self.sender: HttpSender = StagedSender(self)
         self.checks: Mapping[str, CheckPlugin] = {
             name: cast("CheckPlugin", SaidCheck(plugin, self)) for name, plugin in CHECKS.items()
         }
@@ -99,6 +105,10 @@ class World:
     def touched(self, path: str) -> int:
         """How often that workload was changed: what its checks answer depends on it."""
         return self._cluster.touched(path)
+
+    def forbidden(self, target: WorkloadRef) -> bool:
+        """Whether the server does not let us change that workload."""
+        return self._cluster.forbids(target)
 
     def tell(self, *said: Outcome | WorkloadFacts) -> None:
         """From now on all of this holds, before what was said earlier."""
@@ -119,6 +129,10 @@ class World:
             heapq.heappop(self._changes)
             self.version += 1  # whoever asked before it is to ask again
         return self._changes[0] if self._changes else None
+
+    def changes_at(self, at: Instant) -> None:
+        """Then an answer becomes another by itself."""
+        heapq.heappush(self._changes, at)
 
     # --- what it answers ---
 
@@ -152,6 +166,14 @@ class World:
             None,
         )
 
+    def step_expects(self) -> tuple[str, ...]:
+        """The statuses that the step which is being performed expects, where it sends a request."""
+        working = self.working()
+        if working is None or working[2] is None:
+            return ()
+        expects = working[1].runbook.steps[working[2].step].params.get("expect")
+        return tuple(map(str, expects)) if isinstance(expects, list) else ()
+
     def diagnosis_said(self, name: str) -> tuple[str, ...] | None:
         """What was said that the diagnosis finds."""
         working = self.attempt()
@@ -174,7 +196,7 @@ class World:
         elapsed = self.now() - since
         for outcome in said:
             if outcome.after > elapsed:
-                heapq.heappush(self._changes, Instant(since + outcome.after))
+                self.changes_at(Instant(since + outcome.after))
         due = [outcome for outcome in said if outcome.after <= elapsed]
         if due:
             latest = max(outcome.after for outcome in due)

@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 _root = logging.getLogger()
 """Has the level of the log. Asked first where there are many lines: one that is dropped costs as much as
 taking in an alert."""
-_QUIET = frozenset((Kind.ALERT_FIRED, Kind.ALERT_RESOLVED, Kind.DIAGNOSED, Kind.GUARD))
+_QUIET = frozenset((Kind.ALERT_FIRED, Kind.ALERT_RESOLVED, Kind.DIAGNOSED, Kind.GUARD, Kind.OUTPUT))
 """Told at debug level: many, and all of them stand in the timeline."""
 
 

@@ -16,6 +16,8 @@ from remediator.core.incident import Incident
 from remediator.core.plugins import AlertRules, Channel, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -56,6 +58,8 @@ class Ports:
     settled: Millis = SETTLED
     """So long an Alertmanager must have been up before what it does not list counts."""
     http: HttpProber | None = None
+    programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
@@ -126,6 +130,8 @@ class Crew:
             alert_rules=ports.alert_rules,
             lookout=self._lookout,
             http=ports.http,
+            programs=ports.programs,
+            sender=ports.sender,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from remediator.checks import CHECKS
+from remediator.checks import CHECKS, SETTLING
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.plugins import AlertRules, CheckPlugin, DiagnosisPlugin, HttpProber, Metrics
 from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -19,7 +21,7 @@ from remediator.workers.lookout import Lookout
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
-    """What the runner works with. ``reader`` and ``executor`` are None where no cluster is configured.
+    """What the runner works with. ``reader``, ``executor`` and ``programs`` are None where no cluster is.
 
     ``metrics`` and ``alert_rules``: None where no Prometheus is. ``lookout``: what Alertmanagers say of an
     incident's alerts; None where there are none.
@@ -39,7 +41,10 @@ class Means:
     alert_rules: AlertRules | None = None
     lookout: Callable[[Incident], Lookout | None] = lambda incident: None
     http: HttpProber | None = None
+    programs: ProgramRunner | None = None
+    sender: HttpSender | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
+    settling: Mapping[str, CheckPlugin] = field(default_factory=lambda: SETTLING)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
 

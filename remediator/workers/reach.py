@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.actions.http import HttpActionParams
 from remediator.core.alertmanagers import Suppression
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     Budget,
     ClusterReader,
-    Executor,
     Need,
     Pod,
     Snapshot,
@@ -20,29 +20,32 @@ from remediator.core.cluster import (
     read_snapshot,
 )
 from remediator.core.errors import Refused
-from remediator.core.journal import Act
+from remediator.core.journal import Act, Diagnose, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
+from remediator.core.plugins import cron_job_of
 from remediator.core.policies import WorkloadRef
+from remediator.core.running import ExecParams
 from remediator.core.store import Lease, Limit, LimitUse
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
+from remediator.workers.performers import Performers
 
 
 class Reach:
-    """``core.verdicts.GuardPorts`` for one performance of one step.
+    """``core.verdicts.GuardPorts`` for one performance of one step, or of a look that runs a program.
 
     Where the change is withheld anyway nothing is taken: limits are looked at, the plan is made, that is all.
     """
 
-    def __init__(self, means: Means, request: ChangeRequest, effect: Act) -> None:
-        self._means, self._request, self._effect = means, request, effect
-        self._store = means.guards
+    def __init__(self, means: Means, request: ChangeRequest, effect: Act | Diagnose | Verify) -> None:
+        self._means, self._request, self._awaited = means, request, effect.id
+        self._store, self._performers = means.guards, Performers(means)
         self._seen: Workload | None = None
         self._lease: Lease | None = None
         self._limits: Sequence[Limit] = ()
-        self._withheld = False
+        self._withheld = request.withheld
         self._pods: Sequence[Pod] | None = None
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
@@ -66,7 +69,7 @@ class Reach:
     async def firing(self) -> int:
         """The rule's own alerts that fire now; none when the incident no longer waits for this step."""
         loaded = await self._means.incidents.load(self._request.incident.id, ())
-        if loaded.incident is None or awaiting(loaded.incident, self._effect.id) is None:
+        if loaded.incident is None or awaiting(loaded.incident, self._awaited) is None:
             return 0
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
 
@@ -92,7 +95,9 @@ class Reach:
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
         params = action.params.model_validate(dict(self._request.step.params))
-        seen = await read_snapshot(self._reader, await self.workload(target), action.needs | params.needs)
+        needs, named = action.needs | params.needs, cron_job_of(action, params)
+        seen = await read_snapshot(self._reader, await self.workload(target), needs, cron_job=named)
+        seen = replace(seen, service=self._request.service)
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen
         if self._meant:  # it chooses among those alone
@@ -125,12 +130,27 @@ class Reach:
         if self._withheld:
             return Lease(target=target, owner=self._owner, epoch=0)  # nothing will be changed under it
         if self._lease is not None:
-            kept = await self._store.holds(self._lease, self._means.lease)
+            kept = await self._store.holds(self._lease, self._ttl)
             return self._lease if kept else "somebody else: the lease ran out"
-        lease = await self._store.acquire(target, self._owner, self._means.lease)
+        lease = await self._store.acquire(target, self._owner, self._ttl)
         if isinstance(lease, Lease):
             self._lease = lease
         return lease
+
+    @property
+    def _ttl(self) -> Millis:
+        """How long the lease is taken for: what takes longer than a patch holds it for as much longer."""
+        action = ACTIONS.get(self._request.step.action)
+        if action is None or action.params not in (ExecParams, HttpActionParams):
+            return self._means.lease
+        params = action.params.model_validate(dict(self._request.step.params))
+        assert isinstance(params, ExecParams | HttpActionParams)
+        return Millis(self._means.lease + params.timeout)
+
+    async def give_back(self) -> None:
+        """The lease."""
+        if self._lease is not None:
+            await self._store.release(self._lease)
 
     def _mark(self, planned: Sequence[Change]) -> str:
         """Which step last changed the object that these changes are fenced on."""
@@ -148,7 +168,7 @@ class Reach:
 
     @property
     def _owner(self) -> str:
-        return f"{self._means.replica}/{self._effect.id}"
+        return f"{self._means.replica}/{self._awaited}"
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How they stand; taken when none is exceeded, unless the change is withheld anyway."""
@@ -162,11 +182,5 @@ class Reach:
         planned = await self.plan()
         if not self._withheld:
             for change in planned:
-                await self._executor.dry_run(change)
+                await self._performers.of(change).dry_run()
         return [str(change) for change in planned]
-
-    @property
-    def _executor(self) -> Executor:
-        if self._means.executor is None:
-            raise Refused("no cluster is configured")
-        return self._means.executor

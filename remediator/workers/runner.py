@@ -26,19 +26,21 @@ from remediator.core.journal import (
     Weigh,
 )
 from remediator.core.lag import Lag, find_lag, lags
-from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
+from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
-from remediator.core.times import Instant
+from remediator.core.running import ExecParams
+from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act
 from remediator.workers.evidence import collect
+from remediator.workers.looks import GuardedPrograms
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
-"""Seconds one check or diagnosis may take."""
+"""Seconds one check or diagnosis may take; one that runs a program, beside that program."""
 
 
 class Runner:
@@ -63,11 +65,14 @@ class Runner:
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
-            case Diagnose():
-                return await self._diagnose(effect, attempt, sight)
-            case Verify():
-                lag = await self._lag(loaded.incident, attempt)
-                return replace(await self._verify(effect, attempt, sight), lag=lag)
+            case Diagnose() | Verify():
+                means, incident = self._means, loaded.incident
+                async with GuardedPrograms(means, incident, attempt, effect, loaded.at) as programs:
+                    sight = replace(sight, programs=programs)
+                    if isinstance(effect, Diagnose):
+                        return await self._diagnose(effect, attempt, sight)
+                    lag = await self._lag(incident, attempt)
+                    return replace(await self._verify(effect, attempt, sight), lag=lag)
             case _:
                 assert_never(effect)
 
@@ -135,7 +140,7 @@ class Runner:
         if elsewhere:  # how another workload fares proves nothing of the one that was changed
             unknown = CheckResult(holds=None, observed=elsewhere)
             return Checked(effect=effect.id, results=(unknown,) * len(attempt.awaited))
-        known = self._means.checks
+        known = self._means.settling if attempt.phase is Phase.SETTLING else self._means.checks
         answers = await asyncio.gather(
             *(_ask(known.get(check.check), check, sight) for check in attempt.awaited)
         )
@@ -145,11 +150,12 @@ class Runner:
 async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight) -> tuple[str, ...]:
     if plugin is None:
         return (f"{wanted.diagnosis}: this version does not perform it",)
+    params = plugin.params.model_validate(dict(wanted.params))
     try:
-        async with asyncio.timeout(LOOK_WITHIN):
-            return await plugin.look(plugin.params.model_validate(dict(wanted.params)), sight)
+        async with asyncio.timeout(_within(params)):
+            return await plugin.look(params, sight)
     except TimeoutError:
-        return (f"{wanted.diagnosis}: no answer within {LOOK_WITHIN:.0f}s",)
+        return (f"{wanted.diagnosis}: no answer within {_within(params):.0f}s",)
     except StoreUnavailable:
         raise
     except RemediatorError as error:
@@ -159,12 +165,17 @@ async def _look(plugin: DiagnosisPlugin | None, wanted: Diagnosis, sight: Sight)
 async def _ask(plugin: CheckPlugin | None, check: Check, sight: Sight) -> CheckResult:
     if plugin is None:
         return CheckResult(holds=None, observed=f"this version does not know check {check.check}")
+    params = plugin.params.model_validate(dict(check.params))
     try:
-        async with asyncio.timeout(LOOK_WITHIN):
-            return await plugin.ask(plugin.params.model_validate(dict(check.params)), sight)
+        async with asyncio.timeout(_within(params)):
+            return await plugin.ask(params, sight)
     except TimeoutError:
-        return CheckResult(holds=None, observed=f"{check.check}: no answer within {LOOK_WITHIN:.0f}s")
+        return CheckResult(holds=None, observed=f"{check.check}: no answer within {_within(params):.0f}s")
     except StoreUnavailable:
         raise
     except RemediatorError as error:
         return CheckResult(holds=None, observed=f"{check.check}: could not be found out: {error}")
+
+
+def _within(params: Params) -> float:
+    return LOOK_WITHIN + (params.timeout / SECOND if isinstance(params, ExecParams) else 0)

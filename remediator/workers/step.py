@@ -6,29 +6,38 @@ intend              journalled under the lease's epoch, durably, before anything
 claim               the epoch goes onto the target: from here on no older owner can change it
 last look           kill switch, resolution and lease once more; every guard, if the policy is another
 apply               tests the target's identity and our epoch
+
+What an action of effect ``once`` is about to do stands in the journal under the very performance: found
+there, it is not done again, and not looked for, for nothing would show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from remediator.actions import ACTIONS
 from remediator.core.changes import Change, Fence
-from remediator.core.cluster import EFFECT_ANNOTATION
+from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
-from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
-from remediator.core.incident import Attempt, Incident
+from remediator.core.errors import Fenced, NotFound, Permanent, Refused, Retryable, StoreUnavailable, Unknown
+from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.jobs import JOB, wake_of
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.plugins import NOTHING, EffectClass, FromCronJob, settling_of
 from remediator.core.policies import WorkloadRef
+from remediator.core.running import looks_that_run
+from remediator.core.store import Intent
 from remediator.core.text import plain
-from remediator.core.times import SECOND, Millis
+from remediator.core.times import SECOND, Millis, format_instant
 from remediator.core.verdicts import ChangeRequest, Guard, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
 from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
+from remediator.workers.performers import FailedWith, Made
 from remediator.workers.reach import Reach
 
 STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
@@ -56,13 +65,21 @@ class StepPerformer:
         try:
             work = _Work(self._means, request, effect)
             try:
-                return await work.perform()
+                return _with_settling(await work.perform(), request)
             finally:
                 await work.give_back()
         except Retryable as error:
             if isinstance(error, StoreUnavailable):
                 raise
             return _acted(effect, ActResult.RETRY, str(error), retry_after=Millis(error.delay or LOOK_AGAIN))
+
+
+def _with_settling(acted: Acted, request: ChangeRequest) -> Acted:
+    """The outcome, with what tells that it is over where the step has only begun something."""
+    if acted.result is not ActResult.DONE:
+        return acted
+    step = request.step
+    return replace(acted, settles=settling_of(ACTIONS.get(step.action), step.params, request.effect))
 
 
 def _acted(
@@ -87,20 +104,42 @@ def _acted(
     )
 
 
+@dataclass(kw_only=True, slots=True)
+class _Done:
+    """What a performance has come to so far."""
+
+    changes: list[str]
+    told: list[str]
+    """The changes, and how they went."""
+    output: tuple[str, ...] = ()
+
+    def add(self, change: Change, made: Made) -> None:
+        """It was made."""
+        self.changes.append(str(change))
+        self.told.append(f"{change}: {made.said}" if made.said else str(change))
+        self.output += made.output
+
+    def acted(self, effect: Act, result: ActResult, reason: str, verdicts: Sequence[Verdict]) -> Acted:
+        """The outcome that tells of it."""
+        acted = _acted(effect, result, reason, verdicts=verdicts, changes=self.changes)
+        return replace(acted, output=self.output)
+
+
 class _Work(Reach):
     """One performance of one step."""
 
+    _prepared: Anchor | None = None
+    """What was made ready for the change and was about to be changed: the job that was about to be woken."""
+
+    def __init__(self, means: Means, request: ChangeRequest, effect: Act) -> None:
+        super().__init__(means, request, effect)
+        self._effect = effect
+
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
-        intent = await self._store.intended(self._request.effect)
-        if intent is not None:
-            looked = (
-                self._look_for_pods(intent.pods)
-                if intent.pods
-                else self._look_for_it(intent.before, intent.on)
-            )
-            if (found := await looked) is not None:
-                return found
+        intent = await self._store.intended(self._begun)
+        if intent is not None and (found := await self._look_back(intent)) is not None:
+            return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
         withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
@@ -118,6 +157,47 @@ class _Work(Reach):
                 retry_after=last.retry_after,
             )
         return await self._change(verdicts)
+
+    @property
+    def _once(self) -> bool:
+        action, said = ACTIONS.get(self._request.step.action), self._request.step.effect
+        own = action.effect if action is not None else None
+        return (said or own) == EffectClass.ONCE
+
+    @property
+    def _shows(self) -> bool:
+        """Whether what it changes shows afterwards that it was changed."""
+        action = ACTIONS.get(self._request.step.action)
+        return action is None or action.fenced_on != NOTHING
+
+    @property
+    def _journalled(self) -> EffectId:
+        """Under which name its intent stands: the step's, however often it is performed.
+
+        What is never repeated has one for each performance. A performance that came back with an outcome was
+        put off for certain, and is followed by another; one that did not come back is found by its own name.
+        """
+        return self._effect.id if self._once else self._request.effect
+
+    @property
+    def _begun(self) -> EffectId:
+        """What stands in the journal once it may have taken effect: until it is woken, a job sleeps."""
+        action = ACTIONS.get(self._request.step.action)
+        return wake_of(self._journalled) if isinstance(action, FromCronJob) else self._journalled
+
+    async def _look_back(self, intent: Intent) -> Acted | None:
+        """What became of the performance that journalled this and told no outcome. None: do it."""
+        if self._once:
+            reason = (
+                f"{self._request.step.action} was about to be done at {format_instant(intent.at)} by "
+                "somebody who did not come back; it is never done twice"
+            )
+            return _acted(self._effect, ActResult.UNKNOWN, reason)
+        if not self._shows:
+            return None  # its author says that it may be done again
+        if intent.pods:
+            return await self._look_for_pods(intent.pods)
+        return await self._look_for_it(intent.before, intent.on)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
         self._withheld = self._request.withheld
@@ -140,46 +220,59 @@ class _Work(Reach):
         planned = tuple(await self.plan())
         pods = frozenset(change.pod_uid for change in pod_changes(planned))
         before, on = self._mark(planned), self._anchor(planned)
-        if not await self._store.intend(self._request.effect, self._lease, before, pods, on):
+        if not await self._store.intend(self._journalled, self._lease, before, pods, on):
             lost = "the lease was lost before the change"
             return _acted(self._effect, ActResult.RETRY, lost, verdicts=verdicts, changes=self._gone)
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
-        done = list(self._gone)
+        done = _Done(changes=list(self._gone), told=list(self._gone))
         try:
             for change in planned:
-                if (objection := await self._perform(change, fence)) is not None:
-                    return self._stopped(objection, verdicts, done)
-                done.append(str(change))
+                made = await self._perform(change, fence)
+                if isinstance(made, Verdict):
+                    return self._stopped(made, verdicts, done.changes)
+                done.add(change, made)
+        except FailedWith as error:
+            done.add(change, Made(output=error.output))
+            return done.acted(self._effect, ActResult.FAILED, str(error), verdicts)
         except Unknown as error:
-            if pods:  # which of them are gone shows itself when it is performed again
-                text = str(error)
-                return _acted(
-                    self._effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
-                )
+            if self._once:  # nothing would show it
+                return done.acted(self._effect, ActResult.UNKNOWN, str(error), verdicts)
+            if pods or not self._shows:  # which pods are gone shows when it is performed again
+                doubtful = done.acted(self._effect, ActResult.RETRY, str(error), verdicts)
+                return replace(doubtful, in_doubt=True)
+            if self._prepared is not None:
+                before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
         except StoreUnavailable:
             raise
         except (Retryable, Fenced) as error:
             delay = Millis(error.delay or LOOK_AGAIN) if isinstance(error, Retryable) else None
-            return _acted(
-                self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done, retry_after=delay
-            )
+            return replace(done.acted(self._effect, ActResult.RETRY, str(error), verdicts), retry_after=delay)
         except Permanent as error:
-            return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
-        reason = "; ".join(done) or "nothing is left to do"
-        return _acted(self._effect, ActResult.DONE, reason, verdicts=verdicts, changes=done)
+            return done.acted(self._effect, ActResult.FAILED, str(error), verdicts)
+        reason = "; ".join(done.told) or "nothing is left to do"
+        return done.acted(self._effect, ActResult.DONE, reason, verdicts)
 
-    async def _perform(self, change: Change, fence: Fence) -> Verdict | None:
+    async def _perform(self, change: Change, fence: Fence) -> Made | Verdict:
         """Claim the target and make the change; or what objects to it at the last look."""
+        performer = self._performers.of(change)
         if (objection := await self._last_look()) is not None:
             return objection
-        claimed = await self._executor.claim(change.fenced_on, change.uid, fence)
-        if not pod_changes([change]) and claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect:
-            return None
+        claimed = await performer.claim(fence)
+        if claimed.made:
+            return Made()
+        if claimed.on is not None:
+            await self._journal(claimed.on)
         if (objection := await self._last_look()) is not None:
             return objection
-        await self._executor.apply(change, fence)
-        return None
+        self._prepared = claimed.on
+        return await performer.apply(fence)
+
+    async def _journal(self, on: Anchor) -> None:
+        """Which very object, made ready just now, is about to be changed: if it goes, it may have been."""
+        assert self._lease is not None
+        if not await self._store.intend(wake_of(self._journalled), self._lease, "", on=on):
+            raise Retryable("the lease was lost before the change")
 
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
@@ -253,7 +346,10 @@ class _Work(Reach):
                 on = Anchor(ref=target, uid=seen.uid)
             claimed = await self._executor.claim(place, on.uid, fence)
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{place} no longer exists")
+            gone = f"{place} no longer exists"
+            if place.kind == JOB:  # it may have run and have been removed since
+                return _acted(self._effect, ActResult.UNKNOWN, f"{gone}: whether it ran cannot be seen")
+            return _acted(self._effect, ActResult.FAILED, gone)
         except Fenced as error:
             return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except (Unknown, Retryable) as error:
@@ -306,12 +402,19 @@ class _Work(Reach):
             return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
         return target
 
+    @property
+    def _executor(self) -> Executor:
+        if self._means.executor is None:
+            raise Refused("no cluster is configured")
+        return self._means.executor
+
     async def give_back(self) -> None:
-        """The lease always; the limits, and before it, only when nothing can have been changed."""
+        """The lease always; the limits, and before it, only when nothing can have been changed or run."""
         if self._lease is None:
             return
-        steps = self._request.attempt.runbook.steps[: self._effect.step]
-        first = all(step.wait is not None for step in steps)
-        if self._limits and first and not self._request.attempt.changes:
-            await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
-        await self._store.release(self._lease)
+        attempt = self._request.attempt
+        steps = attempt.runbook.steps[: self._effect.step]
+        first = not any(step.acts for step in steps) and not looks_that_run(attempt.runbook)
+        if self._limits and first and not attempt.changes:
+            await self._store.refund(self._limits, self._request.member, self._journalled, self._lease)
+        await super().give_back()

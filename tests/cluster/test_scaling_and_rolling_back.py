@@ -7,13 +7,14 @@ import pytest
 from remediator.actions.rollback import Rollback, RollbackParams
 from remediator.actions.scale import Scale, ScaleParams
 from remediator.checks.ready import Ready
-from remediator.core.changes import Change
+from remediator.core.changes import ClusterChange
 from remediator.core.cluster import EFFECT_ANNOTATION, Revision, Snapshot, Workload
 from remediator.core.errors import Fenced, Refused, Retryable
 from remediator.core.plugins import NoParams, Sight
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 from tests.cluster.world import KINDS, World, fence, template, until
+from tests.core.builders import of_cluster
 
 pytestmark = pytest.mark.cluster
 SCALABLE = ("deployment", "statefulset")
@@ -21,12 +22,12 @@ BAD_IMAGE = "registry.invalid/remediator/none:v9"
 STRATEGIC = "application/strategic-merge-patch+json"
 
 
-def scaled(seen: Workload, to: int) -> Change:
-    [change] = Scale().plan(ScaleParams(to=to), Snapshot(workload=seen), at=Instant(0))
+def scaled(seen: Workload, to: int) -> ClusterChange:
+    [change] = of_cluster(Scale().plan(ScaleParams(to=to), Snapshot(workload=seen), at=Instant(0)))
     return change
 
 
-async def make(world: World, seen: Workload, change: Change) -> None:
+async def make(world: World, seen: Workload, change: ClusterChange) -> None:
     """As a step does."""
     await world.cluster.executor.dry_run(change)
     await world.cluster.executor.claim(seen.ref, seen.uid, fence(1))
@@ -116,9 +117,9 @@ async def release(world: World, seen: Workload, image: str) -> tuple[Workload, t
     return await until(look, "the release has a revision")
 
 
-def back(seen: Workload, revisions: tuple[Revision, ...], number: int | None = None) -> Change:
+def back(seen: Workload, revisions: tuple[Revision, ...], number: int | None = None) -> ClusterChange:
     snapshot = Snapshot(workload=seen, revisions=revisions)
-    [change] = Rollback().plan(RollbackParams(revision=number), snapshot, at=Instant(0))
+    [change] = of_cluster(Rollback().plan(RollbackParams(revision=number), snapshot, at=Instant(0)))
     return change
 
 

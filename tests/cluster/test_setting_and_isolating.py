@@ -7,29 +7,30 @@ from typing import Any
 import pytest
 
 from remediator.actions import ACTIONS
-from remediator.core.changes import Change
+from remediator.core.changes import ClusterChange
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Snapshot, Workload
 from remediator.core.errors import Fenced, NotFound, Retryable
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.quantities import same_amount
 from tests.cluster.test_scaling_and_rolling_back import BAD_IMAGE, STRATEGIC, pods_left
 from tests.cluster.world import AT, KINDS, Json, World, fence, until
+from tests.core.builders import of_cluster
 
 pytestmark = pytest.mark.cluster
 SCALABLE = ("deployment", "statefulset")
 MERGE = "application/merge-patch+json"
 
 
-async def planned(world: World, seen: Workload, action: str, **params: object) -> Change:
+async def planned(world: World, seen: Workload, action: str, **params: object) -> ClusterChange:
     """As the action plans it now."""
     plugin, reader = ACTIONS[action], world.cluster.reader
     now = await reader.workload(seen.ref)
     snapshot = Snapshot(workload=now, autoscalers=await reader.autoscalers(now))
-    [change] = plugin.plan(plugin.params.model_validate(params), snapshot, at=AT)
+    [change] = of_cluster(plugin.plan(plugin.params.model_validate(params), snapshot, at=AT))
     return change
 
 
-async def make(world: World, change: Change, epoch: int = 1) -> None:
+async def make(world: World, change: ClusterChange, epoch: int = 1) -> None:
     """As a step does."""
     await world.cluster.executor.dry_run(change)
     await world.cluster.executor.claim(change.fenced_on, change.uid, fence(epoch))
@@ -73,7 +74,7 @@ async def test_P7_an_image_and_nothing_else_is_set(world: World, kind: str) -> N
     with pytest.raises(Retryable):
         await world.cluster.executor.apply(change, fence(1))
     now = Snapshot(workload=await world.cluster.reader.workload(seen.ref))
-    back = ACTIONS["set_image"].inverse(change, now)
+    [back] = of_cluster([ACTIONS["set_image"].inverse(change, now)])
     await make(world, back)
     assert containers(await world.raw(seen.ref)) == containers(before)
 

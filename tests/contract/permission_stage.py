@@ -14,14 +14,25 @@ from remediator.adapters.kubernetes import Call, Kubernetes, connect
 from remediator.core.access import Access
 from remediator.core.alerts import Fingerprint
 from remediator.core.decision import Facts
-from remediator.core.incident import Attempt, IncidentId, Phase
+from remediator.core.incident import Attempt, EffectId, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
+from remediator.core.jobs import job_name
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
 from remediator.policy.manifests import Account, Role, manifests
-from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace, User
+from remediator.testing.apiserver import (
+    ADMIN,
+    TOKEN,
+    Behaviour,
+    FakeApiServer,
+    Output,
+    Pace,
+    Program,
+    User,
+)
 from remediator.testing.apiserver.paths import parse
+from remediator.testing.apiserver.subresources import also_asked
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.world import Silent
 from remediator.workers.means import Means
@@ -29,10 +40,15 @@ from remediator.workers.runner import Runner
 from tests.core.builders import fired
 from tests.core.test_decide import Life
 from tests.fault.kubernetes_scene import Impatient
+from tests.fault.step_stage import cron_job
 
 ACCOUNT = Account(namespace="ops", name="remediator")
 USER = "system:serviceaccount:ops:remediator"
 TOKEN_OF_ACCOUNT = "token-of-the-service-account"
+PROGRAM = ("/app/breakers", "reset")
+"""What can be run in every pod."""
+FIRST_JOB = job_name("tidy", EffectId("2026-11-23-0213-web/1/0"))
+"""What the first step of the first attempt runs."""
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -92,6 +108,7 @@ class Stage:
             guards=cast(GuardStore, MemoryStore(lambda: life.at)),
             reader=self.cluster.reader,
             executor=self.cluster.executor,
+            programs=self.cluster.programs,
             policy=lambda: life.policy,
             ceiling=Mode.AUTO,
             clock_trouble=lambda: None,
@@ -101,7 +118,8 @@ class Stage:
         )
 
     def asked(self) -> frozenset[Access]:
-        """What every request so far took."""
+        """What every request so far took: a WebSocket into a pod both ``get`` and ``create``."""
+        parsed = [parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests]
         return frozenset(
             Access(
                 namespace=asked.namespace,
@@ -110,9 +128,7 @@ class Stage:
                 verb=asked.verb,
                 name=asked.name,
             )
-            for asked in (
-                parse(one.method, one.path, dict(parse_qsl(one.query))) for one in self.server.requests
-            )
+            for asked in (*parsed, *filter(None, map(also_asked, parsed)))
         )
 
 
@@ -150,6 +166,9 @@ async def staged(
             if step == "restore":
                 kept = {"metadata": {"annotations": {ISOLATED_REPLICAS: "3"}}, "spec": {"replicas": 0}}
                 await _patch(admin, kept, *workload)
+            if step == "job":
+                server.create(cron_job("tidy"))
+                server.behave("shop", FIRST_JOB, Behaviour.runs(Program.crashes(after=0, log="boom\n")))
             if step == "hpa":
                 server.create(_scaler(*workload))
         await admin.close()
@@ -158,6 +177,8 @@ async def staged(
             server.create(manifest)
         path = server.kubeconfig(directory / "account", token=TOKEN_OF_ACCOUNT)
         cluster = await connect(str(path), runtime=runtime)
+        for _, namespace, name in workloads:
+            server.set_command(namespace, name, PROGRAM, Output(stdout="reset"))
         server.requests.clear()
         try:
             yield Stage(server=server, cluster=cluster)

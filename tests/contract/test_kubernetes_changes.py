@@ -16,7 +16,7 @@ from remediator.actions.scale import Scale, ScaleParams
 from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.kubernetes.templates import template_of
 from remediator.adapters.runtime import AsyncioRuntime
-from remediator.core.changes import Change, Fence, RollBackWorkload, ScaleWorkload
+from remediator.core.changes import ClusterChange, Fence, RollBackWorkload, ScaleWorkload
 from remediator.core.cluster import EFFECT_ANNOTATION, Snapshot, Workload
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable
 from remediator.core.incident import EffectId
@@ -24,6 +24,7 @@ from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 from remediator.testing.apiserver import FakeApiServer, Pace
 from tests.cluster.world import KINDS, Json, World, manifest
+from tests.core.builders import of_cluster
 
 EFFECT = EffectId("inc-1/1/0")
 BRISK = Pace(ready_after=0.002, stop_after=0.002, lag=0.001)
@@ -76,17 +77,19 @@ class Scene:
         seen = await self.seen()
         revisions = await self.cluster.reader.revisions(seen)
         snapshot = Snapshot(workload=seen, revisions=revisions)
-        [change] = Rollback().plan(RollbackParams(revision=revision), snapshot, at=Instant(0))
+        [change] = of_cluster(Rollback().plan(RollbackParams(revision=revision), snapshot, at=Instant(0)))
         assert isinstance(change, RollBackWorkload)
         return change
 
     async def scaled(self, to: int) -> ScaleWorkload:
         """The scaling as the action plans it now."""
-        [change] = Scale().plan(ScaleParams(to=to), Snapshot(workload=await self.seen()), at=Instant(0))
+        [change] = of_cluster(
+            Scale().plan(ScaleParams(to=to), Snapshot(workload=await self.seen()), at=Instant(0))
+        )
         assert isinstance(change, ScaleWorkload)
         return change
 
-    async def make(self, change: Change, epoch: int = 1) -> None:
+    async def make(self, change: ClusterChange, epoch: int = 1) -> None:
         """As a step does: claim, then change."""
         await self.cluster.executor.claim(self.ref, change.uid, fence(epoch))
         await self.cluster.executor.apply(change, fence(epoch))

@@ -53,13 +53,15 @@ STEPS = {
     "isolate": "isolate: {for: 30m}",
     "restore": "restore: {}",
     "hpa": "hpa: {max: 2}",
+    "exec": "exec: {command: [/app/breakers, reset]}",
+    "job": "job: {from: tidy}",
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
-ASKED = {"logs": "{match: panic}"}
-"""Parameters of checks that need some."""
 PROOF = {"isolate": "alert: {state: resolved}"}
 """What proves a step, where that is not that all its pods are ready."""
+LOOKS = {"exec": "command: [/app/breakers, reset]", "logs": "match: panic"}
+"""Parameters of looks that need some."""
 EVERYWHERE = frozenset(("http", "promql", "alert", "traces"))
 """Plugins that ask nothing of Kubernetes."""
 
@@ -89,11 +91,11 @@ def policies() -> Iterator[tuple[str, Policy]]:
         if kind != "daemonset":
             yield f"scale up {kind}", policy(kind, step="scale: {to: 4, only: up}")
         for name in sorted(DIAGNOSES.keys() - EVERYWHERE):
-            yield f"diagnose {name} {kind}", policy(kind, diagnosis=f"{name}: {{}}")
+            yield f"diagnose {name} {kind}", policy(kind, diagnosis=f"{name}: {{{LOOKS.get(name, '')}}}")
     for name in sorted(CHECKS.keys() - EVERYWHERE):
-        asked = f"{name}: {ASKED.get(name, '{}')}"
-        yield f"check {name}", policy(check=asked)
-        yield f"wait {name}", policy(step=f"restart: {{}}}}, {{wait: {{for: {{{asked}}}}}")
+        yield f"check {name}", policy(check=f"{name}: {{{LOOKS.get(name, '')}}}")
+        wait = f"{{{name}: {{{LOOKS[name]}}}}}" if name in LOOKS else name
+        yield f"wait {name}", policy(step=f"restart: {{}}}}, {{wait: {{for: {wait}}}")
     for mode in ("observe", "suggest"):
         for name, step in STEPS.items():
             yield f"{mode} {name}", policy(mode=mode, step=step)
@@ -119,7 +121,8 @@ def expected(of: Policy) -> Outcome:
         Mode.SUGGEST: Outcome.SUGGESTED,
         Mode.APPROVE: Outcome.SUGGESTED,
     }
-    return withheld.get(mode, Outcome.VERIFIED)
+    done = Outcome.FAILED if first(of) == "job" else Outcome.VERIFIED  # only then its log is read
+    return withheld.get(mode, done)
 
 
 def fine(attempt: Attempt, of: Policy) -> bool:
@@ -264,8 +267,38 @@ def test_names_are_declared_only_where_kubernetes_honours_them() -> None:
 
 
 def test_only_actions_and_guards_change_anything() -> None:
-    """What checks and diagnoses declare is read: ``get`` and ``list``, whatever the rule's mode."""
-    assert {verb for one in looking() for verb in one.verbs} <= {"get", "list"}
-    assert not any(one.acting or one.disrupting for one in looking())
+    """Checks and diagnoses declare what is read, ``get`` and ``list``, but to run programs."""
+    assert all(one.acting or set(one.verbs) <= {"get", "list"} for one in looking())
+    assert {one.resource for one in looking() if one.acting} == {"pods", "pods/exec"}
+    assert not any(one.disrupting for one in looking())
     for one in permissions():
         assert one.acting or set(one.verbs) <= {"get", "list"}
+
+
+@pytest.mark.parametrize("look", ["diagnosis", "check"])
+@pytest.mark.parametrize("mode", ["observe", "suggest"])
+def test_a_rule_that_may_not_act_is_not_granted_to_run_programs(look: str, mode: str) -> None:
+    """It looks without them."""
+    of = policy(mode=mode, step="rollback: {}", **{look: f"exec: {{{LOOKS['exec']}}}"})
+    granted = {(line.resource, line.verb) for role in roles_of(demands(of)) for line in role.lines}
+    assert not any(resource == "pods/exec" for resource, _ in granted)
+    trusted = {one.resource for one in demands(replace(of, rules=(replace(of.rules[0], mode=Mode.AUTO),)))}
+    assert "pods/exec" in trusted
+
+
+async def test_a_program_on_a_target_that_must_not_be_touched_is_not_granted_and_not_run(
+    tmp_path: Path,
+) -> None:
+    """It is only looked at; the diagnosis says why."""
+    of = policy(diagnosis=f"exec: {{{LOOKS['exec']}}}")
+    of = replace(of, guards=replace(of.guards, protect=("deployment/web",)))
+    roles = roles_of(demands(of))
+    async with staged(tmp_path, roles, ("deployment", "shop", "web")) as stage:
+        attempt = await stage.attempt(of)
+        assert attempt.outcome is Outcome.BLOCKED
+        assert attempt.findings == (
+            "exec: could not be found out: nothing was run: target: deployment/web is protected by "
+            "guards.protect",
+        )
+        assert stage.server.commands.calls == []
+        assert unused(roles, stage) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.changes import Change, ClusterChange, RunProgram, SendRequest
 from remediator.core.classify import describe_match
 from remediator.core.journal import Fired
 from remediator.core.matchers import Matcher, MatchOp
@@ -107,3 +109,8 @@ def fired(of: Policy, fingerprint: str = "aa", **labels: str) -> Fired:
     match = Classifier(of).match(one.labels)
     assert match is not None
     return Fired(alert=one, match=describe_match(match.rule, one.labels))
+
+
+def of_cluster(changes: Sequence[Change]) -> tuple[ClusterChange, ...]:
+    """Planned changes, all of them of objects of the cluster: what its executor makes."""
+    return tuple(change for change in changes if not isinstance(change, RunProgram | SendRequest))

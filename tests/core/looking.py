@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, RemediatorError
 from remediator.core.holdings import Claim, PodUsage
+from remediator.core.jobs import CronJob, Job
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
 
@@ -40,6 +41,7 @@ class Cluster:
     claimed: tuple[Claim, ...] = ()
     measured: tuple[PodUsage, ...] | None = None
     behind: Endpoints | RemediatorError | None = None
+    ran: Job | RemediatorError | None = None
     asked: list[str] = field(default_factory=list)
 
     async def workload(self, ref: WorkloadRef) -> Workload:
@@ -84,6 +86,23 @@ class Cluster:
         if isinstance(found, RemediatorError):
             raise found
         return tuple(found[-tail:])
+
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """None."""
+        raise NotFound(f"cronjob/{name} does not exist")
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """The one that a test says."""
+        self.asked.append(f"{namespace}/job/{name}")
+        if isinstance(self.ran, RemediatorError):
+            raise self.ran
+        if self.ran is None:
+            raise NotFound(f"job/{name} does not exist")
+        return self.ran
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """All there are."""
+        return self.found
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What is behind."""

@@ -294,11 +294,11 @@ def test_every_change_names_its_target_and_says_what_it_does() -> None:
 
 
 def test_the_lease_brings_the_permission_to_claim_and_the_action_that_to_change() -> None:
-    """Every change writes the epoch first; an action declares what it takes beyond that."""
+    """Every change of the cluster writes the epoch first; an action declares what it takes beyond that."""
     claims = {verb for one in LeaseGuard.permissions if one.resource == "{kind}s" for verb in one.verbs}
     assert claims == {"patch"}
-    for action in ACTIONS.values():
-        assert any(one.acting for one in action.permissions)
+    for name, action in ACTIONS.items():
+        assert name == "http" or any(one.acting for one in action.permissions)
 
 
 @pytest.mark.parametrize(

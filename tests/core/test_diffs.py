@@ -8,13 +8,19 @@ from remediator.core.changes import (
     Change,
     IsolateWorkload,
     RestoreWorkload,
+    RunProgram,
+    SendRequest,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
 )
 from remediator.core.cluster import Snapshot
-from remediator.core.times import MINUTE, Instant
-from remediator.policy.diffs import CONTAINERS, diff_changes
+from remediator.core.policies import SecretRef, Step
+from remediator.core.programs import Program
+from remediator.core.requests import HttpRequest
+from remediator.core.times import MINUTE, Instant, Millis
+from remediator.policy.diffs import CONTAINERS, diff_changes, diff_step
+from remediator.policy.plans import say_step
 from tests.core.builders import NOW, WEB
 from tests.core.test_actions import workload
 
@@ -84,3 +90,44 @@ def bounds(least: int, most: int) -> SetAutoscalerBounds:
 )
 def test_a_change_is_told_by_the_fields_that_it_changes(change: Change, lines: list[str]) -> None:
     assert list(diff_changes([change], Snapshot(workload=workload()))) == lines
+
+
+PROGRAM = Program(
+    of=WEB,
+    pod="web-0",
+    uid="u",
+    container="web",
+    command=("reset", "all of it", "--password", "hunter2"),
+    within=Millis(MINUTE),
+)
+REQUEST = HttpRequest(
+    method="PUT",
+    url="http://web.shop:8080/x?token=hunter2",
+    body='{"password": "hunter2", "a": 1}',
+    token=SecretRef(env="T"),
+    within=Millis(MINUTE),
+)
+
+
+def test_a_program_and_a_request_are_told_without_their_secrets() -> None:
+    """As the target is now, and as far as the policy says."""
+    seen = Snapshot(workload=workload())
+    run = RunProgram(target=WEB, uid="w", program=PROGRAM)
+    send = SendRequest(target=WEB, uid="w", request=REQUEST, expect=("2xx",))
+    assert diff_changes([run], seen) == ("+ run reset 'all of it' --password [redacted] in web-0/web",)
+    assert diff_changes([send], seen) == (
+        "+ PUT http://web.shop:8080/x?token=[redacted]",
+        '+ {"password": [redacted], "a": 1}',
+    )
+    command = {"command": list(PROGRAM.command)}
+    steps = {
+        "+ run reset 'all of it' --password [redacted] in a ready pod/its first": Step(
+            action="exec", params=command
+        ),
+        "+ POST (the health URL)": Step(action="http"),
+        "+ PUT /x": Step(action="http", params={"method": "PUT", "path": "/x"}),
+    }
+    for line, step in steps.items():
+        assert diff_step(step) == (line,)
+    for step in (*steps.values(), Step(action="http", params={"body": REQUEST.body})):
+        assert "hunter2" not in say_step(step, None)

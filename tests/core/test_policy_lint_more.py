@@ -146,6 +146,21 @@ def test_a_cooldown_is_held_to_the_longest_hold_of_its_rules() -> None:
     assert told(runbook(extra=", limits: {cooldown: 5m}")) == []
 
 
+@pytest.mark.parametrize(
+    ("step", "codes"),
+    [
+        ("{scale: {to: 2}, when: alert}", ["B212"]),
+        ("{scale: {to: 2}, when: {endpoints: {}}}", []),
+        ("{wait: {for: ready}, when: alert}", []),
+        ("{pause: {for: 1m}, when: alert}", []),
+    ],
+)
+def test_a_step_that_is_meant_only_when_nothing_fires_is_never_performed(step: str, codes: list[str]) -> None:
+    """A change needs an alert that fires; what changes nothing may wait for whatever it likes."""
+    found = told(runbook(steps=f"[{step}, {{scale: {{to: 3}}}}]"))
+    assert [each.split()[-1] for each in found] == codes
+
+
 def test_attempts_that_fit_into_the_window_are_left_alone() -> None:
     assert told(runbook(extra=", limits: {attempts: 3, per: 1h, cooldown: 29m}")) == []
     assert told(runbook(extra=", limits: {attempts: 3, per: 1h, cooldown: 30m}")) == ["2:95 B209"]

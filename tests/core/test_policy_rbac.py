@@ -533,3 +533,40 @@ def test_a_granted_rule_is_read_as_the_server_reads_it(
     group, resource, verb, name = access
     wanted = Access(namespace="shop", group=group, resource=resource, verb=verb, name=name)
     assert rule.allows(wanted) is allowed
+
+
+def test_a_request_needs_nothing_of_the_cluster_but_what_the_guards_look_at() -> None:
+    """No epoch is written for it, so nothing is patched."""
+    needed = demands(
+        policy("name: a, match: [a=b], service: web, mode: auto, runbooks: [own]", own="http: {}")
+    )
+    parts = {purpose.part for purposes in needed.values() for purpose in purposes}
+    assert parts == {"guard target", "verify rollout"}
+    assert {access.verb for access in needed} == {"get"}
+
+
+def test_a_program_needs_no_permission_to_patch() -> None:
+    """But both that API servers ask for to open a WebSocket into a pod."""
+    own = "exec: {command: [a]}"
+    needed = demands(policy("name: a, match: [a=b], service: web, mode: auto, runbooks: [own]", own=own))
+    assert {f"{access.verb} {access.resource}" for access in needed} == {
+        "get deployments",
+        "list pods",
+        "get pods",
+        "create pods/exec",
+        "get pods/exec",
+    }
+
+
+def test_what_a_step_depends_on_is_asked_by_rules_that_may_not_act_too() -> None:
+    """And where the first step may be left out, the next may be the one that is told."""
+    steps = "restart: {}, when: {endpoints: {service: front}}}, {evict_pod: {}"
+    for mode in ("auto", "observe"):
+        found = parts(policy(f"name: r, match: [], service: web, mode: {mode}, runbooks: [own]", own=steps))
+        assert "when endpoints" in found
+        assert "step evict_pod" in found
+
+
+def parts(of: Policy) -> set[str]:
+    """What of a runbook anything is needed for."""
+    return {purpose.part for purposes in demands(of).values() for purpose in purposes}

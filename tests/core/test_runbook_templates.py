@@ -83,6 +83,33 @@ def test_what_a_step_waits_for_is_rendered() -> None:
     assert [each.code for each in read_policies({"p.yaml": strange}).findings] == ["B205"]
 
 
+def test_a_step_that_asks_a_stranger_or_nobody_is_told() -> None:
+    """As a check would be: what it asks is the same."""
+    strange = FILES.replace("[restart: {}]", "[http: {url: 'http://a/'}]")
+    assert [each.code for each in read_policies({"p.yaml": strange}).findings] == ["B205"]
+    text = FILES.replace("http: {path: '/debug/{{ target.name }}'}", "pods: {}")
+    text = text.replace("    health: http://web.shop:8080/health\n", "").replace(
+        "[restart: {}]", "[http: {}]"
+    )
+    found = [each.code for each in read_policies({"p.yaml": text}).findings]
+    assert found.count("B206") == 2
+
+
+def test_the_words_of_a_program_are_rendered_each_by_itself() -> None:
+    own = "exec: {command: [psql, -c, 'SELECT {{ service.name }}'], container: db}"
+    rules = load_policy({"p.yaml": FILES.replace("[restart: {}]", f"[{own}]")})
+    [step] = rules.render(rules.runbooks["fix"], SCOPE).steps
+    assert step.params == {"command": ["psql", "-c", "SELECT web"], "container": "db", "timeout": "30s"}
+
+
+def test_a_token_stays_a_reference() -> None:
+    own = 'http: {path: /x, token: {env: TOKEN}, body: \'{"a": "{{ severity.name }}"}\'}'
+    rules = load_policy({"p.yaml": FILES.replace("[restart: {}]", f"[{own}]")})
+    [step] = rules.render(rules.runbooks["fix"], SCOPE).steps
+    assert step.params["token"] == {"env": "TOKEN"}
+    assert step.params["body"] == '{"a": "SEV-3"}'
+
+
 def test_what_the_catalog_does_not_say_cannot_be_rendered() -> None:
     bare = Scope(incident="i", severity="SEV-3", service="stranger", entry=None)
     with pytest.raises(Refused, match=r"http: the template reads target.name, which is not known here"):
@@ -118,6 +145,8 @@ def test_a_runbook_is_bounded() -> None:
             "x.y-z fine\n",
         ),
         ("no template", Escape.PLAIN, "no template"),
+        ('{"a": "{{ service.name }}"}', Escape.JSON, '{"a": "x.y-z"}'),
+        ('{"a": "{{ \'say \\"hi\\" \' ~ incident.id }}"}', Escape.JSON, '{"a": "say \\"hi\\" i/1"}'),
     ],
 )
 def test_what_a_template_renders_to(source: str, escape: Escape, rendered: str) -> None:

@@ -29,9 +29,10 @@ from remediator.core.isolation import (
     remembered,
     say_until,
 )
+from remediator.core.jobs import CronJob
 from remediator.core.objects import HPA, Anchor, ObjectRef
 from remediator.core.plugins import TARGET
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Service, WorkloadRef
 from remediator.core.quantities import same_amount
 from remediator.core.times import MINUTE, Instant, Millis
 from tests.core.builders import WEB
@@ -495,16 +496,26 @@ def test_a_container_that_is_elsewhere_by_now_is_not_touched() -> None:
                 undone(action, change, Snapshot(workload=workload(containers=containers)))
 
 
+HEALTHY = Service(name="web", health="http://web.shop:8080/health")
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_without_an_inverse_says_so(action: str) -> None:
     """In its attribute, its documentation and when it is asked."""
     plugin = ACTIONS[action]
-    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod"})
+    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod", "exec", "http", "job"})
     documented = (plugin.__doc__ or "").lower()
     assert ("no inverse" in documented) is not plugin.invertible
     assert "inverse" in documented
     if not plugin.invertible:
-        [change] = plan(action, replace(pods(pod("a")), workload=workload()))
+        given: dict[str, dict[str, object]] = {"exec": {"command": ["a"]}, "job": {"from": "tidy"}}
+        seen = replace(
+            pods(pod("a", ready=action == "exec")),
+            workload=workload(),
+            service=HEALTHY,
+            cron_job=CronJob(name="tidy", uid="c", generation=1),
+        )
+        [change] = plan(action, seen, **given.get(action, {}))
         with pytest.raises(Refused, match=f"{action} has no inverse"):
             plugin.inverse(change, pods())
 

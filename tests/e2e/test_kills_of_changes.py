@@ -18,6 +18,7 @@ from tests.e2e.peers import Cluster, until
 from tests.e2e.stage import Stage, set_stage
 from tests.e2e.test_kills import wait_for_death_and_start_again
 from tests.e2e.test_pauses import stopped
+from tests.fault.step_stage import cron_job
 
 WHERE = (
     "before:intend:1",
@@ -48,6 +49,9 @@ class Trouble:
             cluster.patch(IMAGE)
             until("the release", lambda: released(cluster.web()["status"]))
             cluster.behave("heals_on_rollout")
+        elif self.steps.startswith("job"):
+            cluster.create(cron_job("tidy"))
+            cluster.behave("heals_on_rollout")
         elif self.steps.startswith("set_image"):
             cluster.behave("heals_on_rollout")
         else:
@@ -77,6 +81,9 @@ TROUBLES = {
     "rollback": Trouble(steps="rollback: {}, wait: {for: rollout, timeout: 30s}", marks=1),
     "set_image": Trouble(steps="set_image: {image: 'web:3'}, wait: {for: rollout, timeout: 30s}", marks=1),
     "isolate": Trouble(steps="isolate: {for: 30m}, restore: {}, wait: {for: ready, timeout: 30s}", marks=2),
+    "job": Trouble(
+        steps="job: {from: tidy, timeout: 30s}, restart: {}, wait: {for: rollout, timeout: 30s}", marks=2
+    ),
     "delete_pod": Trouble(
         steps="delete_pod: {which: not_ready, at_most: 2}, wait: {for: ready, timeout: 30s}", pods=2
     ),
@@ -86,6 +93,7 @@ TROUBLES = {
 def cases() -> list[object]:
     always = {("delete_pod", "after:apply:1"), ("isolate", "after:apply:1")}
     every = [(name, where) for name in TROUBLES for where in WHERE]
+    every += [("job", "before:prepare:1"), ("job", "after:prepare:1"), ("job", "after:intend:2")]
     every += [("delete_pod", "before:apply:2"), ("isolate", "before:apply:2"), ("isolate", "after:apply:2")]
     return [case if case in always else pytest.param(*case, marks=pytest.mark.full) for case in every]
 

@@ -13,10 +13,12 @@ from remediator.adapters.kubernetes import Call, Kubernetes, Limits, connect
 from remediator.core.alerts import Fingerprint
 from remediator.core.cluster import EFFECT_ANNOTATION, ClusterReader, Executor, Pod
 from remediator.core.decision import Facts
-from remediator.core.incident import Attempt, IncidentId
+from remediator.core.incident import Attempt, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.journal import Act, Acted, ActResult
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
+from remediator.core.programs import ProgramRunner
+from remediator.core.requests import HttpSender
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import MINUTE, SECOND, Instant, Millis
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
@@ -38,13 +40,21 @@ STEPS = {
     "isolate": Step(action="isolate", params={"for": "30m"}),
     "restore": Step(action="restore"),
     "hpa": Step(action="hpa", params={"min": 3}),
+    "job": Step(action="job", params={"from": "tidy", "timeout": "5m"}),
     "delete_pod": Step(action="delete_pod", params={"which": "not_ready", "at_most": 2}),
     "evict_pod": Step(action="evict_pod", params={"which": "not_ready", "at_most": 2}),
 }
 EFFECTS = {**dict.fromkeys(STEPS, 1), "delete_pod": 2, "evict_pod": 2}
-PLACES = {"hpa": "/horizontalpodautoscalers/web"}
+AFTER = {"job": Phase.SETTLING}
+"""Where the attempt stands when a step was performed: it verifies, unless said otherwise."""
+PLACES = {"hpa": "/horizontalpodautoscalers/web", "job": "/jobs/tidy-"}
 """What a step changes, on the API server: the Deployment, unless said otherwise."""
 ISOLATED = {ISOLATED_REPLICAS: "4", ISOLATED_UNTIL: "2026-11-23T05:00:00.000Z"}
+
+
+def call_of(action: str, where: str) -> str:
+    """The call by which a step does what others do by ``where``: a job is claimed as it is made."""
+    return "prepare" if (action, where) == ("job", "claim") else where
 
 
 class Killed(BaseException):
@@ -121,6 +131,7 @@ class StepStage:
     """The UID of each pod that was there at first, by its name."""
     outcomes: list[Acted] = field(default_factory=list)
     replicas: int = 0
+    sender: HttpSender | None = None
 
     @property
     def attempt(self) -> Attempt:
@@ -145,6 +156,8 @@ class StepStage:
             guards=cast(GuardStore, fuse.wrap(self.store)),
             reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
             executor=cast(Executor, fuse.wrap(self.cluster.executor)),
+            programs=cast(ProgramRunner, fuse.wrap(self.cluster.programs)),
+            sender=None if self.sender is None else cast(HttpSender, fuse.wrap(self.sender)),
             policy=lambda: self.life.policy,
             ceiling=Mode.AUTO,
             clock_trouble=lambda: None,
@@ -184,9 +197,15 @@ class StepStage:
     def effects(self) -> int:
         """How often the step took effect."""
         mark = EFFECT_ANNOTATION.replace("/", "~1")
-        changed = [*self._effects("deployments"), *self._effects("horizontalpodautoscalers")]
+        kinds = ("deployments", "horizontalpodautoscalers", "jobs")
+        changed = [effect for kind in kinds for effect in self._effects(kind)]
         marked = [one for one in changed if mark in str(one.body)]
         return len(marked) + len(self._effects("pods"))
+
+    @property
+    def made_jobs(self) -> int:
+        """How many jobs were made."""
+        return sum(effect.verb == "create" for effect in self._effects("jobs"))
 
     def _effects(self, resource: str) -> list[Any]:
         return [effect for effect in self.server.ledger if effect.resource == resource]
@@ -218,7 +237,10 @@ def _policy(*steps: Step) -> Policy:
 async def staged(
     directory: Path, *steps: Step, replicas: int = 4, limits: Limits = QUICK, lag: float = 0.001
 ) -> AsyncIterator[StepStage]:
-    """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for."""
+    """``web`` is broken, whatever is done; its runbook has these steps and the first is waited for.
+
+    Where that is a program or a request, its pods are ready: it is broken otherwise.
+    """
     runtime, ahead = Impatient(), [0]
     pace = Pace(ready_after=0.002, stop_after=0.002, lag=lag)
     async with FakeApiServer(
@@ -234,15 +256,18 @@ async def staged(
             await _release(cluster)
         if any(step.action == "hpa" for step in steps):
             server.create(autoscaler("web"))
+        if any(step.action == "job" for step in steps):
+            server.create(cron_job("tidy"))
         if steps[0].action == "restore":
             await _patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
-        server.behave("shop", "web", Behaviour.stays_broken())
+        if steps[0].action not in ("exec", "http"):
+            server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
         server.ledger.clear()
         server.requests.clear()
         life = opened(_policy(*steps))
         stage = StepStage(
-            server=server, cluster=cluster, life=life, store=MemoryStore(lambda: life.at), uids={}
+            server=server, cluster=cluster, life=life, store=MemoryStore(lambda: stage.life.at), uids={}
         )
         stage.uids.update({pod.name: pod.uid for pod in await stage.pods()})
         server.requests.clear()
@@ -251,6 +276,21 @@ async def staged(
         finally:
             await cluster.close()
             runtime.close()
+
+
+def cron_job(name: str, **template: object) -> dict[str, Any]:
+    """One that makes Jobs of one pod; ``template`` adds to their specification."""
+    pod = {"containers": [{"name": "main", "image": "registry.local/tidy:v1"}], "restartPolicy": "Never"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "schedule": "0 0 1 1 *",
+            "suspend": True,
+            "jobTemplate": {"spec": {"template": {"spec": pod}, "backoffLimit": 0, **template}},
+        },
+    }
 
 
 def autoscaler(name: str, target: str = "web") -> dict[str, Any]:

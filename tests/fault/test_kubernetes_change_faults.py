@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remediator.adapters.kubernetes import Call, connect
-from remediator.core.changes import Change, DeletePod, EvictPod, Fence, RollBackWorkload, ScaleWorkload
+from remediator.core.changes import ClusterChange, DeletePod, EvictPod, Fence, RollBackWorkload, ScaleWorkload
 from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.errors import RemediatorError, Retryable, Unknown
 from remediator.testing.apiserver import Fault, FaultKind
@@ -32,7 +32,7 @@ class Case:
 
     scene: Scene
     kind: str
-    change: Change
+    change: ClusterChange
 
     def strike(self, kind: FaultKind, **more: float | int | None) -> None:
         """From now on, that fault, for the request of the change alone."""
@@ -65,7 +65,7 @@ class Case:
         return sum(MARK in json.dumps(effect.body) for effect in self.scene.server.ledger)
 
 
-async def plan(scene: Scene, kind: str) -> Change:
+async def plan(scene: Scene, kind: str) -> ClusterChange:
     """The change as the workload is now."""
     seen = await scene.cluster.reader.workload(WEB)
     if kind == "scale":

@@ -14,7 +14,7 @@ from remediator.core.journal import ActResult
 from remediator.core.policies import Policy
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, format_instant
 from tests.core.builders import NOW
-from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, call_of, staged
 
 SOON = (NOW // MINUTE + 2) * MINUTE
 """The moment at which everything changes."""
@@ -67,7 +67,7 @@ async def test_P13_what_is_no_longer_allowed_at_the_last_look_is_not_done(
     """Whatever the clock said when the guards were asked."""
     async with staged(tmp_path, STEPS[action]) as stage:
         bind(stage, change)
-        outcome = await stage.perform(Fuse(before={where: wait_until_then(stage)}))
+        outcome = await stage.perform(Fuse(before={call_of(action, where): wait_until_then(stage)}))
         assert outcome is not None
         assert outcome.result is ActResult.BLOCKED
         assert outcome.reason.startswith(f"stopped at the last look: {said}")

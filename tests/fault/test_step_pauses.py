@@ -11,7 +11,7 @@ from remediator.core.incident import Outcome
 from remediator.core.journal import ActResult, Kind
 from remediator.core.pauses import EVERYTHING, NAMED_KINDS, PauseScope, ScopeKind, Subject
 from remediator.core.times import MINUTE, Instant
-from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, call_of, staged
 
 BEFORE = ("intend", "claim")
 """Calls after the guards have agreed and before anything is changed."""
@@ -47,7 +47,7 @@ async def test_P13_a_pause_thrown_just_before_the_change_forbids_it(
     """Whatever the guards said a moment ago; who, what and why stand on the incident's timeline."""
     async with staged(tmp_path, STEPS[action]) as stage:
         scope = scope_of(stage, kind)
-        outcome = await stage.perform(Fuse(before={where: throw(stage, scope)}))
+        outcome = await stage.perform(Fuse(before={call_of(action, where): throw(stage, scope)}))
         assert outcome is not None
         assert outcome.result is ActResult.BLOCKED
         assert stage.effects == 0

@@ -11,7 +11,7 @@ import pytest
 from remediator.core.incident import Outcome, Phase
 from remediator.core.journal import ActResult
 from remediator.core.policies import Mode, Policy
-from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import AFTER, EFFECTS, STEPS, Fuse, StepStage, call_of, staged
 
 BEFORE = ("intend", "claim")
 """Calls after the guards have agreed and before anything is changed."""
@@ -48,7 +48,7 @@ async def test_P13_a_policy_loaded_just_before_the_change_forbids_it(
 ) -> None:
     """Whatever the guards said a moment ago under the one before."""
     async with staged(tmp_path, STEPS[action]) as stage:
-        outcome = await stage.perform(Fuse(before={where: load(stage, change)}))
+        outcome = await stage.perform(Fuse(before={call_of(action, where): load(stage, change)}))
         assert outcome is not None
         assert outcome.result is ActResult.BLOCKED
         assert outcome.reason.startswith("stopped at the last look: ")
@@ -62,11 +62,11 @@ async def test_P7_a_policy_loaded_in_the_middle_that_still_allows_it_lets_it_hap
     tmp_path: Path, action: str, where: str
 ) -> None:
     async with staged(tmp_path, STEPS[action]) as stage:
-        outcome = await stage.perform(Fuse(before={where: load(stage, renewed)}))
+        outcome = await stage.perform(Fuse(before={call_of(action, where): load(stage, renewed)}))
         assert outcome is not None
         assert outcome.result is ActResult.DONE, outcome
         assert stage.effects == EFFECTS[action]
-        assert stage.attempt.phase is Phase.VERIFYING
+        assert stage.attempt.phase is AFTER.get(action, Phase.VERIFYING)
 
 
 @pytest.mark.parametrize("action", ["delete_pod", "evict_pod"])

@@ -11,11 +11,13 @@ from remediator.adapters.kubernetes.api import Api, Limits
 from remediator.adapters.kubernetes.config import InCluster, from_kubeconfig, from_service_account
 from remediator.adapters.kubernetes.executor import ClusterExecutor
 from remediator.adapters.kubernetes.faults import Call
+from remediator.adapters.kubernetes.programs import Programs
 from remediator.adapters.kubernetes.reader import Reader
 from remediator.core.access import AccessReviewer
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import RemediatorError, SettingsError
 from remediator.core.ports import Runtime
+from remediator.core.programs import ProgramRunner
 from remediator.core.text import plain
 
 __all__ = ["Api", "Call", "InCluster", "Kubernetes", "Limits", "connect"]
@@ -28,6 +30,7 @@ class Kubernetes:
         self.api = api
         self.reader: ClusterReader = Reader(api)
         self.executor: Executor = ClusterExecutor(api)
+        self.programs: ProgramRunner = Programs(api)
         self.access: AccessReviewer = AccessReviews(api)
 
     async def ready(self) -> None:

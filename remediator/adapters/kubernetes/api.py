@@ -5,21 +5,36 @@ Bodies are plain JSON: making the library's model objects of them costs more tha
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import aiohttp
+from yarl import URL
 
 from remediator import __version__
 from remediator.adapters.kubernetes.config import Login
-from remediator.adapters.kubernetes.faults import Answer, Call, Expired, lost, parse_retry_after, refusal
+from remediator.adapters.kubernetes.faults import (
+    Answer,
+    Call,
+    Expired,
+    lost,
+    parse_retry_after,
+    refusal,
+    refused_upgrade,
+)
 from remediator.adapters.kubernetes.library import load
 from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError, Unknown
 from remediator.core.ports import Runtime
 
 LARGEST_ANSWER = 32 * 2**20
 JSON_PATCH = "application/json-patch+json"
+CLOSE_WITHIN = 1.0
+"""Seconds for the other side of a WebSocket to say goodbye."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +120,58 @@ class Api:
         """The answer's text, where the call asks for text; empty for 204. Raises what ``call`` does."""
         answer = await self._tried(call, deadline or self.deadline())
         return str(answer.body)
+
+    @asynccontextmanager
+    async def websocket(
+        self, call: Call, protocols: Sequence[str], deadline: Deadline
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket, for the length of a block. Opened once; only a token that had rotated is sent anew.
+
+        Raises NotFound, Refused and Retryable, when the server surely did nothing, and Unknown.
+        """
+        authorization = await self._login.authorization(deadline.left())
+        try:
+            socket = await self._upgraded(call, protocols, authorization, deadline)
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status != 401 or not await self._login.renew(authorization, deadline.left()):
+                raise refused_upgrade(call, error.status) from error
+            try:
+                socket = await self._upgraded(call, protocols, self._login.current(), deadline)
+            except aiohttp.WSServerHandshakeError as again:
+                raise refused_upgrade(call, again.status) from again
+        async with socket:
+            yield socket
+
+    async def _upgraded(
+        self, call: Call, protocols: Sequence[str], authorization: str | None, deadline: Deadline
+    ) -> aiohttp.ClientWebSocketResponse:
+        seconds = min(self.limits.request, deadline.left())
+        if seconds <= 0:
+            raise Retryable(f"could not {call.doing}: no time was left for it")
+        headers = {"User-Agent": f"remediator/{__version__}"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        ways = {
+            "proxy": self._rest.proxy,
+            "proxy_headers": self._rest.proxy_headers,
+            "server_hostname": self._rest.server_hostname,
+        }
+        try:
+            async with asyncio.timeout(seconds):
+                socket: aiohttp.ClientWebSocketResponse = await self._rest.pool_manager.ws_connect(
+                    URL(f"{self.host}{call.path}?{urlencode(call.query)}", encoded=True),
+                    protocols=protocols,
+                    headers=headers,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
+                    **{key: value for key, value in ways.items() if value},
+                )
+        except aiohttp.WSServerHandshakeError:
+            raise
+        except TimeoutError as error:
+            raise lost(call, TimeoutError(f"no answer within {seconds:.1f} s")) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise lost(call, error) from error
+        return socket
 
     async def _tried(self, call: Call, deadline: Deadline) -> Answer:
         tries = self.limits.tries if call.repeatable else 1

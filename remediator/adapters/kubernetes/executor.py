@@ -8,19 +8,20 @@ their identity (``pod_removal``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from remediator.adapters.kubernetes import patches
 from remediator.adapters.kubernetes.api import JSON_PATCH, Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict, Rejected
+from remediator.adapters.kubernetes.jobs import JobMaker, job_ref
 from remediator.adapters.kubernetes.patches import Patch, Shape
 from remediator.adapters.kubernetes.paths import object_path, read_call, resource_of
 from remediator.adapters.kubernetes.pod_removal import PodRemoval
 from remediator.adapters.kubernetes.snapshots import Json
 from remediator.adapters.kubernetes.templates import revision_call, template_of
 from remediator.core.changes import (
-    Change,
+    ClusterChange,
     DeletePod,
     EvictPod,
     Fence,
@@ -29,15 +30,17 @@ from remediator.core.changes import (
     RestartWorkload,
     RestoreWorkload,
     RollBackWorkload,
+    RunJob,
     ScaleWorkload,
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
 )
-from remediator.core.cluster import EPOCH_ANNOTATION, Marked, epoch_of
+from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Marked, epoch_of
 from remediator.core.errors import Fenced, NotFound, Refused, RemediatorError, Retryable, Unknown
 from remediator.core.incident import EffectId
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
+from remediator.core.jobs import Job
 from remediator.core.objects import ObjectRef
 
 FIELD_MANAGER = "remediator"
@@ -52,12 +55,12 @@ class ClusterExecutor:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._pods = PodRemoval(api)
+        self._pods, self._jobs = PodRemoval(api), JobMaker(api, FIELD_MANAGER)
         self._shapes: dict[str, Shape] = {}
         self._moved: dict[str, tuple[int, int]] = {}
         """By UID: from which generation to which our last claim took the object, and nobody else did."""
 
-    async def dry_run(self, change: Change) -> None:
+    async def dry_run(self, change: ClusterChange) -> None:
         """Have the server check the change, permissions included, without making it.
 
         Raises NotFound, Refused, Retryable.
@@ -65,6 +68,8 @@ class ClusterExecutor:
         match change:
             case DeletePod() | EvictPod():
                 await self._pods.dry_run(change)
+            case RunJob():
+                await self._jobs.dry_run(change)
             case _:
                 await self._dry_run(change)
 
@@ -91,7 +96,18 @@ class ClusterExecutor:
                 continue  # somebody else wrote first, or the answer is lost: look again
         raise Retryable(f"{target} could not be claimed: others keep writing its {EPOCH_ANNOTATION}")
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """Have the step's Job there, asleep and under our epoch; or as it is, where it was woken already.
+
+        Raises NotFound, Refused, Fenced, Retryable.
+        """
+        made = await self._jobs.make(change, fence, self._api.deadline())
+        if made.begun:
+            return made
+        claimed = await self.claim(made.ref, made.uid, fence)
+        return replace(made, begun=claimed.annotations.get(EFFECT_ANNOTATION) == fence.effect)
+
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """Make the change if the target is still that object and still carries our epoch.
 
         Raises NotFound, Refused, Fenced, Retryable (it surely did not happen) and Unknown (it may have).
@@ -99,6 +115,8 @@ class ClusterExecutor:
         match change:
             case DeletePod() | EvictPod():
                 await self._pods.remove(change)
+            case RunJob():
+                await self._wake(change, fence)
             case _:
                 await self._apply(change, fence)
 
@@ -110,6 +128,23 @@ class ClusterExecutor:
             self._remember(await self._api.call(_patch(change.fenced_on, patch, str(change)), deadline))
         except Rejected as error:
             raise await self._why(change, fence, error, deadline) from error
+
+    async def _wake(self, change: RunJob, fence: Fence) -> None:
+        """Let the step's Job run, if it is the one that was prepared and still under our epoch."""
+        ref, deadline = job_ref(change, fence.effect), self._api.deadline()
+        shape = self._shapes.get(change.job_uid, Shape())
+        patch = patches.fenced(change.job_uid, fence.effect, shape, patches.wake(), epoch=fence.epoch)
+        try:
+            await self._api.call(_patch(ref, patch, f"wake {ref}"), deadline)
+        except Rejected as error:
+            obj = await self._api.call(read_call(ref), deadline)
+            seen = self._present(ref, change.job_uid, obj)
+            if seen.epoch > fence.epoch:
+                raise Fenced(
+                    f"{ref} was claimed under epoch {seen.epoch}, newer than our {fence.epoch}"
+                ) from error
+            if seen.annotations.get(EFFECT_ANNOTATION) != fence.effect:
+                raise Retryable(f"{ref} changed meanwhile: read it again") from error
 
     async def _operations(self, change: MarkedChange, shape: Shape, deadline: Deadline) -> Patch:
         """What the change itself does to the object. Raises NotFound, Refused, Retryable."""

@@ -114,6 +114,22 @@ def refusal(call: Call, answer: Answer) -> RemediatorError:
             return Refused(text)
 
 
+def refused_upgrade(call: Call, status: int) -> RemediatorError:
+    """What an answer other than 101 to the opening of a WebSocket means; its words are lost."""
+    text = f"could not {call.doing}: the API server answered {status} in place of a WebSocket"
+    match status:
+        case 404:
+            return NotFound(text)
+        case 429:
+            return Retryable(text)
+        case 403:
+            return Refused(f"{text}; grant it: {call.needs}")
+        case _ if status >= 500:
+            return Unknown(f"{text}: it may have happened all the same")
+        case _:
+            return Refused(text)
+
+
 def _later(text: str, answer: Answer) -> Retryable:
     return Retryable(text, delay=None if answer.retry_after is None else answer.retry_after * 1000)
 

@@ -135,6 +135,11 @@ def restore(seen: int, replicas: int, memory: str, until: str | None) -> Patch:
     ]
 
 
+def wake() -> Patch:
+    """Let a Job run that is asleep."""
+    return [_test("/spec/suspend", True), {"op": "replace", "path": "/spec/suspend", "value": False}]
+
+
 def set_bounds(seen: tuple[int, int], bounds: tuple[int, int]) -> Patch:
     """Other bounds for an autoscaler, if they are still those that were seen: the least, the most."""
     names = ("/spec/minReplicas", "/spec/maxReplicas")
@@ -162,7 +167,7 @@ def rfc3339_seconds(at: Instant) -> str:
     return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _test(path: str, value: str | int | Mapping[str, Any] | None) -> Operation:
+def _test(path: str, value: str | bool | Mapping[str, Any] | int | None) -> Operation:
     return {"op": "test", "path": path, "value": value}
 
 

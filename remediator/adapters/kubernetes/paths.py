@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from remediator.adapters.kubernetes.faults import Call
 from remediator.adapters.kubernetes.snapshots import KINDS
 from remediator.core.errors import Refused
+from remediator.core.jobs import JOB
 from remediator.core.objects import HPA, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
@@ -46,7 +47,8 @@ class Resource:
 
 AUTOSCALERS = Resource(plural="horizontalpodautoscalers", group="autoscaling", version="v2")
 RESOURCES = {kind: Resource(plural=plural, group="apps") for kind, plural in KINDS.items()} | {
-    HPA: AUTOSCALERS
+    HPA: AUTOSCALERS,
+    JOB: Resource(plural="jobs", group="batch"),
 }
 """The kinds that carry epochs and marks."""
 

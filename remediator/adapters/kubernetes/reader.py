@@ -15,16 +15,18 @@ from remediator.adapters.kubernetes.budgets import read_budgets
 from remediator.adapters.kubernetes.claims import read_claims
 from remediator.adapters.kubernetes.events import read_events
 from remediator.adapters.kubernetes.faults import Call, understood
+from remediator.adapters.kubernetes.jobs import read_cron_job, read_job, read_job_pods
 from remediator.adapters.kubernetes.listing import Listing, collect
 from remediator.adapters.kubernetes.logs import Wanted, read_logs
 from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
-from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
+from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, pod_of, workload_of
 from remediator.adapters.kubernetes.usage import read_usage
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
-from remediator.core.errors import NotFound
+from remediator.core.errors import NotFound, Refused
 from remediator.core.holdings import Claim, PodUsage
+from remediator.core.jobs import CronJob, Job
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Millis
 
@@ -42,6 +44,8 @@ class Reader:
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name. Raises NotFound, Refused, Retryable."""
+        if ref.kind not in KINDS:
+            raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
         obj = await self._api.call(read_call(ref))
         with understood(f"{ref}"):
             return workload_of(ref, obj)
@@ -136,6 +140,18 @@ class Reader:
         obj = await self._same(workload, deadline)
         with understood(f"what the pods of {workload.ref} use"):
             return await read_usage(self._api, workload.ref.namespace, label_selector(obj), deadline)
+
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """The CronJob of that name. Raises NotFound, Refused, Retryable."""
+        return await read_cron_job(self._api, namespace, name)
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """The Job of that name. Raises NotFound, Refused, Retryable."""
+        return await read_job(self._api, namespace, name)
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """The pods that it made, page by page. Raises NotFound, Refused, Retryable."""
+        return await read_job_pods(self._api, job)
 
     async def _same(self, workload: Workload, deadline: Deadline) -> Any:
         """The object that the snapshot was made of, as it is now. Raises NotFound when it is another."""

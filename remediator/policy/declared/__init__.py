@@ -7,17 +7,16 @@ when its turn comes, and people are asked; a diagnosis is left out.
 from __future__ import annotations
 
 from remediator.policy.declared.kinds import Declared, DeclaredAction
-from remediator.policy.declared.looks import ExecCheck, ExecDiagnosis, NoRecurrence
+from remediator.policy.declared.looks import NoRecurrence
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.programs import Exec, HttpAction, Job
-from remediator.policy.declared.quiet import Pause, Silence
+from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     action.name: action
     for action in (
         *(Cordon, Drain, Uncordon),
-        *(Job, Exec, HttpAction, Silence, Pause),
+        Silence,
     )
 }
-DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (ExecCheck, NoRecurrence)}
-DECLARED_DIAGNOSES: dict[str, type[Declared]] = {diagnosis.name: diagnosis for diagnosis in (ExecDiagnosis,)}
+DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (NoRecurrence,)}
+DECLARED_DIAGNOSES: dict[str, type[Declared]] = {}

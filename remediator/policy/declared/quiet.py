@@ -1,4 +1,4 @@
-"""Steps that keep things quiet for a while, that are declared and not performed yet."""
+"""A step that keeps things quiet for a while, that is declared and not performed yet."""
 
 from __future__ import annotations
 
@@ -29,18 +29,3 @@ class Silence:
     params: ClassVar[type[Params]] = SilenceParams
     effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
     example: ClassVar[str] = "silence: {for: 15m}"
-
-
-class PauseParams(Params):
-    """Parameters of ``pause``."""
-
-    span: Span = Field(alias="for", description="How long.")
-
-
-class Pause:
-    """Do nothing for a while before the next step. To wait until something holds, see ``wait``."""
-
-    name: ClassVar[str] = "pause"
-    params: ClassVar[type[Params]] = PauseParams
-    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
-    example: ClassVar[str] = "pause: {for: 30s}"

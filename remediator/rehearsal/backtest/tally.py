@@ -234,7 +234,7 @@ class Tally:
             case Kind.ATTEMPT_ENDED:
                 note.running = None
                 note.ended.append((str(data["runbook"]), str(data["outcome"])))
-            case Kind.STEP if data.get("result") == "done" and data.get("action") not in (None, "wait"):
+            case Kind.STEP if _touches(data):
                 target = (incident.attempts[-1].target if incident.attempts else "") or incident.service
                 self.targets.add(entry.at, target, distinct=True)
                 self.targets_of.setdefault(incident.rule, WorstHour()).add(entry.at, target, distinct=True)
@@ -252,3 +252,10 @@ class Tally:
         if guard not in self.objections:
             text = plain(entry.text.removeprefix(f"{guard}: "), 300)
             self.objections[guard] = Objection(text=text, incident=incident.id, at=entry.at)
+
+
+def _touches(data: Mapping[str, object]) -> bool:
+    """Whether a step that is told of changed its target. What it began counts then, not when it is over."""
+    if data.get("result") == "begun":
+        return True
+    return data.get("result") == "done" and data.get("action") not in (None, "wait") and "step" not in data

@@ -10,6 +10,8 @@ from remediator.core.times import Millis, format_duration, parse_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
+SPANS = {"isolate": "for", "job": "timeout"}
+"""The parameter of an action that is a span of time."""
 BOUNDS = ("above", "below", "equals")
 OUTLASTED = "all checks are waited for as long as the longest of them"
 """Why a test cannot notice that a check is waited for a little longer, or not as long."""
@@ -54,6 +56,8 @@ def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         )
         if step.wait is not None:
             hint = f"let check {step.wait.check} fail, and expect that the attempt fails"
+        elif step.pause is not None:
+            hint = "expect the attempt running just before the pause is over, and what follows it just after"
         yield made(
             at,
             f"step {number + 1}, {step.action}, removed",
@@ -63,6 +67,20 @@ def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         for keys, words, other in _step_numbers(step):
             changed = replace(book, steps=(*others[0], other, *others[1]))
             yield made((*at, step.action, *keys), f"{step.action}: {words}", hint, changed)
+        for keys, words, other, how in _conditions(step):
+            changed = replace(book, steps=(*others[0], other, *others[1]))
+            yield made((*at, "when", *keys), f"{step.action}: {words}", how, changed)
+
+
+def _conditions(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step, str]]:
+    """What a step depends on, removed, and its numbers."""
+    if step.when is None:
+        return
+    hint = f"let check {step.when.check} not hold, and expect that {step.action} changes nothing"
+    yield (), "when removed", replace(step, when=None), hint
+    for key, words, check, how in _check_numbers(step.when):
+        if key not in ("for", "within"):  # it is asked once
+            yield (step.when.check, key), f"when {words}", replace(step, when=check), how
 
 
 def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
@@ -73,9 +91,14 @@ def _step_numbers(step: Step) -> Iterator[tuple[tuple[str, ...], str, Step]]:
             if key != "within":  # that is its timeout
                 yield ("for", step.wait.check, key), words, replace(step, wait=check)
         return
-    if step.action == "isolate":
-        for words, span in spans("for", parse_duration(str(step.params["for"]))):
-            yield ("for",), words, replace(step, params={**step.params, "for": format_duration(span)})
+    if step.pause is not None:
+        for words, span in spans("for", step.pause):
+            said = {"for": format_duration(span)}
+            yield ("for",), words, replace(step, params=said, pause=span)
+        return
+    if (own := SPANS.get(step.action)) is not None:
+        for words, span in spans(own, parse_duration(str(step.params[own]))):
+            yield (own,), words, replace(step, params={**step.params, own: format_duration(span)})
         return
     for key, value in step.params.items():
         if isinstance(value, int) and not isinstance(value, bool):

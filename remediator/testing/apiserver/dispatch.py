@@ -34,7 +34,7 @@ from remediator.testing.apiserver.statuses import (
     unsupported,
 )
 from remediator.testing.apiserver.striking import fail_after, fail_before
-from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources
+from remediator.testing.apiserver.subresources import SUBRESOURCES, PodSubresources, also_asked
 from remediator.testing.apiserver.tables import table
 from remediator.testing.apiserver.watching import OpenWatch, serve_watch
 from remediator.testing.apiserver.writing import Writer
@@ -88,6 +88,8 @@ class Dispatcher:
         user = authenticate(self.access.users, http.headers.get("Authorization"))
         asked = parse(http.method, http.path, http.query)
         self.access.authorize(user, asked)
+        if kept := also_asked(asked):
+            self.access.authorize(user, kept)
         request = Request(
             user=user,
             asked=asked,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from remediator.testing.apiserver.access import Asked
 from remediator.testing.apiserver.answers import json_response
 from remediator.testing.apiserver.bodies import Request
 from remediator.testing.apiserver.controllers.pods import owners
@@ -17,6 +18,14 @@ from remediator.testing.apiserver.writing import Writer
 
 SUBRESOURCES = {("log", "get"), ("exec", "get"), ("exec", "create"), ("eviction", "create")}
 """Subresource and verb."""
+
+
+def also_asked(asked: Asked) -> Asked | None:
+    """What else a request takes: a WebSocket into a pod begins with a GET, and takes ``create`` since 1.35.
+
+    Source: ``AuthorizePodWebsocketUpgradeCreatePermission`` of KEP-4006.
+    """
+    return replace(asked, verb="create") if (asked.subresource, asked.verb) == ("exec", "get") else None
 
 
 @dataclass(frozen=True, kw_only=True)

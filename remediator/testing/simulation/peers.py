@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from remediator.core.changes import Change, DeletePod, Fence, RestartWorkload
+from remediator.core.changes import ClusterChange, DeletePod, Fence, RestartWorkload, RunJob
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     EPOCH_ANNOTATION,
@@ -20,6 +20,7 @@ from remediator.core.cluster import (
 )
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable, Unknown
 from remediator.core.holdings import Claim, PodUsage
+from remediator.core.jobs import CronJob, Job
 from remediator.core.journal import PageKind
 from remediator.core.objects import ObjectRef
 from remediator.core.plugins import ChannelMessage
@@ -117,7 +118,7 @@ class SimCluster:
         self._history.add(Claimed(target=ref.path, epoch=fence.epoch, at=self._history.now()))
         return self.snapshot(machine.ref)
 
-    def apply(self, change: Change, fence: Fence, asked_at: float, frozen_for: float) -> None:
+    def apply(self, change: ClusterChange, fence: Fence, asked_at: float, frozen_for: float) -> None:
         """Restart, if the epoch still is the caller's; or take a pod away, whoever asks."""
         machine, seen = self._machine(change.target), self.snapshot(change.target)
         if isinstance(change, DeletePod):
@@ -228,7 +229,23 @@ class SimPorts:
         """Raises NotFound: nobody measures here."""
         raise NotFound("no metrics API here")
 
-    async def dry_run(self, change: Change) -> None:
+    async def cron_job(self, namespace: str, name: str) -> CronJob:
+        """There are none."""
+        raise NotFound(f"cronjob/{name} does not exist")
+
+    async def job(self, namespace: str, name: str) -> Job:
+        """There are none."""
+        raise NotFound(f"job/{name} does not exist")
+
+    async def job_pods(self, job: Job) -> tuple[Pod, ...]:
+        """There are none."""
+        return ()
+
+    async def prepare(self, change: RunJob, fence: Fence) -> Job:
+        """No step of the simulation runs one."""
+        raise NotFound(f"cronjob/{change.source} does not exist")
+
+    async def dry_run(self, change: ClusterChange) -> None:
         """As the Protocol says."""
         self._cluster.snapshot(change.target)
 
@@ -236,7 +253,7 @@ class SimPorts:
         """As the Protocol says."""
         return self._cluster.claim(target, fence)
 
-    async def apply(self, change: Change, fence: Fence) -> None:
+    async def apply(self, change: ClusterChange, fence: Fence) -> None:
         """As the Protocol says. A write can linger on the wire and land long after its caller gave up."""
         asked_at = self._replica.monotonic()
         frozen = self._replica.froze_for if asked_at - self._replica.froze_at < SHORTLY else 0.0
@@ -249,7 +266,7 @@ class SimPorts:
             raise Unknown("the API server did not answer in time")
         self._cluster.apply(change, fence, asked_at, frozen)
 
-    def _land_late(self, change: Change, fence: Fence, asked_at: float, frozen: float) -> None:
+    def _land_late(self, change: ClusterChange, fence: Fence, asked_at: float, frozen: float) -> None:
         try:
             self._cluster.apply(change, fence, asked_at, frozen)
         except Fenced:
