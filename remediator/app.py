@@ -76,6 +76,7 @@ LOOK_WITHIN = 3.0
 
 Address = tuple[str, int]
 _log = structlog.get_logger(__name__)
+STARTING = "it is starting"
 
 
 class App:
@@ -110,8 +111,8 @@ class App:
         self._incidents: IncidentStore
         self._prober: Prober
         self._sender: Sender
-        self._trouble: str | None = "it is starting"
-        self._stopping = False
+        self._trouble: str | None = STARTING
+        self._receiving = self._stopping = False
         self._settled = asyncio.Event()
 
     @classmethod
@@ -359,6 +360,7 @@ class App:
         await listener.start()
         stack.push_async_callback(listener.stop)
         self.receiver_address = listener.address
+        self._receiving = True
 
     async def _watch(self, store: Store, crew: Crew) -> None:
         """Learn of the store's health and time, whether or not anything happens."""
@@ -386,7 +388,7 @@ class App:
         """Why no alerts should be sent here, or None."""
         if self._stopping:
             return "it is stopping"
-        return self._trouble or self.supervisor.trouble()
+        return self._trouble or self.supervisor.trouble() or (None if self._receiving else STARTING)
 
     async def settled(self) -> str | None:
         """Wait for the first look at the store; why the daemon is not ready then, or None."""

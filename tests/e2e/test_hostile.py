@@ -331,7 +331,8 @@ def test_none_reaches_beyond_the_catalog(aftermath: Aftermath) -> None:
     space, core = "/apis/apps/v1/namespaces/fintech-services", "/api/v1/namespaces/fintech-services"
     known = {f"{space}/{kind}/{name}" for name, kind in CATALOG.items()}
     selectors = {f"app%3D{name}" for name in CATALOG} | {f"app={name}" for name in CATALOG}
-    owned = {f"{core}/pods", f"{space}/replicasets", f"{space}/controllerrevisions"}
+    usage = "/apis/metrics.k8s.io/v1beta1/namespaces/fintech-services/pods"
+    owned = {f"{core}/pods", f"{space}/replicasets", f"{space}/controllerrevisions", usage}
     names = "|".join(CATALOG)
     own = re.compile(rf"{core}/(?:endpoints/(?:{names})|pods/(?:{names})-[a-z0-9-]+/log)")
     asked = [one for one in aftermath.requests if one["user_agent"].startswith("remediator/")]

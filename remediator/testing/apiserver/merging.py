@@ -46,7 +46,10 @@ def applied(config: Json, old: Json | None, type_name: str, writer: Manager, *, 
     # The member of a list first: without the fields that name it, it would not be found.
     for path in sorted(unwanted.difference(*(one.paths for one in others)), key=len):
         _remove(merged, path)
-    return with_managers(merged, [*others, replace(writer, paths=frozenset(wanted))])
+    entry = replace(writer, paths=frozenset(wanted))
+    if not touched and not unwanted:  # who wants what is there already has written nothing, and at no time
+        entry = next((one for one in present if one.is_same(writer) and one.paths == entry.paths), entry)
+    return with_managers(merged, [*others, entry])
 
 
 def _merge(target: Json, config: Json, type_name: str | None) -> Json:
