@@ -3,7 +3,8 @@
 looked for before   an intent without an outcome: somebody crashed, or an answer got lost
 guards              in their order; the lease and the limits are taken on the way
 intend              journalled under the lease's epoch, durably, before anything is touched
-claim               the epoch goes onto the target: from here on no older owner can change it
+claim               the epoch goes onto the target: from here on no older owner can change it; an object that
+                    is made ready only then, asleep, such as a job, is journalled before it is woken
 last look           kill switch, resolution and lease once more; every guard, if the policy is another
 apply               tests the target's identity and our epoch
 

@@ -567,6 +567,15 @@ def test_what_a_step_depends_on_is_asked_by_rules_that_may_not_act_too() -> None
         assert "step evict_pod" in found
 
 
+@pytest.mark.parametrize("mode", ["auto", "observe"])
+def test_a_program_that_tells_whether_a_step_is_meant_is_run_by_rules_that_may_act(mode: str) -> None:
+    own = "restart: {}, when: {exec: {command: [a]}}"
+    needed = demands(policy(f"name: r, match: [], service: web, mode: {mode}, runbooks: [own]", own=own))
+    runs = {access for access, why in needed.items() if any(one.part == "when exec" for one in why)}
+    assert ("pods/exec" in {access.resource for access in runs}) is (mode == "auto")
+    assert "pods" in {access.resource for access in runs}
+
+
 def parts(of: Policy) -> set[str]:
     """What of a runbook anything is needed for."""
     return {purpose.part for purposes in demands(of).values() for purpose in purposes}

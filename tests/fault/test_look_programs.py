@@ -221,7 +221,7 @@ async def test_two_programs_of_one_look_follow_each_other_under_one_lease(tmp_pa
         assert stage.attempt.phase is Phase.DIAGNOSING
 
 
-async def test_a_step_that_is_blocked_after_a_program_was_run_gives_no_limits_back(tmp_path: Path) -> None:
+async def test_a_step_that_is_refused_after_a_program_was_run_gives_no_limits_back(tmp_path: Path) -> None:
     """A program ran: that is what they count."""
     once = Rate(count=1, per=HOUR)
     async with looking(tmp_path, diagnose=True) as stage:
@@ -230,8 +230,58 @@ async def test_a_step_that_is_blocked_after_a_program_was_run_gives_no_limits_ba
         stage.life.policy = replace(of, guards=replace(of.guards, rate=rate))
         stage.life.tell(await look(stage))
         assert stage.attempt.phase is Phase.ACTING
-        await stage.store.pause("deploying", "ada", None)
-        assert await stage.perform() is not None
+        stage.server.faults.add(Fault(kind=FaultKind.STATUS, status=403, method="PATCH", times=None))
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.verdicts[-1].guard == "dry_run"
+        limit = Limit(name="rate/cluster", rate=once, text="changes")
+        [use] = await stage.store.use_limits([limit], "somebody", take=False)
+        assert use.used == 1
+
+
+@asynccontextmanager
+async def deciding(directory: Path, rate: RateLimits) -> AsyncIterator[StepStage]:
+    """An incident whose step depends on what a program tells, and that waits for that."""
+    async with staged(directory, Step(action="exec", params=PROGRAM)) as stage:
+        stage.server.set_command("shop", "web", ("psql",), ROWS)
+        of = policy(mode=Mode.AUTO)
+        book = of.runbooks["restart"]
+        first, *others = book.steps
+        steps = (replace(first, when=Check(check="exec", params=COUNT)), *others)
+        runbooks = {"restart": replace(book, diagnose=(), steps=steps)}
+        stage.life = opened(replace(of, runbooks=runbooks, guards=replace(of.guards, rate=rate)))
+        assert stage.attempt.phase is Phase.DECIDING
+        yield stage
+
+
+@pytest.mark.parametrize("fires", [True, False])
+async def test_P13_what_a_step_depends_on_is_run_only_while_the_alert_fires(
+    tmp_path: Path, fires: bool
+) -> None:
+    """It is asked for the sake of a change, which would not be made any more."""
+    async with deciding(tmp_path, RateLimits()) as stage:
+        if not fires:
+            stage.life.members.clear()
+        found = await look(stage)
+        assert isinstance(found, Checked)
+        assert (found.results[0].holds is True) is fires
+        assert len(stage.server.commands.calls) == fires
+        if not fires:
+            assert "nothing was run: still_firing: " in said(found)
+
+
+async def test_a_step_that_is_refused_after_what_it_depends_on_ran_gives_no_limits_back(
+    tmp_path: Path,
+) -> None:
+    """A program ran: that is what they count, whichever look ran it."""
+    once = Rate(count=1, per=HOUR)
+    async with deciding(tmp_path, RateLimits(cluster=once, service=once, target=once)) as stage:
+        stage.life.tell(await look(stage))
+        assert stage.attempt.phase is Phase.ACTING
+        stage.server.faults.add(Fault(kind=FaultKind.STATUS, status=403, method="PATCH", times=None))
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.verdicts[-1].guard == "dry_run"
         limit = Limit(name="rate/cluster", rate=once, text="changes")
         [use] = await stage.store.use_limits([limit], "somebody", take=False)
         assert use.used == 1

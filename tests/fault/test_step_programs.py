@@ -270,3 +270,17 @@ async def test_P7_any_step_can_be_one_that_is_never_repeated(tmp_path: Path, act
         assert outcome.result is ActResult.UNKNOWN
         assert stage.effects == before <= 1
         assert len(stage.life.pages) == 1
+
+
+@pytest.mark.parametrize(("calls", "result"), [(1, ActResult.DONE), (2, ActResult.UNKNOWN)])
+async def test_P7_a_job_that_is_never_repeated_is_known_by_its_waking(
+    tmp_path: Path, calls: int, result: ActResult
+) -> None:
+    """Killed before its job is there, nothing has run; once it was about to be woken, nobody can tell."""
+    async with staged(tmp_path, replace(STEPS["job"], effect="once")) as stage:
+        assert await stage.perform(Fuse(after=("intend", calls))) is None
+        outcome = await stage.finish()
+        assert outcome.result is result
+        assert stage.made_jobs == 1
+        assert stage.effects == (result is ActResult.DONE)
+        assert len(stage.life.pages) == (result is ActResult.UNKNOWN)

@@ -59,6 +59,23 @@ def test_what_a_check_finds_is_said(result: str, outcome: str) -> None:
     assert played(steps, expect, more, alerts=ON if outcome == "failed" else DOWN) == ""
 
 
+@pytest.mark.parametrize(
+    ("result", "expect"),
+    [
+        (
+            "ok",
+            "attempts: [{runbook: restart-web, outcome: running}], timeline: 'when exec: ended with 0'",
+        ),
+        ("failed", "changes: [], timeline: 'restart: skipped: when exec does not hold: ended with 1'"),
+        ("unknown", "changes: [], blocked_by: when"),
+    ],
+)
+def test_a_program_tells_whether_a_step_is_meant(result: str, expect: str) -> None:
+    steps = f"restart: {{}}, when: {{{COUNT}}}"
+    more = f"outcomes: [{{check: exec, result: {result}}}]"
+    assert played(steps, f"- {{at: 1s, {expect}}}", more, alerts=ON) == ""
+
+
 @pytest.mark.parametrize("mode", ["observe", "suggest"])
 def test_a_rule_that_may_not_act_runs_nothing_to_look(mode: str) -> None:
     """Whatever the test says that it would find."""
