@@ -134,7 +134,6 @@ _UNSUPPORTED = {
     "N702": "`target`: it is not resolved, and every change for its rule is blocked",
     "N703": "an action that is not performed: its runbook is blocked",
     "N704": "a check that is not asked: its runbook is blocked",
-    "N705": "a diagnosis that is left out",
     "N706": "`undo: on_failure`: nothing is undone",
     "N707": "`approval`: its runbook is blocked",
     "N711": "a guard that this version does not have: every change is blocked",

@@ -21,7 +21,7 @@ from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, S
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import MINUTE, Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import refusal
 
@@ -44,10 +44,7 @@ def _docs(*registries: Mapping[str, object]) -> dict[str, str]:
 
 
 def _unperformed(code: str, what: str, instead: str, names: Iterable[str]) -> dict[str, Unperformed]:
-    return {
-        name: Unperformed(code=code, instead=instead, lacks=f"{what} {name}" if what else "")
-        for name in names
-    }
+    return {name: Unperformed(code=code, instead=instead, lacks=f"{what} {name}") for name in names}
 
 
 def _with_times(name: str, params: type[BaseModel]) -> type[BaseModel]:
@@ -208,11 +205,9 @@ StepModel = one_of(
 DiagnosisModel = one_of(
     _DiagnosisBase,
     "Diagnosis",
-    {name: d.params for registry in (DECLARED_DIAGNOSES, DIAGNOSES) for name, d in registry.items()},
-    docs=_docs(DECLARED_DIAGNOSES, DIAGNOSES),
-    unperformed=_unperformed(
-        "N705", "", "it is left out, and the timeline says so", DECLARED_DIAGNOSES.keys() - DIAGNOSES.keys()
-    ),
+    {name: diagnosis.params for name, diagnosis in DIAGNOSES.items()},
+    docs=_docs(DIAGNOSES),
+    unperformed={},
 )
 ChannelModel = one_of(
     _ChannelBase,

@@ -9,7 +9,7 @@ import pytest
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS, DECLARED_DIAGNOSES
+from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
 from remediator.policy.declared.kinds import Declared
 from remediator.policy.load import read_policies
 
@@ -34,7 +34,6 @@ runbooks:
 DECLARED: tuple[tuple[str, Mapping[str, type[Declared]]], ...] = (
     ("step", DECLARED_ACTIONS),
     ("check", DECLARED_CHECKS),
-    ("diagnosis", DECLARED_DIAGNOSES),
 )
 
 
@@ -56,7 +55,6 @@ def test_what_is_declared_is_not_performed() -> None:
     """A plugin that exists is no longer declared; the language names nothing beyond the two."""
     assert DECLARED_ACTIONS.keys() & ACTIONS.keys() == set()
     assert DECLARED_CHECKS.keys() & CHECKS.keys() == set()
-    assert DECLARED_DIAGNOSES.keys() & DIAGNOSES.keys() == set()
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, n) for part, names in DECLARED for n in names])

@@ -17,7 +17,7 @@ from remediator.core.times import Millis
 from remediator.workers.lookout import Lookout
 from remediator.workers.step import StepPerformer
 from tests.core.builders import alert, stamp
-from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import EFFECTS, STEPS, Fuse, StepStage, call_of, staged
 
 SILENCED = Listing(
     who="am:9093",
@@ -83,7 +83,7 @@ async def test_P13_a_silence_set_just_before_the_change_forbids_it(
     """Whatever the guards said a moment ago."""
     async with staged(tmp_path, STEPS[action]) as stage:
         said = Said((LOUD,))
-        outcome = await perform(stage, said, Fuse(before={where: said.silence}))
+        outcome = await perform(stage, said, Fuse(before={call_of(action, where): said.silence}))
         assert outcome.result is ActResult.BLOCKED
         assert outcome.reason == (
             "stopped at the last look: suppressed: an alert of the incident is silenced by of-jane"

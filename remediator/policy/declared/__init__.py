@@ -1,7 +1,7 @@
-"""Actions, checks and diagnoses of the policy language that this version reads and does not perform.
+"""Actions and checks of the policy language that this version reads and does not perform.
 
 Their parameters are checked like those of any other. A runbook that steps or verifies with one is blocked
-when its turn comes, and people are asked; a diagnosis is left out.
+when its turn comes, and people are asked. Every diagnosis of the language is performed.
 """
 
 from __future__ import annotations
@@ -19,4 +19,3 @@ DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
     )
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (NoRecurrence,)}
-DECLARED_DIAGNOSES: dict[str, type[Declared]] = {}
