@@ -29,6 +29,42 @@ class Answer:
     date: str
 
 
+@asynccontextmanager
+async def open_session(
+    url: str, *, setting: str, token: str | None, url_first: bool, trouble: str, within: float
+) -> AsyncIterator[tuple[aiohttp.ClientSession, URL, tuple[str, ...]]]:
+    """What asks a server, its address without credentials, and what must never be repeated of it.
+
+    ``setting`` says where it is. ``url_first``: credentials in the URL count before the token. ``trouble``:
+    how the refusal of credentials begins. ``within``: seconds for one question. Raises SettingsError.
+    """
+    try:
+        given = URL(url)
+        named = given.user is not None or given.password is not None
+        basic = aiohttp.encode_basic_auth(given.user or "", given.password or "") if named else ""
+    except ValueError:  # whose text may quote a password
+        raise SettingsError(f"{setting} is no URL, or its user has a colon") from None
+    bearer = f"Bearer {token}" if token else ""
+    authorization = (basic or bearer) if url_first else (bearer or basic)
+    if not (authorization.isascii() and authorization.isprintable()):
+        raise SettingsError(f"{trouble} not one line of printable ASCII")
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    if authorization:
+        headers["Authorization"] = authorization
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=AT_ONCE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=within),
+        headers=headers,
+        auto_decompress=False,
+    ) as session:
+        yield (
+            session,
+            given.with_user(None),
+            (token or "", given.password or "", basic.removeprefix("Basic ")),
+        )
+
+
 class Peer:
     """Asks one server. Make one with ``Peer.connected``. ``shown``: its address, without its credentials.
 
@@ -51,27 +87,12 @@ class Peer:
 
         ``within``: seconds for one question, whatever the server does.
         """
-        try:
-            given = URL(url)
-            named = given.user is not None or given.password is not None
-            basic = aiohttp.encode_basic_auth(given.user or "", given.password or "") if named else ""
-        except ValueError:  # whose text may quote a password
-            raise SettingsError(f"{setting} is no URL, or its user has a colon") from None
-        authorization = f"Bearer {token}" if token and not basic else basic
-        if not (authorization.isascii() and authorization.isprintable()):
-            raise SettingsError(f"the credentials of {setting} are not one line of printable ASCII")
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if authorization:
-            headers["Authorization"] = authorization
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=AT_ONCE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=within),
-            headers=headers,
-            auto_decompress=False,
-        ) as session:
-            secrets = (token or "", given.password or "", basic.removeprefix("Basic "))
-            yield cls(session, given.with_user(None), secrets, name, setting)
+        trouble = f"the credentials of {setting} are"
+        opening = open_session(
+            url, setting=setting, token=token, url_first=True, trouble=trouble, within=within
+        )
+        async with opening as (session, base, secrets):
+            yield cls(session, base, secrets, name, setting)
 
     async def ask(self, method: str, path: str, largest: int, **sent: Any) -> Answer:
         """What a success of at most ``largest`` bytes says. Raises NotFound (404), Refused and Retryable."""

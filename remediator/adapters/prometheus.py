@@ -18,10 +18,11 @@ import aiohttp
 from yarl import URL
 
 from remediator.adapters.bodies import read_beginning, retry_after
-from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
+from remediator.adapters.peer import AGAIN_AFTER_429, open_session
+from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.lag import AlertingRule
 from remediator.core.text import plain
-from remediator.core.times import MINUTE, Millis
+from remediator.core.times import Millis
 
 Series = tuple[Mapping[str, str], tuple[tuple[float, float], ...]]
 """Labels, and samples as pairs of a time (seconds since the epoch) and a value."""
@@ -36,9 +37,6 @@ LARGEST_RULES = 16 << 20
 LARGEST_RANGE = 64 << 20
 """Bytes of an answer, of all alerting rules, and of an answer to a range query."""
 MOST_SERIES = 1000
-AT_ONCE = 8
-"""Queries at the same time; more of them wait for their turn, within their own deadline."""
-AGAIN_AFTER_429 = MINUTE
 REMARK = "PromQL info:"
 """How remarks on a query's style begin, which some versions tell among the warnings."""
 
@@ -65,27 +63,16 @@ class Prometheus:
 
         ``within``: seconds for one query.
         """
-        try:
-            given = URL(url)
-            named = given.user is not None or given.password is not None
-            basic = aiohttp.encode_basic_auth(given.user or "", given.password or "") if named else ""
-        except ValueError:  # whose text may quote a password
-            raise SettingsError("REMEDIATOR_PROMETHEUS_URL is no URL, or its user has a colon") from None
-        authorization = f"Bearer {token}" if token else basic
-        if not (authorization.isascii() and authorization.isprintable()):
-            raise SettingsError("REMEDIATOR_PROMETHEUS_TOKEN is not one line of printable ASCII")
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if authorization:
-            headers["Authorization"] = authorization
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=AT_ONCE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=within),
-            headers=headers,
-            auto_decompress=False,
-        ) as session:
-            secrets = (token or "", given.password or "", basic.removeprefix("Basic "))
-            yield cls(session, given.with_user(None), secrets, within)
+        opening = open_session(
+            url,
+            setting="REMEDIATOR_PROMETHEUS_URL",
+            token=token,
+            url_first=False,
+            trouble="REMEDIATOR_PROMETHEUS_TOKEN is",
+            within=within,
+        )
+        async with opening as (session, base, secrets):
+            yield cls(session, base, secrets, within)
 
     async def query(self, promql: str) -> Samples:
         """``core.plugins.Metrics.query``. NaN and infinities are values."""
