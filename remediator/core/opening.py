@@ -8,9 +8,18 @@ from remediator.core import attempts, escalation, paging, raising, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
-from remediator.core.incident import GroupKey, Incident, IncidentId, Planned, Status
+from remediator.core.incident import (
+    KEPT_REOPENINGS,
+    GroupKey,
+    Incident,
+    IncidentId,
+    Outcome,
+    Planned,
+    Status,
+)
 from remediator.core.journal import Fired, Kind, Resolved
 from remediator.core.policies import Policy, severity_rank
+from remediator.core.storms import opening_member
 from remediator.core.text import plain
 from remediator.core.times import HOUR, Instant, format_duration, stamp_instant
 
@@ -120,6 +129,7 @@ def _begin(draft: Draft, match: Match, alert: Alert, policy: Policy) -> None:
 
 def _say_opened(draft: Draft) -> None:
     incident = draft.incident
+    draft.opened[opening_member(incident.id, incident.reopened)] = None
     began = incident.started_at if incident.started_at is not None else draft.at
     draft.say(
         Kind.OPENED,
@@ -166,8 +176,16 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
 
 
 def _reopen(draft: Draft) -> None:
-    again = draft.incident.reopened + 1
-    draft.change(status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at)
+    incident = draft.incident
+    again = incident.reopened + 1
+    last = incident.attempts[-1] if incident.attempts else None
+    if last is not None and last.outcome is Outcome.VERIFIED and last.started_at >= incident.open_since:
+        draft.fail(last)  # what it had repaired is broken again
+    reopenings = (*incident.reopenings, draft.at)[-KEPT_REOPENINGS:]
+    draft.change(
+        status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at, reopenings=reopenings
+    )
+    draft.opened[opening_member(incident.id, again)] = None
     draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
 
 

@@ -272,6 +272,31 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StormBound:
+    """When ``incidents`` open ``within`` a span, nothing is changed for ``stop_for`` after the last of them."""
+
+    incidents: int
+    within: Millis
+    stop_for: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlappingBound:
+    """Nothing is changed for an incident that was ``reopened`` so often ``within`` a span."""
+
+    reopened: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakerBound:
+    """A runbook of which so many attempts failed ``within`` a span is not tried any more."""
+
+    failures: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuardPolicy:
     """What bounds every change. With no ``namespaces`` nothing at all is touched."""
 
@@ -282,6 +307,9 @@ class GuardPolicy:
     max_unavailable: Share | None = None
     freeze: tuple[str, ...] = ()
     """Names of time intervals within which nothing is changed."""
+    storm: StormBound | None = None
+    flapping: FlappingBound | None = None
+    breaker: BreakerBound | None = None
     lacks: tuple[str, ...] = ()
     """Guards that are asked for and that this version does not have: they block every change."""
 

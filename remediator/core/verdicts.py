@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
@@ -14,6 +15,7 @@ from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
 
 
@@ -143,6 +145,12 @@ class GuardPorts(Protocol):
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How the limits stand; taken when none is exceeded."""
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
 
     async def dry_run(self) -> Sequence[str]:
         """Plan the step and have the server check each change; the changes in words."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.alerts import Alert, AlertStatus
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.classify import Match
 from remediator.core.cluster import Budget, ClusterReader, Need, Pod, Snapshot, Workload, read_snapshot
@@ -19,7 +20,8 @@ from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
-from remediator.core.times import Instant
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import static_objection
@@ -209,6 +211,14 @@ class ReadOnly:
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How the limits stand; none is taken."""
         return await self._now.store.use_limits(limits, member, take=False)
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+        return await self._now.store.openings(span)
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+        return await self._now.store.breaker(runbook)
 
     async def dry_run(self) -> Sequence[str]:
         """The server is asked when it is this runbook's turn."""

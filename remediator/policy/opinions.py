@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
-from remediator.core.times import Instant, format_duration
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
@@ -80,6 +82,14 @@ class Offline:
         raise NotAskedError
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def openings(self, span: Millis) -> Openings:
+        """Unknown."""
+        raise NotAskedError
+
+    async def breaker(self, runbook: str) -> Breaker | None:
         """Unknown."""
         raise NotAskedError
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -24,7 +25,8 @@ from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
-from remediator.core.times import Instant
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 
@@ -150,6 +152,14 @@ class Reach:
         if not self._withheld and not any(use.exceeded for use in uses):
             self._limits = limits
         return uses
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+        return await self._store.openings(span)
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+        return await self._store.breaker(runbook)
 
     async def dry_run(self) -> Sequence[str]:
         """Have the server check each change of the plan; the changes in words."""
