@@ -205,6 +205,12 @@ def can_block(guard: str, policy: Policy) -> bool:
             return policy.guards.max_unavailable is not None
         case "freeze":
             return bool(policy.guards.freeze)
+        case "storm":
+            return policy.guards.storm is not None
+        case "flapping":
+            return policy.guards.flapping is not None
+        case "breaker":
+            return policy.guards.breaker is not None
         case "window":
             used = (name for rule in policy.rules for name in rule.runbooks)
             return any(policy.runbooks[name].during for name in used if name in policy.runbooks)
