@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from remediator.core.changes import Change, Fence
 from remediator.core.objects import ObjectRef
+from remediator.core.ownership import FieldManager
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 
@@ -66,7 +67,7 @@ class Workload:
 
     ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
     ``heedless``: it takes the next in order, whether others are down or not. ``containers``: those of its
-    template, in their order, without init containers.
+    template, in their order, without init containers. ``managers``: who wrote which fields of it.
     """
 
     ref: WorkloadRef
@@ -84,6 +85,8 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[FieldManager, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -183,6 +186,8 @@ class Autoscaler:
     most: int
     generation: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[FieldManager, ...] = ()
 
     @property
     def epoch(self) -> int:

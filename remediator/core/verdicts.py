@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
@@ -139,6 +139,9 @@ class GuardPorts(Protocol):
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
+
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
 
     async def lease(self, target: str) -> Lease | str:
         """The lease on the target, or who holds it."""

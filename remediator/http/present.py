@@ -11,7 +11,16 @@ from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.classify import Match
-from remediator.core.cluster import Budget, ClusterReader, Need, Pod, Snapshot, Workload, read_snapshot
+from remediator.core.cluster import (
+    Autoscaler,
+    Budget,
+    ClusterReader,
+    Need,
+    Pod,
+    Snapshot,
+    Workload,
+    read_snapshot,
+)
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult
@@ -203,6 +212,10 @@ class ReadOnly:
         """The disruption budgets over them."""
         target = self._request.target
         return () if target is None else await self._now.budgets(target)
+
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+        return (await self._now.planned(self._request))[1].autoscalers
 
     async def lease(self, target: str) -> Lease | str:
         """Asking takes it, and whoever works on the target now would lose time."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
@@ -74,6 +74,10 @@ class Offline:
         raise NotAskedError
 
     async def budgets(self) -> Sequence[Budget]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def autoscalers(self) -> Sequence[Autoscaler]:
         """Unknown."""
         raise NotAskedError
 

@@ -115,6 +115,9 @@ class WorkloadWords(Words):
     images: dict[str, str] = Field(
         default_factory=dict, description="The images of its containers, by their names."
     )
+    kept_by: Literal["flux", "argocd"] | None = Field(
+        default=None, description="A GitOps controller keeps all of it as its source says."
+    )
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]

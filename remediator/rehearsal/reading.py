@@ -232,6 +232,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         forbidden=words.forbidden,
         budget=words.budget,
         isolated=words.isolated,
+        kept_by=words.kept_by or "",
         autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
         images=words.images,
     )

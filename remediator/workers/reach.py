@@ -10,6 +10,7 @@ from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
+    Autoscaler,
     Budget,
     ClusterReader,
     Executor,
@@ -109,6 +110,10 @@ class Reach:
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         return () if self._seen is None else await self._reader.budgets(self._seen)
+
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+        return () if self._planned_from is None else self._planned_from.autoscalers
 
     @property
     def _reader(self) -> ClusterReader:
