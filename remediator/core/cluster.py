@@ -235,6 +235,9 @@ class ClusterReader(Protocol):
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name."""
 
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """Those of the named that exist, from one list of their kind in the namespace."""
+
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects."""
 
@@ -266,6 +269,20 @@ async def read_snapshot(reader: ClusterReader, workload: Workload, needs: frozen
         pods=await reader.pods(workload) if Need.PODS in needs else (),
         revisions=await reader.revisions(workload) if Need.REVISIONS in needs else (),
         autoscalers=await reader.autoscalers(workload) if Need.AUTOSCALERS in needs else (),
+    )
+
+
+async def read_workloads(reader: ClusterReader, refs: Sequence[WorkloadRef]) -> tuple[Workload, ...]:
+    """Those that exist, with one list for each kind in each namespace. Raises what the reader raises."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for ref in refs:
+        named.setdefault((ref.kind, ref.namespace), set()).add(ref.name)
+    return tuple(
+        [
+            each
+            for (kind, namespace), names in named.items()
+            for each in await reader.workloads(kind, namespace, frozenset(names))
+        ]
     )
 
 

@@ -131,6 +131,9 @@ class GuardPorts(Protocol):
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now."""
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the step asks for, as the target is now. Raises Pointless."""
 

@@ -18,6 +18,7 @@ from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.lease import LeaseGuard
 from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
+from remediator.guards.observer import Observer
 from remediator.guards.owner import Owner
 from remediator.guards.population import Population
 from remediator.guards.still_firing import StillFiring
@@ -38,6 +39,7 @@ GUARDS: tuple[Guard, ...] = (
     StormGuard(),
     FlappingGuard(),
     Population(),
+    Observer(),
     LeaseGuard(),
     Limits(),
     BreakerGuard(),

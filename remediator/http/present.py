@@ -20,6 +20,7 @@ from remediator.core.cluster import (
     Snapshot,
     Workload,
     read_snapshot,
+    read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
@@ -70,6 +71,7 @@ class Now:
         self._silent: Retryable | None = None
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot | RemediatorError] = {}
+        self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
@@ -137,6 +139,11 @@ class Now:
             raise NotAskedError
         return await self._once(self._seen, target.path, lambda: reader.workload(target))
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now; the same for everybody who asks in this request."""
+        reader = self.reader
+        return await self._once(self._listed, tuple(refs), lambda: read_workloads(reader, refs))
+
     async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         seen = await self.workload(target)
@@ -198,6 +205,10 @@ class ReadOnly:
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
         return await self._now.workload(target)
+
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist; listed once for all that is asked in this request."""
+        return await self._now.workloads(refs)
 
     async def plan(self) -> Sequence[Change]:
         """The changes that the first step asks for, as the target is now."""

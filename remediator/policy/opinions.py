@@ -65,6 +65,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Unknown."""
+        raise NotAskedError
+
     async def plan(self) -> Sequence[Change]:
         """Unknown."""
         raise NotAskedError

@@ -14,6 +14,7 @@ from remediator.core.policies import PageUnlessVerified, Policy, Raise
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
+from remediator.guards.observer import observed
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
@@ -209,6 +210,8 @@ def can_block(guard: str, policy: Policy) -> bool:
             return policy.guards.storm is not None
         case "flapping":
             return policy.guards.flapping is not None
+        case "observer":
+            return bool(observed(policy))
         case "breaker":
             return policy.guards.breaker is not None
         case "window":

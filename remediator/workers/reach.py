@@ -19,6 +19,7 @@ from remediator.core.cluster import (
     Snapshot,
     Workload,
     read_snapshot,
+    read_workloads,
 )
 from remediator.core.errors import Refused
 from remediator.core.journal import Act
@@ -77,6 +78,10 @@ class Reach:
         if self._seen is None:
             self._seen = await self._reader.workload(target)
         return self._seen
+
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now."""
+        return await read_workloads(self._reader, refs)
 
     async def plan(self) -> Sequence[Change]:
         """The step's changes, planned once from the target as it is now. Raises what action and reader do."""

@@ -181,6 +181,11 @@ class SimPorts:
         """As the Protocol says."""
         return self._cluster.snapshot(ref)
 
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """As the Protocol says."""
+        refs = (WorkloadRef(kind=kind, namespace=namespace, name=name) for name in sorted(names))
+        return tuple(map(self._cluster.snapshot, refs))
+
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """As the Protocol says."""
         return self._cluster.pods(workload.ref)
