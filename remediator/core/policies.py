@@ -137,6 +137,18 @@ class WorkloadRef(ObjectRef):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Slo:
+    """What a service promises to those who use it: ``objective`` percent of it good over the ``window``.
+
+    ``errors``: PromQL that gives the share of errors now, 0 to 1; it may hold templates.
+    """
+
+    objective: float
+    window: Millis
+    errors: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """An entry of the catalog: what makes a target safe, because labels only select it."""
 
@@ -147,6 +159,7 @@ class Service:
     health: str | None = None
     """The URL that tells whether it is well."""
     links: Mapping[str, str] = field(default_factory=dict)
+    slo: Slo | None = None
 
 
 class ServiceSelector(Protocol):
@@ -297,6 +310,14 @@ class BreakerBound:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetBound:
+    """Rules are held to ``then`` for services of whose error budget less than ``below`` percent is left."""
+
+    below: float
+    then: Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuardPolicy:
     """What bounds every change. With no ``namespaces`` nothing at all is touched."""
 
@@ -310,6 +331,7 @@ class GuardPolicy:
     storm: StormBound | None = None
     flapping: FlappingBound | None = None
     breaker: BreakerBound | None = None
+    error_budget: BudgetBound | None = None
     lacks: tuple[str, ...] = ()
     """Guards that are asked for and that this version does not have: they block every change."""
 

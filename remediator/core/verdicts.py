@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -30,6 +30,8 @@ class ChangeRequest:
     at: Instant
     policy: Policy
     ceiling: Mode
+    cap: Mode = Mode.AUTO
+    """How far any rule is trusted with the service now: less while its error budget is nearly spent."""
 
     @property
     def rule(self) -> Rule | None:
@@ -38,9 +40,9 @@ class ChangeRequest:
 
     @property
     def mode(self) -> Mode | None:
-        """How far the rule is trusted here, the daemon's ceiling included; None: it is gone."""
+        """How far the rule is trusted here, the daemon's ceiling and ``cap`` included; None: it is gone."""
         rule = self.rule
-        return rule.mode.capped(self.ceiling) if rule is not None else None
+        return rule.mode.capped(self.ceiling).capped(self.cap) if rule is not None else None
 
     @property
     def withheld(self) -> bool:
@@ -157,6 +159,9 @@ class GuardPorts(Protocol):
 
     async def breaker(self, runbook: str) -> Breaker | None:
         """The breaker of that runbook, if it is open."""
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers: each series' labels and its value now."""
 
     async def dry_run(self) -> Sequence[str]:
         """Plan the step and have the server check each change; the changes in words."""

@@ -12,6 +12,7 @@ from remediator.guards.breaker import BreakerGuard
 from remediator.guards.clock import ClockGuard
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
+from remediator.guards.error_budget import ErrorBudget
 from remediator.guards.flapping import FlappingGuard
 from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
@@ -36,6 +37,7 @@ GUARDS: tuple[Guard, ...] = (
     Target(),
     Freeze(),
     Window(),
+    ErrorBudget(),
     StormGuard(),
     FlappingGuard(),
     Population(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
@@ -29,6 +29,7 @@ from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
+from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
@@ -73,6 +74,7 @@ class Now:
         self._snapshots: dict[tuple[str, frozenset[Need]], Snapshot | RemediatorError] = {}
         self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
+        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
     async def standing(self, alert: Alert, match: Match | None) -> Standing:
@@ -124,6 +126,22 @@ class Now:
                 late = CheckResult(holds=None, observed=f"no answer within {WEIGH_WITHIN:.0f}s")
                 self._weighed[key] = (late,) * len(conditions)
         return self._weighed[key]
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers; the same for everybody who asks in this request."""
+        if self._metrics is None:
+            raise Refused(NO_PROMETHEUS)
+        if promql not in self._answers:
+            if len(self._answers) >= MOST_WEIGHED:
+                raise NotAskedError
+            try:
+                self._answers[promql] = await self._metrics.query(promql)
+            except RemediatorError as error:
+                self._answers[promql] = error
+        found = self._answers[promql]
+        if isinstance(found, RemediatorError):
+            raise found.with_traceback(None)
+        return found
 
     @property
     def reader(self) -> ClusterReader:
@@ -243,6 +261,10 @@ class ReadOnly:
     async def breaker(self, runbook: str) -> Breaker | None:
         """The breaker of that runbook, if it is open."""
         return await self._now.store.breaker(runbook)
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers; asked once in this request."""
+        return await self._now.query(promql)
 
     async def dry_run(self) -> Sequence[str]:
         """The server is asked when it is this runbook's turn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
+from remediator.guards.error_budget import held_to_budget
 
 Word = Literal["allows", "blocks", "asked when acting"]
 
@@ -101,6 +102,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """Unknown."""
+        raise NotAskedError
+
     async def dry_run(self) -> Sequence[str]:
         """Unknown."""
         raise NotAskedError
@@ -108,6 +113,7 @@ class Offline:
 
 async def ask_opinions(request: ChangeRequest, ports: GuardPorts) -> tuple[GuardOpinion, ...]:
     """What every guard would say to the step. Raises StoreUnavailable."""
+    request = await held_to_budget(request, ports)
     return tuple([await _opinion(guard, request, ports) for guard in GUARDS])
 
 

@@ -9,7 +9,15 @@ from pydantic import Field, field_validator
 
 from remediator.core.breakers import MOST_FAILURES
 from remediator.core.incident import KEPT_REOPENINGS
-from remediator.core.policies import BreakerBound, FlappingBound, GuardPolicy, RateLimits, StormBound
+from remediator.core.policies import (
+    BreakerBound,
+    BudgetBound,
+    FlappingBound,
+    GuardPolicy,
+    Mode,
+    RateLimits,
+    StormBound,
+)
 from remediator.core.spans import PositiveDuration
 from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 from remediator.core.times import DAY, Millis, format_duration
@@ -94,6 +102,10 @@ class ErrorBudgetModel(Model):
         description="The mode that its rules are held to while less is left."
     )
 
+    def build(self) -> BudgetBound:
+        """The core value."""
+        return BudgetBound(below=self.below, then=Mode(self.then))
+
 
 class PagesModel(Model):
     """``pages``: what becomes of more pages than a person can read."""
@@ -106,15 +118,10 @@ def _bound(made: type[_Bound], model: Model | None) -> _Bound | None:
     return None if model is None else made(**model.model_dump())
 
 
-def _blocks(code: str, what: str) -> Unperformed:
-    return Unperformed(code=code, instead="while it is asked for, every change is blocked", lacks=what)
-
-
 class GuardsModel(Model):
     """``guards``: what bounds every change, whatever a rule says."""
 
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "error_budget": _blocks("N711", "error_budget"),
         "pages": Unperformed(code="N712", instead="every page is sent by itself"),
     }
     accept: list[MatcherText] = Field(
@@ -167,5 +174,6 @@ class GuardsModel(Model):
             storm=_bound(StormBound, self.storm),
             flapping=_bound(FlappingBound, self.flapping),
             breaker=_bound(BreakerBound, self.breaker),
+            error_budget=None if self.error_budget is None else self.error_budget.build(),
             lacks=lacking(self),
         )

@@ -210,6 +210,9 @@ def can_block(guard: str, policy: Policy) -> bool:
             return policy.guards.storm is not None
         case "flapping":
             return policy.guards.flapping is not None
+        case "error_budget":
+            budgeted = any(service.slo is not None for service in policy.services.values())
+            return policy.guards.error_budget is not None and budgeted
         case "observer":
             return bool(observed(policy))
         case "breaker":

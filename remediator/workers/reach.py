@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
@@ -26,6 +26,7 @@ from remediator.core.journal import Act
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
+from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
@@ -47,6 +48,7 @@ class Reach:
         self._limits: Sequence[Limit] = ()
         self._withheld = False
         self._pods: Sequence[Pod] | None = None
+        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]]] = {}
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
@@ -170,6 +172,14 @@ class Reach:
     async def breaker(self, runbook: str) -> Breaker | None:
         """The breaker of that runbook, if it is open."""
         return await self._store.breaker(runbook)
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers; asked once in this performance."""
+        if self._means.metrics is None:
+            raise Refused(NO_PROMETHEUS)
+        if promql not in self._answers:
+            self._answers[promql] = await self._means.metrics.query(promql)
+        return self._answers[promql]
 
     async def dry_run(self) -> Sequence[str]:
         """Have the server check each change of the plan; the changes in words."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from remediator.core.classify import Classifier
 from remediator.core.policies import (
     BreakerBound,
+    BudgetBound,
     FlappingBound,
     Level,
     Mode,
@@ -47,7 +48,6 @@ NOTICES = [
     ("customers: allow", "N715", "customers are told nothing"),
     ("postmortem_within", "N716", "nobody is reminded of the post-mortem"),
     ("milestones", "N717", "nobody is reminded when one is missed"),
-    ("slo:", "N718", "its error budget is not calculated"),
     ("target: {pod", "N702", "every change is blocked"),
     ("mode: approve", "N701", "as with suggest, nothing is changed and the plan is told"),
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
@@ -57,7 +57,6 @@ NOTICES = [
     ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
     ("effect: once", "N710", "an attempt of the runbook is blocked"),
     ("undo: on_failure", "N706", "nothing is undone"),
-    ("error_budget:", "N711", "every change is blocked"),
     ("pages: {", "N712", "every page is sent by itself"),
     ("email:", "N719", "the next level is asked"),
     ("slack:", "N719", "the next level is asked"),
@@ -107,6 +106,11 @@ def test_what_stops_changes_is_known_to_the_guards(policy: Policy) -> None:
     assert policy.guards.storm == StormBound(incidents=10, within=five, stop_for=five)
     assert policy.guards.flapping == FlappingBound(reopened=3, within=hour)
     assert policy.guards.breaker == BreakerBound(failures=3, within=hour)
+    assert policy.guards.error_budget == BudgetBound(below=10, then=Mode.APPROVE)
+    slo = policy.services["auth-service"].slo
+    assert slo is not None
+    assert (slo.objective, slo.window) == (99.95, 30 * 24 * HOUR)
+    assert slo.errors.startswith("sum(rate(")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_what_could_not_be_remembered_is_refused(old: str, new: str, words: str)
 def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
     assert policy.runbooks["restore-database"].lacks == ("check exec", "approval")
     assert policy.runbooks["restart-workload"].lacks == ("when of a step", "effect of a step")
-    assert policy.guards.lacks == ("error_budget",)
+    assert policy.guards.lacks == ()
     assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
     assert policy.rules[1].mode is Mode.APPROVE
 

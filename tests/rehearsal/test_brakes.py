@@ -6,15 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from remediator.core.classify import Classifier
 from remediator.core.incident import Incident, Outcome
 from remediator.core.policies import StormBound
 from remediator.core.storms import Opening, Openings
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from remediator.policy.load import load_policy
+from remediator.rehearsal.coverage import Part, measure
+from remediator.rehearsal.mutants.guards import mutants_of_guards
+from remediator.rehearsal.places import Places
+from remediator.rehearsal.running import run_cases
 from remediator.rehearsal.script import CheckOutcome, Result
 from remediator.rehearsal.stage import START, Stage
 from remediator.rehearsal.world import World
-from tests.rehearsal.scenes import POLICY, WEB
+from tests.rehearsal.scenes import POLICY, WEB, cases, told
 from tests.rehearsal.scenes import alert as fired
 
 STORM = POLICY.replace("guards:\n", "guards:\n  storm: {incidents: 3, within: 5m, stop_for: 4m}\n")
@@ -202,3 +207,51 @@ def test_bounds_are_those_of_the_newest_policy() -> None:
         stage.run_until(at(SECOND))
         incident = next(each for each in stage.incidents if each.service == "web")
         assert incident.attempts[0].changes == ("restart deployment/web",)
+
+
+# --- error budgets ---
+
+BUDGET = POLICY.replace(
+    "health: 'http://web.shop:8080/health'}",
+    "health: 'http://web.shop:8080/health', slo: {objective: 99.9%, window: 30d, errors: 'web_errors_ratio'}}",
+).replace("guards:\n", "guards:\n  error_budget: {below: 10%, then: suggest}\n")
+BUDGET_TESTS = """
+tests:
+  - name: a service that has failed its users for long is left to people
+    alerts: [{at: 0s, fire: {alertname: WebDown}}]
+    query: {web_errors_ratio: 0.00095}
+    expect:
+      - {at: 1s, blocked_by: mode, attempts: [{runbook: restart-web, outcome: suggested}], changes: [],
+         timeline: [held to suggest while]}
+  - name: one that has not is repaired
+    alerts: [{at: 0s, fire: {alertname: WebDown}}]
+    query: {web_errors_ratio: 0.00085}
+    expect: [{at: 1s, changes: [restart deployment/web]}]
+  - name: one that cannot be judged is left alone
+    alerts: [{at: 0s, fire: {alertname: WebDown}}]
+    query: {web_errors_ratio: []}
+    expect: [{at: 1s, blocked_by: error_budget, changes: []}]
+"""
+
+
+def test_tests_of_policies_know_error_budgets() -> None:
+    """What is said of its errors is what they were over the whole window."""
+    known = load_policy({"policies.yaml": BUDGET})
+    run = run_cases(cases(BUDGET_TESTS, known), Classifier(known))
+    assert not run.failed, [told(ran.played) for ran in run.tests]
+    coverage = measure(known, Places.read({"policies.yaml": BUDGET}), run.points)
+    assert "error_budget" not in [each.name for each in coverage.part(Part.GUARDS).missing]
+
+
+def test_every_number_of_an_error_budget_is_a_mutant_that_these_tests_notice() -> None:
+    known = load_policy({"policies.yaml": BUDGET})
+    places = Places.read({"policies.yaml": BUDGET})
+    mutants = [each for each in mutants_of_guards(known, places) if "error_budget" in each.change]
+    assert [each.change for each in mutants] == [
+        "error_budget.below 10 -> 5",
+        "error_budget.below 10 -> 20",
+        "error_budget removed",
+    ]
+    for mutant in mutants:
+        run = run_cases(cases(BUDGET_TESTS, known), Classifier(mutant.policy))
+        assert run.failed, mutant.change

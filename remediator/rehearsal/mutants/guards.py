@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from remediator.core.policies import BreakerBound, FlappingBound, GuardPolicy, Policy, Share, StormBound
-from remediator.rehearsal.mutants.base import Mutant, counts, spans
+from remediator.core.policies import BreakerBound, BudgetBound, FlappingBound, GuardPolicy, Policy, Share, StormBound
+from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
 SCOPES = ("cluster", "service", "target")
@@ -68,6 +68,13 @@ def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
     for name, hint in BRAKES.items():
         for words, bound in _brakes(name, getattr(guards, name)):
             yield from made((name,), words, hint, **{name: bound})
+    if guards.error_budget is not None:
+        hint = (
+            "give the slo's errors a value near the bound (query: {…: 0.0004}) in two tests; in one expect "
+            "blocked_by: error_budget or mode, in the other a change"
+        )
+        for words, budget in _budgets(guards.error_budget):
+            yield from made(("error_budget",), words, hint, error_budget=budget)
     for scope in SCOPES:
         rate = getattr(guards.rate, scope)
         hint = f"let changes of one {scope} be asked for until one is blocked, and expect blocked_by: limits"
@@ -75,6 +82,13 @@ def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
         changed += [(w, replace(rate, per=span)) for w, span in spans(f"rate.{scope} per", rate.per)]
         for words, other in changed:
             yield from made(("rate", scope), words, hint, rate=replace(guards.rate, **{scope: other}))
+
+
+def _budgets(bound: BudgetBound) -> Iterator[tuple[str, BudgetBound | None]]:
+    for words, below in bounds("error_budget.below", bound.below):
+        if below <= PERCENT * 10:
+            yield words, replace(bound, below=below)
+    yield "error_budget removed", None
 
 
 def _shares(share: Share) -> Iterator[tuple[str, Share | None]]:
