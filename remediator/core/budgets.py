@@ -52,7 +52,9 @@ class Budget:
 def budget_of(slo: Slo, samples: Sequence[tuple[Mapping[str, str], float]]) -> Budget:
     """From the answer to ``budget_query``. Raises Refused where it tells no share of errors."""
     if not samples:
-        raise Refused("slo.errors gives no number; where there are no errors it must give 0, as with or vector(0)")
+        raise Refused(
+            "slo.errors gives no number; where there are no errors it must give 0, as with or vector(0)"
+        )
     if len(samples) > 1:
         raise Refused(f"slo.errors gives {len(samples)} series; aggregate them to one")
     share = samples[0][1]

@@ -13,7 +13,8 @@ class BreakerGuard:
     """Blocks every change of a runbook whose breaker is open, on any replica, until a person closes it.
 
     It opens when ``guards.breaker.failures`` attempts of the runbook ended failed or unknown ``within`` a
-    span, or were verified and their incident came back. One that is open stays so under whatever policy.
+    span, or were verified and an alert of their rule came back. One that is open stays so under whatever
+    policy.
     """
 
     name: ClassVar[str] = "breaker"

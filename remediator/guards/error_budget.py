@@ -62,9 +62,7 @@ async def read_budget(request: ChangeRequest, ports: GuardPorts) -> Budget:
     service, incident = request.service, request.incident
     assert service is not None
     assert service.slo is not None
-    scope = Scope(
-        incident=incident.id, severity=incident.severity, service=incident.service, entry=service
-    )
+    scope = Scope(incident=incident.id, severity=incident.severity, service=incident.service, entry=service)
     query = rendered(service.slo.errors, scope, request.policy)
     return budget_of(service.slo, await ports.query(budget_query(query, service.slo.window)))
 

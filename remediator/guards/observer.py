@@ -44,7 +44,9 @@ class Observer:
             return Verdict(guard=self.name, allowed=True, text=text)
         seen = await ports.workloads(refs)
         dead = sorted(str(each.ref) for each in seen if _is_dead(each))
-        measure = Measure(what="services without a ready pod", observed=len(dead), allowed=SUSPECT - 1, of=len(seen))
+        measure = Measure(
+            what="services without a ready pod", observed=len(dead), allowed=SUSPECT - 1, of=len(seen)
+        )
         text = f"{len(dead)} of {len(seen)} services have no ready pod, at most {SUSPECT - 1} allowed"
         if len(dead) < SUSPECT:
             return Verdict(guard=self.name, allowed=True, text=text, measures=(measure,))

@@ -65,7 +65,9 @@ async def test_what_a_controller_applied_is_its_own_and_the_rest_is_not(tmp_path
         await applied(scene, "kustomize-controller", image, labels)
         seen = await scene.seen()
         [keeper] = keepers_of(seen.ref, seen)
-        assert keeper.owned(seen, [REPLICAS, container_path("web", "image")]) == (container_path("web", "image"),)
+        assert keeper.owned(seen, [REPLICAS, container_path("web", "image")]) == (
+            container_path("web", "image"),
+        )
 
 
 async def test_what_we_changed_is_ours_and_a_restart_is_seen(tmp_path: Path) -> None:
@@ -74,13 +76,17 @@ async def test_what_we_changed_is_ours_and_a_restart_is_seen(tmp_path: Path) -> 
         seen = await scene.seen()
         assert REPLICAS in owned(seen.managers, "remediator")
         assert list(keepers_of(seen.ref, seen)) == []
-        body = {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}}
+        body = {
+            "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}
+        }
         await scene.patch(body)
         seen = await scene.seen()
         assert any(RESTARTED in each.owns for each in seen.managers)
 
 
-@pytest.mark.parametrize("managed", [None, [], [{"manager": "x"}], [{"manager": "x", "fieldsV1": {"f:spec": []}}]])
+@pytest.mark.parametrize(
+    "managed", [None, [], [{"manager": "x"}], [{"manager": "x", "fieldsV1": {"f:spec": []}}]]
+)
 def test_what_is_not_told_is_nobodys(managed: Any) -> None:
     """An API server, or a proxy before it, may leave it out."""
     from remediator.adapters.kubernetes.managers import managers_of
@@ -92,7 +98,11 @@ def test_what_was_written_through_a_subresource_is_left_out() -> None:
     """An autoscaler writes replicas through ``scale``, and keeps no source."""
     from remediator.adapters.kubernetes.managers import managers_of
 
-    entry = {"manager": "kube-controller-manager", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    entry = {
+        "manager": "kube-controller-manager",
+        "subresource": "scale",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+    }
     assert managers_of({"metadata": {"managedFields": [entry]}}) == ()
 
 

@@ -16,7 +16,16 @@ from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 from remediator.core.store import CommitResult, Queue, Store
 from remediator.core.times import HOUR, MINUTE, Millis
 from remediator.testing.memory import MemoryStore
-from tests.contract.stores import Servers, commit, fresh_prefix, incident, open_store, opened, system_clock, take
+from tests.contract.stores import (
+    Servers,
+    commit,
+    fresh_prefix,
+    incident,
+    open_store,
+    opened,
+    system_clock,
+    take,
+)
 from tests.servers import KINDS
 
 TWICE = BreakerBound(failures=2, within=Millis(HOUR))
@@ -165,7 +174,9 @@ async def test_openings_are_bounded(store: Store) -> None:
     made = await opened(store, incident(), opened=tuple(f"i{number}#0" for number in range(1000)))
     for start in (1000, 2000):
         more = tuple(f"i{number}#0" for number in range(start, start + 600))
-        assert await store.commit(commit(made, Decision(incident=made, opened=more))) is CommitResult.COMMITTED
+        assert (
+            await store.commit(commit(made, Decision(incident=made, opened=more))) is CommitResult.COMMITTED
+        )
         made = (await store.load(made.id, ())).incident or made
         await asyncio.sleep(0.002)  # so that which are the oldest does not depend on names
     kept = (await store.openings(Millis(HOUR))).items

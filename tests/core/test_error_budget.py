@@ -23,7 +23,7 @@ from remediator.guards.mode import ModeGuard
 from remediator.policy.load import load_policy
 from remediator.policy.queries import check_query
 from tests.core.builders import NOW, policy
-from tests.core.test_unsupported import opened
+from tests.core.test_decide import opened
 
 SLO = Slo(objective=99.9, window=Millis(30 * DAY), errors='job:errors:ratio5m{service="{{ service.name }}"}')
 Samples = tuple[tuple[Mapping[str, str], float], ...]
@@ -44,7 +44,9 @@ def test_the_window_is_looked_at_a_thousand_times_and_no_more(window: int, endin
     check_query(query)
 
 
-@pytest.mark.parametrize("errors", ["up # of all", "a / b or vector(0)", "sum by (x) (rate(e[5m]))", "a == bool 1"])
+@pytest.mark.parametrize(
+    "errors", ["up # of all", "a / b or vector(0)", "sum by (x) (rate(e[5m]))", "a == bool 1"]
+)
 def test_any_query_of_errors_can_stand_in_it_and_be_found_again(errors: str) -> None:
     query = budget_query(errors, Millis(DAY))
     check_query(query)
@@ -182,7 +184,7 @@ async def test_the_query_is_rendered_for_the_service() -> None:
         "services:\n  web:\n    namespace: shop\n    workload: deployment/web\n"
         "    slo: {objective: 99.9%, window: 1h, errors: 'e{s=\"{{ service.name }}\"}'}\n"
         "guards: {namespaces: [shop], error_budget: {below: 10%, then: observe}}\n"
-        "rules: [{name: service-down, match: [alertname=\"ServiceDown\"], severity: SEV-2, mode: auto}]\n"
+        'rules: [{name: service-down, match: [alertname="ServiceDown"], severity: SEV-2, mode: auto}]\n'
     )
     facts = Facts(0.0)
     await ask_guard(ErrorBudget(), request(load_policy({"p.yaml": text})), cast(GuardPorts, facts))

@@ -19,7 +19,7 @@ from remediator.guards.observer import Observer, observed
 from remediator.policy.rbac import demands
 from tests.core.builders import NOW, policy
 from tests.core.test_actions import workload
-from tests.core.test_unsupported import opened
+from tests.core.test_decide import opened
 
 
 def ref(name: str, namespace: str = "shop", kind: str = "deployment") -> WorkloadRef:
@@ -44,7 +44,9 @@ class Facts:
         if isinstance(self.ready, RemediatorError):
             raise self.ready
         known = [each for each in refs if each.name in self.ready]
-        return [workload(each, desired=self.ready[each.name][0], ready=self.ready[each.name][1]) for each in known]
+        return [
+            workload(each, desired=self.ready[each.name][0], ready=self.ready[each.name][1]) for each in known
+        ]
 
 
 async def judged(of: Policy, facts: Facts) -> Verdict:
@@ -125,5 +127,9 @@ def test_the_role_grants_a_list_of_each_kind_in_each_namespace_that_is_compared(
     def listed(kind: str, namespace: str) -> Access:
         return Access(namespace=namespace, group="apps", resource=f"{kind}s", verb="list")
 
-    assert lists(FOUR) == {listed("deployment", "shop"), listed("deployment", "bank"), listed("statefulset", "shop")}
+    assert lists(FOUR) == {
+        listed("deployment", "shop"),
+        listed("deployment", "bank"),
+        listed("statefulset", "shop"),
+    }
     assert lists(catalog(ref("cart"))) == set()

@@ -31,7 +31,7 @@ from remediator.guards import ask_guard
 from remediator.guards.owner import Owner
 from tests.core.builders import NOW, WEB, policy
 from tests.core.test_actions import workload
-from tests.core.test_unsupported import opened
+from tests.core.test_decide import opened
 
 AT = Instant(1)
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
@@ -45,9 +45,7 @@ SPEC: Sequence[Change] = (
     SCALE,
     IsolateWorkload(target=WEB, uid="w", seen=2, until=AT),
     RestoreWorkload(target=WEB, uid="w", seen=0, replicas=2, memory="2"),
-    RollBackWorkload(
-        target=WEB, uid="w", generation=1, seen=2, revision=1, source="web-1", source_uid="r1"
-    ),
+    RollBackWorkload(target=WEB, uid="w", generation=1, seen=2, revision=1, source="web-1", source_uid="r1"),
     IMAGE,
     SetContainerResources(target=WEB, uid="w", container="web", index=0, seen=None, resources={}),
 )
@@ -55,9 +53,7 @@ LEFT_ALONE: Sequence[Change] = (
     RestartWorkload(target=WEB, uid="w", at=AT),
     DeletePod(target=WEB, uid="w", pod="web-1", pod_uid="p"),
 )
-BOUNDS = SetAutoscalerBounds(
-    target=WEB, uid="h", name="web", seen_least=1, seen_most=3, least=1, most=5
-)
+BOUNDS = SetAutoscalerBounds(target=WEB, uid="h", name="web", seen_least=1, seen_most=3, least=1, most=5)
 
 
 class Facts:
@@ -101,7 +97,9 @@ def kept(
 @pytest.mark.parametrize("change", [*SPEC, *LEFT_ALONE], ids=lambda each: type(each).__name__)
 async def test_what_nobody_keeps_may_be_changed(change: Change) -> None:
     """Whoever else wrote it: a person, an autoscaler, a plain helm. A label of an instance proves nothing."""
-    seen = kept({"app.kubernetes.io/instance": "shop", "app.kubernetes.io/managed-by": "Helm"}, kubectl={REPLICAS})
+    seen = kept(
+        {"app.kubernetes.io/instance": "shop", "app.kubernetes.io/managed-by": "Helm"}, kubectl={REPLICAS}
+    )
     assert (await judged(change, seen)).allowed
 
 
@@ -109,7 +107,11 @@ async def test_what_nobody_keeps_may_be_changed(change: Change) -> None:
 @pytest.mark.parametrize(
     ("seen", "who", "way"),
     [
-        (kept(FLUX), "Flux (Kustomization flux-system/apps)", f", or annotate it {KUSTOMIZE}/reconcile: disabled"),
+        (
+            kept(FLUX),
+            "Flux (Kustomization flux-system/apps)",
+            f", or annotate it {KUSTOMIZE}/reconcile: disabled",
+        ),
         (kept(RELEASE), "Flux (HelmRelease shop/shop)", f", or annotate it {HELM}/driftDetection: disabled"),
         (kept(None, ARGO), "Argo CD (Application shop-app)", ""),
     ],
@@ -129,7 +131,9 @@ async def test_what_a_marked_object_is_kept_as_is_not_changed(
 
 
 @pytest.mark.parametrize("change", LEFT_ALONE, ids=lambda each: type(each).__name__)
-@pytest.mark.parametrize("seen", [kept(FLUX), kept(RELEASE), kept(None, ARGO)], ids=["kustomize", "helm", "argo"])
+@pytest.mark.parametrize(
+    "seen", [kept(FLUX), kept(RELEASE), kept(None, ARGO)], ids=["kustomize", "helm", "argo"]
+)
 async def test_restarts_and_pods_are_accepted_by_all(change: Change, seen: Workload) -> None:
     verdict = await judged(change, seen)
     assert verdict.allowed
@@ -183,7 +187,11 @@ async def test_what_they_were_told_to_leave_alone_may_be_changed(
 
 @pytest.mark.parametrize(
     "annotations",
-    [{f"{KUSTOMIZE}/reconcile": "enabled"}, {f"{KUSTOMIZE}/ssa": "Merge"}, {f"{HELM}/driftDetection": "disabled"}],
+    [
+        {f"{KUSTOMIZE}/reconcile": "enabled"},
+        {f"{KUSTOMIZE}/ssa": "Merge"},
+        {f"{HELM}/driftDetection": "disabled"},
+    ],
 )
 async def test_other_annotations_release_nothing(annotations: dict[str, str]) -> None:
     """``Merge`` still sets back what the source names; and one controller's word is not another's."""
@@ -224,7 +232,10 @@ async def test_an_autoscaler_is_kept_by_itself() -> None:
     least = (FieldManager(name="kustomize-controller", owns=frozenset({"spec.minReplicas"})),)
     assert (await judged(BOUNDS, kept(), scaler(managers=least))).allowed
     unseen = await judged(BOUNDS, kept())
-    assert (unseen.allowed, unseen.text) == (False, "could not find out: horizontalpodautoscaler/web was not looked at")
+    assert (unseen.allowed, unseen.text) == (
+        False,
+        "could not find out: horizontalpodautoscaler/web was not looked at",
+    )
 
 
 async def test_what_labels_say_is_told_on_one_short_line() -> None:

@@ -183,9 +183,7 @@ def test_an_autoscaler_is_claimed_itself_and_its_workload_is_not_patched(
     """Its name is not known beforehand."""
     of = policy("name: down, match: [], service: web, mode: auto, runbooks: [own]", own=f"hpa: {{{params}}}")
     scaler = [f"{verb} horizontalpodautoscalers.autoscaling" for verb in ("get", "list", "patch")]
-    assert told(demands(of)) == sorted(
-        ["get deployments.apps web", *scaler, *wanted]
-    )
+    assert told(demands(of)) == sorted(["get deployments.apps web", *scaler, *wanted])
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ def test_a_runbook_that_fails_opens_its_breaker_and_the_operator_is_paged_once(b
 
 def test_observing_and_blocked_attempts_open_no_breaker() -> None:
     """Nothing was done that could have failed."""
-    text = BREAKER.replace("mode: auto\n    runbooks: [restart-web", "mode: observe\n    runbooks: [restart-web")
+    text = BREAKER.replace(
+        "mode: auto\n    runbooks: [restart-web", "mode: observe\n    runbooks: [restart-web"
+    )
     with Stage(load_policy({"p.yaml": text})) as stage:
         flap(stage, 5)
         stage.run_until(at(HOUR))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from remediator.core.policies import BreakerBound, BudgetBound, FlappingBound, GuardPolicy, Policy, Share, StormBound
+from remediator.core.policies import (
+    BreakerBound,
+    BudgetBound,
+    FlappingBound,
+    GuardPolicy,
+    Policy,
+    Share,
+    StormBound,
+)
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
@@ -100,7 +108,9 @@ def _shares(share: Share) -> Iterator[tuple[str, Share | None]]:
     yield "max_unavailable removed", None
 
 
-def _brakes(name: str, bound: StormBound | FlappingBound | BreakerBound | None) -> Iterator[tuple[str, object]]:
+def _brakes(
+    name: str, bound: StormBound | FlappingBound | BreakerBound | None
+) -> Iterator[tuple[str, object]]:
     """Every number of a storm's, a flapping's or a breaker's bound, and that it is not there."""
     if bound is None:
         return
@@ -108,5 +118,5 @@ def _brakes(name: str, bound: StormBound | FlappingBound | BreakerBound | None) 
         value, key = getattr(bound, each.name), f"{name}.{each.name}"
         changed = counts(key, value) if each.name in COUNTED else spans(key, value)
         for words, other in changed:
-            yield words, replace(bound, **{each.name: other})
+            yield words, replace(bound, **{each.name: other})  # type: ignore[arg-type]  # by name
     yield f"{name} removed", None
