@@ -37,8 +37,8 @@ from remediator.core.policies import ChannelSpec
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
-from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.breaking import Breaking
+from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.pausing import Pausing
 from remediator.http.payload import parse_notification
 from remediator.http.present import Now

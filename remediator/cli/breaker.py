@@ -18,7 +18,7 @@ PATH = "v1/breakers"
 
 
 def breakers(*, url: Url = None, token_file: TokenFile = None, json: Json = False) -> None:
-    """Runbooks that are not tried any more because they failed too often, and breakers that were closed lately.
+    """Runbooks that are not tried any more because they failed too often, and breakers closed lately.
 
     Exits 0, whether any is open or not; 1 when no daemon says so.
     """

@@ -46,7 +46,8 @@ class Budget:
         return max(0.0, round(100.0 * (1.0 - self.spent), 6))
 
     def __str__(self) -> str:
-        return f"{say_value(round(self.left, 2))}% of its error budget of {format_duration(self.slo.window)} left"
+        left, window = say_value(round(self.left, 2)), format_duration(self.slo.window)
+        return f"{left}% of its error budget of {window} left"
 
 
 def budget_of(slo: Slo, samples: Sequence[tuple[Mapping[str, str], float]]) -> Budget:

@@ -1,10 +1,9 @@
 """Who keeps an object as its source says, and would set a change of ours back: Flux and Argo CD. Pure.
 
 Both leave a field alone that their source does not name. Which those are, the API server itself tells
-(``metadata.managedFields``): that is the strongest evidence. Where it tells nothing of them, an object that they
-have marked as theirs is taken to be kept whole. Sources: fluxcd.io/flux/components/kustomize/kustomizations
-("Controlling the apply behavior of resources"), fluxcd.io/flux/components/helm/helmreleases ("Drift detection"),
-argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking.
+(``metadata.managedFields``): that is the strongest evidence. Where it tells nothing of them, an object that
+they have marked as theirs is taken to be kept whole. Sources: the pages of Flux on Kustomizations ("Controlling
+the apply behavior of resources") and HelmReleases ("Drift detection"), that of Argo CD on resource tracking.
 """
 
 from __future__ import annotations

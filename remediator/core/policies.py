@@ -286,7 +286,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StormBound:
-    """When ``incidents`` open ``within`` a span, nothing is changed for ``stop_for`` after the last of them."""
+    """When ``incidents`` open ``within`` a span, nothing is changed for ``stop_for`` after the last."""
 
     incidents: int
     within: Millis

@@ -1,7 +1,7 @@
 """Storms: so many outages begin at once that the trouble is elsewhere. Pure.
 
-Whether one holds follows from when outages began and from nothing else: no replica has to have noticed it, and
-a policy that is loaded in the middle of a storm sees it as if it had been there from the start.
+Whether one holds follows from when outages began and from nothing else: no replica has to have noticed it,
+and a policy that is loaded in the middle of a storm sees it as if it had been there from the start.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class StormGuard:
             text = f"{count} opened in the last {span}, at most {most} allowed"
             return Verdict(guard=self.name, allowed=True, text=text, measures=(measure,))
         text = (
-            f"{storm.incidents} incidents opened within {span}, at most {bound.incidents - 1} allowed: nothing "
-            f"is changed before {format_instant(storm.until)}"
+            f"{storm.incidents} incidents opened within {span}, at most {bound.incidents - 1} allowed: "
+            f"nothing is changed before {format_instant(storm.until)}"
         )
         measure = Measure(
             what="incidents opened",

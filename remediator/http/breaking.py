@@ -1,4 +1,4 @@
-"""Breakers, as people see and close them: which runbooks are not tried any more, why, and who allowed them."""
+"""Breakers, as people see and close them: which runbooks are not tried any more, and who allowed them."""
 
 from __future__ import annotations
 

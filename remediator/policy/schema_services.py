@@ -21,7 +21,7 @@ class SloModel(Model):
     window: PositiveDuration = Field(description="The time over which it is counted.")
     errors: PromqlTemplate = Field(
         min_length=1,
-        description="PromQL that gives the share of errors now, from 0 to 1, as one series; 0 where there are none.",
+        description="PromQL that gives the share of errors now, from 0 to 1, one series; 0 where none are.",
     )
 
     def build(self) -> Slo:

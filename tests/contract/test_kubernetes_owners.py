@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +116,10 @@ def test_bounds_of_an_autoscaler_are_told() -> None:
     assert list(keepers_of(ObjectRef(kind="x", namespace="", name=""), _Bare())) == []
 
 
+@dataclass
 class _Bare:
     """An object of which nothing is told."""
 
-    annotations: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    annotations: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     managers: tuple[FieldManager, ...] = ()

@@ -12,8 +12,8 @@ from remediator.core.decision import Decision
 from remediator.core.incident import EffectId
 from remediator.core.journal import Notice
 from remediator.core.policies import BreakerBound
-from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 from remediator.core.store import CommitResult, Queue, Store
+from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 from remediator.core.times import HOUR, MINUTE, Millis
 from remediator.testing.memory import MemoryStore
 from tests.contract.stores import (

@@ -85,8 +85,8 @@ async def test_three_dead_services_are_too_many(ready: dict[str, tuple[int, int]
 async def test_it_says_which_and_does_not_wait() -> None:
     verdict = await judged(FOUR, Facts({"web": (3, 0), "cart": (1, 0), "mail": (2, 0), "db": (1, 1)}))
     assert verdict.text == (
-        "3 of 4 services have no ready pod, at most 2 allowed: deployment/cart, deployment/mail, deployment/web; "
-        "that they all died is less likely than that they cannot be seen"
+        "3 of 4 services have no ready pod, at most 2 allowed: deployment/cart, deployment/mail, "
+        "deployment/web; that they all died is less likely than that they cannot be seen"
     )
     assert verdict.retry_after is None
 

@@ -1,4 +1,4 @@
-"""GitOps controllers: what they would set back, what they accept, and what proves that they keep an object."""
+"""GitOps controllers: what they would set back, what they accept, and what proves that they keep it."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ async def test_restarts_and_pods_are_accepted_by_all(change: Change, seen: Workl
 async def test_the_fields_that_they_wrote_are_the_strongest_evidence(
     labels: dict[str, str], annotations: dict[str, str], manager: str
 ) -> None:
-    """What the source does not name is accepted, what it names is not, whether the object is marked or not."""
+    """What the source does not name is accepted, what it names is not, whether it is marked or not."""
     image = {TEMPLATE, container_path("web", "image")}
     seen = kept(labels, annotations, **{manager: image, "kubectl": {REPLICAS}})
     assert (await judged(SCALE, seen)).allowed

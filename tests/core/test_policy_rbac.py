@@ -387,7 +387,8 @@ def test_many_missing_permissions_are_counted() -> None:
     of = policy(f"{WEB_DOWN}, mode: auto")
     [rule] = lowered(of, list(demands(of))).rules
     assert rule.lowered.startswith(
-        "from auto: may not list deployments.apps in namespace bank, get endpoints in namespace shop and 6 more;"
+        "from auto: may not list deployments.apps in namespace bank, get endpoints in namespace shop "
+        "and 6 more;"
     )
 
 

@@ -1,4 +1,4 @@
-"""Storms, flapping incidents and breakers on a virtual clock: what stops, for how long, and who hears of it."""
+"""Storms, flapping incidents and breakers on a virtual clock: what stops, how long, and who hears of it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def flap(stage: Stage, times: int, every: int = 10 * MINUTE) -> None:
 
 
 def test_an_incident_that_comes_back_again_and_again_is_left_to_people() -> None:
-    """Twice it is repaired; the third time, which is its second reopening, nothing is changed and it pages."""
+    """Twice it is repaired; the third time, its second reopening, nothing is changed and it pages."""
     with Stage(load_policy({"p.yaml": FLAPPING})) as stage:
         flap(stage, 3)
         stage.run_until(at(21 * MINUTE))
@@ -215,7 +215,8 @@ def test_bounds_are_those_of_the_newest_policy() -> None:
 
 BUDGET = POLICY.replace(
     "health: 'http://web.shop:8080/health'}",
-    "health: 'http://web.shop:8080/health', slo: {objective: 99.9%, window: 30d, errors: 'web_errors_ratio'}}",
+    "health: 'http://web.shop:8080/health', "
+    "slo: {objective: 99.9%, window: 30d, errors: 'web_errors_ratio'}}",
 ).replace("guards:\n", "guards:\n  error_budget: {below: 10%, then: suggest}\n")
 BUDGET_TESTS = """
 tests:

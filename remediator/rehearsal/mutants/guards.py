@@ -19,8 +19,8 @@ from remediator.rehearsal.places import Places
 
 SCOPES = ("cluster", "service", "target")
 BRAKES = {
-    "storm": "let so many incidents open at once that a change is blocked, and in another test one less; expect "
-    "blocked_by: storm, and a change once it is over",
+    "storm": "let so many incidents open at once that a change is blocked, and in another test one less; "
+    "expect blocked_by: storm, and a change once it is over",
     "flapping": "resolve and fire the same alert until a change is blocked, and expect blocked_by: flapping",
     "breaker": "let attempts fail (outcomes: {check: …, result: failed}) until the runbook is not tried any "
     "more, and expect blocked_by: breaker",
