@@ -1,8 +1,8 @@
 """Breakers: a runbook that fails again and again is not tried any more, until a person allows it. Pure.
 
 Failures are counted by the store, over all incidents and replicas, by the very commit that ends an attempt.
-The one that makes them too many opens the breaker and enqueues the notice, so that it is told once. It stays open
-until a person closes it: neither time nor another policy does.
+The one that makes them too many opens the breaker and enqueues the notice, so that it is told once. It stays
+open until a person closes it: neither time nor another policy does.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Both leave a field alone that their source does not name. Which those are, the API server itself tells
 (``metadata.managedFields``): that is the strongest evidence. Where it tells nothing of them, an object that
-they have marked as theirs is taken to be kept whole. Sources: the pages of Flux on Kustomizations ("Controlling
-the apply behavior of resources") and HelmReleases ("Drift detection"), that of Argo CD on resource tracking.
+they have marked as theirs is taken to be kept whole. Sources: the pages of Flux on Kustomizations
+("Controlling the apply behavior of resources") and HelmReleases ("Drift detection"), that of Argo CD on
+resource tracking.
 """
 
 from __future__ import annotations
