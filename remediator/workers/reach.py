@@ -21,7 +21,7 @@ from remediator.core.cluster import (
     read_snapshot,
     read_workloads,
 )
-from remediator.core.errors import Refused
+from remediator.core.errors import Refused, RemediatorError
 from remediator.core.journal import Act
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
@@ -48,7 +48,7 @@ class Reach:
         self._limits: Sequence[Limit] = ()
         self._withheld = False
         self._pods: Sequence[Pod] | None = None
-        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]]] = {}
+        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
@@ -174,12 +174,18 @@ class Reach:
         return await self._store.breaker(runbook)
 
     async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
-        """What Prometheus answers; asked once in this performance."""
+        """What Prometheus answers, or that it does not; asked once in this performance."""
         if self._means.metrics is None:
             raise Refused(NO_PROMETHEUS)
         if promql not in self._answers:
-            self._answers[promql] = await self._means.metrics.query(promql)
-        return self._answers[promql]
+            try:
+                self._answers[promql] = await self._means.metrics.query(promql)
+            except RemediatorError as error:  # one that hangs is not waited for twice
+                self._answers[promql] = error
+        found = self._answers[promql]
+        if isinstance(found, RemediatorError):
+            raise found.with_traceback(None)
+        return found
 
     async def dry_run(self) -> Sequence[str]:
         """Have the server check each change of the plan; the changes in words."""
