@@ -68,6 +68,16 @@ COMMANDS = {
         function="pauses",
         summary="What is paused, by whom, why and until when.",
     ),
+    "breakers": Lazy(
+        module="remediator.cli.breaker",
+        function="breakers",
+        summary="Runbooks that are not tried any more because they failed too often.",
+    ),
+    "close": Lazy(
+        module="remediator.cli.breaker",
+        function="close",
+        summary="Let a runbook be tried again whose breaker is open.",
+    ),
     "schema": Lazy(
         module="remediator.cli.schema",
         function="schema",

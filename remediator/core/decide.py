@@ -45,7 +45,7 @@ def decide(
         draft.drop()
     if draft.exists:
         raising.keep_watch(draft, policy)
-    return draft.finish(policy.digest)
+    return draft.finish(policy)
 
 
 def _apply(draft: Draft, event: Event, policy: Policy) -> None:

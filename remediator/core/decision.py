@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.breakers import Failure, failures_of
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
+from remediator.core.policies import Policy
 from remediator.core.times import Instant
 
 
@@ -50,6 +52,10 @@ class Decision:
     join: tuple[Alert, ...] = ()
     leave: frozenset[Fingerprint] = frozenset()
     dead: tuple[DeadLetter, ...] = ()
+    opened: tuple[str, ...] = ()
+    """That the incident opened, or opened again: what storms are counted by."""
+    failures: tuple[Failure, ...] = ()
+    """Attempts that count against the breakers of their runbooks."""
 
 
 class Draft:
@@ -74,6 +80,8 @@ class Draft:
         self.armed: dict[str, Instant] = {}
         self.cancelled: set[str] = set()
         self.dead: list[DeadLetter] = []
+        self.opened: dict[str, None] = {}
+        self.failed: dict[tuple[str, str], None] = {}
 
     @property
     def exists(self) -> bool:
@@ -176,7 +184,11 @@ class Draft:
             arm[f"{name}#{count}"] = due
         return timers, arm, cancelled
 
-    def finish(self, policy_digest: str) -> Decision:
+    def fail(self, attempt: Attempt) -> None:
+        """The attempt counts against the breaker of its runbook: once, whatever else becomes known of it."""
+        self.failed[attempt.runbook.name, f"{self.incident.id}/{attempt.number}"] = None
+
+    def finish(self, policy: Policy) -> Decision:
         """The decision as written."""
         kept = self._incident
         arm: dict[str, Instant] = {}
@@ -191,7 +203,7 @@ class Draft:
                 alerts=self.firing,
                 alerts_total=kept.alerts_total + self._joins,
                 firing_by_rule=dict(+self.by_rule),
-                policy=policy_digest,
+                policy=policy.digest,
             )
         return Decision(
             incident=kept,
@@ -203,4 +215,6 @@ class Draft:
             join=tuple(self.joined.values()),
             leave=frozenset(self.left),
             dead=tuple(self.dead),
+            opened=tuple(self.opened) if kept is not None else (),
+            failures=failures_of(tuple(self.failed), policy) if self.failed else (),
         )

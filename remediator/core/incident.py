@@ -21,6 +21,8 @@ GroupKey = NewType("GroupKey", str)
 
 KEPT_ATTEMPTS = 10
 KEPT_PAGES = 40
+KEPT_REOPENINGS = 20
+"""As many as ``flapping.reopened`` can be."""
 
 
 class Status(StrEnum):
@@ -189,6 +191,8 @@ class Incident:
     stalled: int = 0
     """How often the next level was asked since it last opened because there was no progress."""
     reopened_at: Instant | None = None
+    reopenings: tuple[Instant, ...] = ()
+    """When it was reopened, the newest last; of more than are kept the newest."""
     fed_by: tuple[str, ...] = ()
     """Names of the rules whose alerts joined since it last opened: their `raise` counts."""
     raise_at: Instant | None = None

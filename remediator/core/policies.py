@@ -140,6 +140,18 @@ class WorkloadRef(ObjectRef):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Slo:
+    """What a service promises to those who use it: ``objective`` percent of it good over the ``window``.
+
+    ``errors``: PromQL that gives the share of errors now, 0 to 1; it may hold templates.
+    """
+
+    objective: float
+    window: Millis
+    errors: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """An entry of the catalog: what makes a target safe, because labels only select it."""
 
@@ -150,6 +162,7 @@ class Service:
     health: str | None = None
     """The URL that tells whether it is well."""
     links: Mapping[str, str] = field(default_factory=dict)
+    slo: Slo | None = None
 
 
 class ServiceSelector(Protocol):
@@ -275,6 +288,39 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StormBound:
+    """When ``incidents`` open ``within`` a span, nothing is changed for ``stop_for`` after the last."""
+
+    incidents: int
+    within: Millis
+    stop_for: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlappingBound:
+    """Nothing is changed for an incident that was ``reopened`` so often ``within`` a span."""
+
+    reopened: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakerBound:
+    """A runbook of which so many attempts failed ``within`` a span is not tried any more."""
+
+    failures: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetBound:
+    """Rules are held to ``then`` for services of whose error budget less than ``below`` percent is left."""
+
+    below: float
+    then: Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuardPolicy:
     """What bounds every change. With no ``namespaces`` nothing at all is touched."""
 
@@ -285,6 +331,10 @@ class GuardPolicy:
     max_unavailable: Share | None = None
     freeze: tuple[str, ...] = ()
     """Names of time intervals within which nothing is changed."""
+    storm: StormBound | None = None
+    flapping: FlappingBound | None = None
+    breaker: BreakerBound | None = None
+    error_budget: BudgetBound | None = None
     lacks: tuple[str, ...] = ()
     """Guards that are asked for and that this version does not have: they block every change."""
 

@@ -146,6 +146,8 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
     attempt = conclude(draft, attempt, outcome, reason)
+    if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        draft.fail(attempt)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from remediator.core.alerts import Alert, Disposition, Fingerprint, Lane, Rejected
+from remediator.core.breakers import Breaker
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
 from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
@@ -19,6 +20,7 @@ from remediator.core.journal import Entry, Notice
 from remediator.core.objects import Anchor
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.policies import Rate
+from remediator.core.storms import Openings
 from remediator.core.times import DAY, Instant, Millis
 
 CHUNK = 500
@@ -187,6 +189,8 @@ class Gauges:
     open_by_severity: Mapping[str, int] = field(default_factory=dict)
     paused: Mapping[str, int] = field(default_factory=dict)
     """How many scopes of each kind are paused; none of a kind that is not there."""
+    breakers: Mapping[str, bool] = field(default_factory=dict)
+    """Of runbooks whose breaker was opened: whether it is open still."""
 
 
 class IntakeStore(Protocol):
@@ -324,6 +328,22 @@ class GuardStore(Protocol):
     async def intended(self, effect: EffectId) -> Intent | None:
         """What the journal says."""
 
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``, oldest first."""
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+
+
+class BreakerStore(Protocol):
+    """Breakers, from the side of who closes them. Commits open them."""
+
+    async def breakers(self) -> tuple[Breaker, ...]:
+        """Those that are open, and then those that were closed lately."""
+
+    async def close_breaker(self, runbook: str, by: str, note: str) -> Breaker | None:
+        """Closed, durably; its failures are forgotten. What it was; None: it is not open."""
+
 
 class PauseStore(Protocol):
     """The kill switch, from the side of who throws it."""
@@ -361,6 +381,7 @@ class Store(
     TimerStore,
     GuardStore,
     PauseStore,
+    BreakerStore,
     HealthStore,
     Protocol,
 ):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
 
 
@@ -28,6 +30,8 @@ class ChangeRequest:
     at: Instant
     policy: Policy
     ceiling: Mode
+    cap: Mode = Mode.AUTO
+    """How far any rule is trusted with the service now: less while its error budget is nearly spent."""
 
     @property
     def rule(self) -> Rule | None:
@@ -36,9 +40,9 @@ class ChangeRequest:
 
     @property
     def mode(self) -> Mode | None:
-        """How far the rule is trusted here, the daemon's ceiling included; None: it is gone."""
+        """How far the rule is trusted here, the daemon's ceiling and ``cap`` included; None: it is gone."""
         rule = self.rule
-        return rule.mode.capped(self.ceiling) if rule is not None else None
+        return rule.mode.capped(self.ceiling).capped(self.cap) if rule is not None else None
 
     @property
     def withheld(self) -> bool:
@@ -129,6 +133,9 @@ class GuardPorts(Protocol):
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now."""
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the step asks for, as the target is now. Raises Pointless."""
 
@@ -138,11 +145,23 @@ class GuardPorts(Protocol):
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
 
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+
     async def lease(self, target: str) -> Lease | str:
         """The lease on the target, or who holds it."""
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How the limits stand; taken when none is exceeded."""
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers: each series' labels and its value now."""
 
     async def dry_run(self) -> Sequence[str]:
         """Plan the step and have the server check each change; the changes in words."""

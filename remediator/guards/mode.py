@@ -26,6 +26,8 @@ class ModeGuard:
         text = f"rule {rule.name} is in mode {rule.mode}" + (
             f", lowered {rule.lowered}" if rule.lowered else ""
         )
+        if request.cap is not Mode.AUTO:
+            text += f", held to {request.cap} while its service's error budget is nearly spent"
         if request.ceiling is not Mode.AUTO:
             text += f", the daemon allows {request.ceiling} at most"
         return Verdict(guard=self.name, allowed=not request.withheld, text=text, withholds=request.withheld)

@@ -107,6 +107,17 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         },
     },
     "ScopedPause": {"scope": SCOPE, "reason": TEXT, "by": TEXT, "since": TIME, "until": _or_null(TIME)},
+    "Breaker": {
+        "runbook": TEXT,
+        "open": {**FLAG, "description": "Whether nobody has closed it: the runbook is not tried."},
+        "opened_at": TIME,
+        "failures": {**COUNT, "description": "Attempts that had failed when it opened."},
+        "within": {**COUNT, "description": "Milliseconds in which they failed."},
+        "by_attempt": {**TEXT, "description": "The incident and the number of the last of them."},
+        "closed_at": _or_null(TIME),
+        "closed_by": _or_null(TEXT),
+        "note": TEXT,
+    },
     "DeadLetter": {"id": TEXT, "at": TIME, "queue": TEXT, "reason": TEXT, "tries": COUNT, "payload": TEXT},
     "DeadLetterState": {"id": TEXT, "state": _one_of(("queued", "dropped"))},
     "Unmatched": {

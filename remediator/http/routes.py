@@ -7,6 +7,7 @@ from remediator.core.policies import SEVERITIES
 from remediator.http.api import STATUSES, Api
 from remediator.http.asking import LONGEST_PAGE, Param, Route
 from remediator.http.auth import Role
+from remediator.http.breaking import Breaking
 from remediator.http.openapi import SCOPE, TIME
 from remediator.http.ops import Ops
 from remediator.http.pausing import Pausing
@@ -25,6 +26,10 @@ _FILTERS = (
 )
 _NOTE = (
     Param(name="note", text="Why; it goes to the timeline."),
+    Param(name="by", text="Ignored: the author is who asks."),
+)
+_NOTE_OF_BREAKER = (
+    Param(name="note", text="Why; it is kept with the breaker."),
     Param(name="by", text="Ignored: the author is who asks."),
 )
 _PAUSE = (
@@ -96,6 +101,18 @@ def pauses(pausing: Pausing) -> list[Route]:
         Route(method="DELETE", path="/v1/pause", handler=pausing.resume, role=Role.OPERATOR,
               summary="Lift one pause: that of all changes, or that of a scope.", answer="Pause",
               query=_RESUME, body=_LIFTED, statuses={**_BAD, 404: "That scope is not paused."}),
+    ]  # fmt: skip
+
+
+def breakers(breaking: Breaking) -> list[Route]:
+    """Runbooks that are not tried any more."""
+    return [
+        Route(method="GET", path="/v1/breakers", handler=breaking.breakers, role=Role.VIEWER,
+              summary="Runbooks that failed too often, and breakers that were closed lately.",
+              answer="Breaker", listed=True),
+        Route(method="POST", path="/v1/breakers/{id}/close", handler=breaking.close,
+              role=Role.OPERATOR, summary="Let the runbook be tried again.", answer="Breaker",
+              body=_NOTE_OF_BREAKER, statuses={**_BAD, 404: "That breaker is not open."}),
     ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.alerts import Alert
+from remediator.core.breakers import Breaker
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Entry
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
@@ -78,6 +79,21 @@ def show_entry(entry: Entry) -> Data:
         "kind": entry.kind.value,
         "text": entry.text,
         "data": dict(entry.data),
+    }
+
+
+def show_breaker(breaker: Breaker) -> Data:
+    """A breaker. ``within``: milliseconds, in which so many attempts failed."""
+    return {
+        "runbook": breaker.runbook,
+        "open": breaker.open,
+        "opened_at": format_instant(breaker.opened_at),
+        "failures": breaker.failures,
+        "within": breaker.within,
+        "by_attempt": breaker.by_attempt,
+        "closed_at": _time(breaker.closed_at),
+        "closed_by": breaker.closed_by or None,
+        "note": breaker.note,
     }
 
 

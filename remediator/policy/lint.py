@@ -23,6 +23,7 @@ from remediator.policy.lint_escalations import (
 )
 from remediator.policy.lint_guards import (
     extreme_shares,
+    idle_budget,
     idle_rates,
     misspelt_protection,
     no_namespace,
@@ -75,6 +76,7 @@ ADVICE: tuple[Lint, ...] = (
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),
     *(outside_namespaces, no_namespace, only_protected, misspelt_protection, extreme_shares, idle_rates),
+    idle_budget,
     *(empty_intervals, endless_freeze, frozen_windows, zones_of_machines),
     *(shared_workloads, services_never_selected),
 )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
-from remediator.core.times import Instant, format_duration
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
+from remediator.guards.error_budget import held_to_budget
 
 Word = Literal["allows", "blocks", "asked when acting"]
 
@@ -63,6 +66,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Unknown."""
+        raise NotAskedError
+
     async def plan(self) -> Sequence[Change]:
         """Unknown."""
         raise NotAskedError
@@ -75,11 +82,27 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Unknown."""
+        raise NotAskedError
+
     async def lease(self, target: str) -> Lease | str:
         """Unknown."""
         raise NotAskedError
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def openings(self, span: Millis) -> Openings:
+        """Unknown."""
+        raise NotAskedError
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """Unknown."""
+        raise NotAskedError
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
         """Unknown."""
         raise NotAskedError
 
@@ -90,6 +113,7 @@ class Offline:
 
 async def ask_opinions(request: ChangeRequest, ports: GuardPorts) -> tuple[GuardOpinion, ...]:
     """What every guard would say to the step. Raises StoreUnavailable."""
+    request = await held_to_budget(request, ports)
     return tuple([await _opinion(guard, request, ports) for guard in GUARDS])
 
 

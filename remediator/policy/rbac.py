@@ -21,6 +21,7 @@ from remediator.core.plugins import TARGET, Permission
 from remediator.core.policies import Check, Mode, Policy, Runbook, Step
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
+from remediator.guards.observer import observed
 from remediator.guards.target import static_objection
 from remediator.policy.reach import reached
 
@@ -46,6 +47,7 @@ _Tried: TypeAlias = tuple[tuple[str, ...], str, bool]
 def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.OBSERVE) -> Demands:
     """What the policy needs under the daemon's ``ceiling``, were every rule trusted ``at_least`` so much."""
     found: dict[Access, dict[Purpose, None]] = defaultdict(dict)
+    compared = {(each.kind, each.namespace): each for each in observed(policy)}.values()
     for (services, name, acting), rules in _tried(policy, ceiling, at_least).items():
         runbook = policy.runbooks[name]
         for service in services:
@@ -55,8 +57,9 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
             allowed = not policy.guards.lacks and not static_objection(service, target, policy.guards)
             for part, permission, params in _parts(runbook, acting=acting, allowed=allowed):
                 purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
-                for access in accesses(permission, target, params):
-                    found[access][purpose] = None
+                for place in compared if permission.catalog else (target,):
+                    for access in accesses(permission, place, params):
+                        found[access][purpose] = None
     return {access: tuple(found[access]) for access in sorted(found)}
 
 

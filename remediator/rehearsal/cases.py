@@ -62,6 +62,13 @@ class ResumeChanges:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CloseBreaker:
+    """A person lets a runbook be tried again whose breaker is open."""
+
+    runbook: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tell:
     """The world is another one from now on."""
 
@@ -69,7 +76,7 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | Tell
+Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | CloseBreaker | Tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

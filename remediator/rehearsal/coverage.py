@@ -14,6 +14,7 @@ from remediator.core.policies import PageUnlessVerified, Policy, Raise
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
+from remediator.guards.observer import observed
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
@@ -205,6 +206,17 @@ def can_block(guard: str, policy: Policy) -> bool:
             return policy.guards.max_unavailable is not None
         case "freeze":
             return bool(policy.guards.freeze)
+        case "storm":
+            return policy.guards.storm is not None
+        case "flapping":
+            return policy.guards.flapping is not None
+        case "error_budget":
+            budgeted = any(service.slo is not None for service in policy.services.values())
+            return policy.guards.error_budget is not None and budgeted
+        case "observer":
+            return bool(observed(policy))
+        case "breaker":
+            return policy.guards.breaker is not None
         case "window":
             used = (name for rule in policy.rules for name in rule.runbooks)
             return any(policy.runbooks[name].during for name in used if name in policy.runbooks)

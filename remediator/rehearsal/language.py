@@ -115,6 +115,9 @@ class WorkloadWords(Words):
     images: dict[str, str] = Field(
         default_factory=dict, description="The images of its containers, by their names."
     )
+    kept_by: Literal["flux", "argocd"] | None = Field(
+        default=None, description="A GitOps controller keeps all of it as its source says."
+    )
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
@@ -169,7 +172,8 @@ class OutcomeWords(Words):
 
 Outcomes = Annotated[list[OutcomeWords], *_SEVERAL]
 DEEDS = (
-    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "query", "cluster", "outcome"),
+    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "close_breaker"),
+    *("query", "cluster", "outcome"),
     *("approve", "reject"),
 )
 """What can happen at a moment."""
@@ -213,6 +217,9 @@ class MomentWords(Words):
     )
     resume: Literal[True] | None = Field(
         default=None, description="They are allowed again: all of them, or those of the same `scope`."
+    )
+    close_breaker: Name | None = Field(
+        default=None, description="A person lets a runbook be tried again that failed too often: which."
     )
     scope: ScopeWords | None = Field(
         default=None, description="Which changes are paused or allowed again. Default: all."

@@ -35,6 +35,7 @@ from remediator.core.cluster import (
 from remediator.core.errors import Fenced, NotFound
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.objects import HPA, ObjectRef
+from remediator.core.ownership import KUSTOMIZE, TRACKING
 from remediator.core.policies import Runbook, Step, WorkloadRef
 from remediator.core.times import HOUR, MINUTE, Instant
 from remediator.rehearsal.script import WorkloadFacts
@@ -44,6 +45,7 @@ MAIN, BEFORE = "main", "registry.invalid/what/ran:before"
 HEALTHY = 3
 """Pods of a workload of which nothing else is known."""
 RESTARTS = 7
+KEPT_BY_FLUX = {f"{KUSTOMIZE}/name": "apps", f"{KUSTOMIZE}/namespace": "flux-system"}
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Machine:
             available=ready,
             paused=self.facts is not None and self.facts.paused,
             annotations=dict(self.annotations),
+            labels=KEPT_BY_FLUX if self.facts is not None and self.facts.kept_by == "flux" else {},
             containers=tuple(
                 Container(name=name, image=image, resources=self.resources.get(name, {}))
                 for name, image in (self.images or {MAIN: BEFORE}).items()
@@ -295,6 +298,8 @@ def told_by(facts: WorkloadFacts, ref: WorkloadRef) -> Machine:
     annotations = {IGNORE_ANNOTATION: "true"} if facts.ignored else {}
     if facts.isolated is not None:
         annotations[ISOLATED_REPLICAS] = str(facts.isolated)
+    if facts.kept_by == "argocd":
+        annotations[TRACKING] = f"{ref.namespace}:apps/{ref.kind}:{ref.namespace}/{ref.name}"
     pods = max(desired, ready)
     return Machine(
         ref=ref,

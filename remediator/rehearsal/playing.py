@@ -18,6 +18,7 @@ from remediator.rehearsal.cases import (
     Acknowledge,
     Case,
     Close,
+    CloseBreaker,
     Deed,
     Expectation,
     Fire,
@@ -135,10 +136,17 @@ class _Script:
                 )
             case ResumeChanges():
                 return lambda stage: stage.store.resume(deed.scope)
+            case CloseBreaker():
+                return lambda stage: self._close_breaker(deed, where)
             case Tell():
                 return lambda stage: self._tell(deed)
             case _:
                 assert_never(deed)
+
+    async def _close_breaker(self, deed: CloseBreaker, where: Spot) -> None:
+        if await self._stage.store.close_breaker(deed.runbook, PERSON, "") is None:
+            seen = f"the breaker of {deed.runbook} was not open"
+            self._stumbled.append(_stumble(f"a breaker that is closed at {where}", seen))
 
     def _tell(self, deed: Tell) -> None:
         self._stage.world.tell(*deed.said)

@@ -17,6 +17,7 @@ from remediator.rehearsal.cases import (
     Acknowledge,
     Case,
     Close,
+    CloseBreaker,
     Deed,
     Expectation,
     ExpectedAttempt,
@@ -170,6 +171,8 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
             return PauseChanges(reason=words.pause or "", scope=_scope(words.scope), span=span)
         case "resume":
             return ResumeChanges(scope=_scope(words.scope))
+        case "close_breaker":
+            return CloseBreaker(runbook=words.close_breaker or "")
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
         case "cluster":
@@ -229,6 +232,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         forbidden=words.forbidden,
         budget=words.budget,
         isolated=words.isolated,
+        kept_by=words.kept_by or "",
         autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
         images=words.images,
     )

@@ -91,3 +91,5 @@ class WorkloadFacts:
     isolated: int | None = None
     autoscaler: tuple[int, int] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    kept_by: str = ""
+    """``flux`` or ``argocd``: a controller that keeps it as its source says. Empty: none does."""

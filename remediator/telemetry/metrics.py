@@ -277,3 +277,11 @@ class _StoreGauges(Collector):
         for kind in ScopeKind:
             scopes.add_metric([kind], gauges.paused.get(kind, 0))
         yield scopes
+        breakers = GaugeMetricFamily(
+            "remediator_breaker_open",
+            "Whether a runbook is not tried any more because it failed too often, of those that ever did.",
+            labels=["runbook"],
+        )
+        for runbook, is_open in sorted(gauges.breakers.items()):
+            breakers.add_metric([runbook], float(is_open))
+        yield breakers

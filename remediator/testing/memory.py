@@ -217,6 +217,10 @@ class MemoryStore(MemoryQueues):
             self._add_effect(Queue.EFFECTS, after.id, effect)
         for message in decision.messages:
             self._add_effect(Queue.OUTBOX, after.id, message)
+        self._note_openings(decision.opened)
+        for failure in self._count_failures(decision.failures):
+            for notice in failure.notices:
+                self._add_effect(Queue.NOTICES, IncidentId(""), notice)
         for name in decision.cancel:
             self._timers.pop((after.id, name), None)
         for name, due in decision.arm.items():
@@ -311,6 +315,7 @@ class MemoryStore(MemoryQueues):
             dead_letters=len(self._dead),
             open_by_severity=open_by,
             paused=self._count_paused(),
+            breakers={name: breaker.open for name, breaker in self._breakers.items()},
         )
 
     async def trouble(self) -> str | None:

@@ -25,6 +25,7 @@ from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
+from remediator.guards.error_budget import held_to_budget
 from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
@@ -120,6 +121,7 @@ class _Work(Reach):
         return await self._change(verdicts)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
+        self._request = await held_to_budget(self._request, self)
         self._withheld = self._request.withheld
         verdicts = await ask_guards(self._request, self)
         self._means.observer.judged(self._request.incident.id, verdicts)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.breakers import MOST_FAILURES, Failure
 from remediator.core.codec import alert_json, entry_json, incident_json, pack
 from remediator.core.decision import DeadLetter, Decision
 from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.policies import SEVERITIES
 from remediator.core.store import Commit, CommitResult, Queue
+from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 
 KEPT_TIMELINE = 2_000
 
@@ -35,6 +37,7 @@ class CommitPart(Part):
             version = before.version + 1 if same and before is not None else 1
             self._write_incident(call, replace(after, version=version))
             self._write_rest(call, commit.decision)
+            self._write_counts(call, commit.decision)
         elif commit.before is not None:
             call.each(commit.decision.cancel, call.arg)
         reply = await self._run_durably("commit", call)
@@ -52,6 +55,7 @@ class CommitPart(Part):
         call.each(SEVERITIES, lambda severity: call.key(keys.open[severity]))
         call.each(Queue, lambda queue: call.key(keys.queue(queue), keys.tries(queue)))
         call.key(*keys.unmatched)
+        call.key(keys.openings, keys.breakers, keys.queue(Queue.NOTICES))
 
     def _write_checks(self, call: Call, commit: Commit) -> None:
         before, after = commit.before, commit.decision.incident
@@ -97,3 +101,14 @@ class CommitPart(Part):
         call.each(decision.messages, lambda message: call.arg(*pack(message)))
         call.each(decision.cancel, call.arg)
         call.each(decision.arm.items(), lambda timer: call.arg(*timer))
+
+    def _write_counts(self, call: Call, decision: Decision) -> None:
+        def count(failure: Failure) -> None:
+            call.key(self._keys.failures(failure.runbook), self._keys.breaker(failure.runbook))
+            call.arg(failure.runbook, failure.member, failure.bound.failures, failure.bound.within)
+            call.each(failure.notices, lambda notice: call.arg(*pack(notice)))
+
+        call.arg(KEPT_OPENINGS, OPENINGS_FOR)
+        call.each(decision.opened, call.arg)
+        call.arg(MOST_FAILURES)
+        call.each(decision.failures, count)

@@ -29,12 +29,13 @@ class HealthPart(Part):
     async def gauges(self) -> Gauges:
         """As the Protocol says."""
         keys = self._keys
-        (seconds, micros), first, dead, paused, named, *counts = await self._ask(
+        (seconds, micros), first, dead, paused, named, tripped, *counts = await self._ask(
             ("TIME",),
             ("ZRANGE", keys.timers, 0, 0, "WITHSCORES"),
             ("XLEN", keys.dead),
             ("EXISTS", keys.pause("")),
             ("ZRANGE", keys.pauses, 0, -1, "WITHSCORES"),
+            ("ZRANGE", keys.breakers, 0, -1, "WITHSCORES"),
             *(("XLEN", keys.queue(queue)) for queue in Queue),
             *(("SCARD", name) for name in keys.open.values()),
         )
@@ -47,6 +48,7 @@ class HealthPart(Part):
             dead_letters=dead,
             open_by_severity={severity: count for severity, count in opened if count},
             paused=_count_paused(paused, named, now),
+            breakers=_open_breakers(tripped, now),
         )
 
     async def trouble(self) -> str | None:
@@ -57,6 +59,12 @@ class HealthPart(Part):
         except StoreUnavailable as error:
             return str(error)
         return found.trouble
+
+
+def _open_breakers(tripped: Sequence[bytes], now: int) -> Mapping[str, bool]:
+    """Those that were closed are scored with when that is forgotten."""
+    scores = zip(tripped[::2], map(float, tripped[1::2]), strict=True)
+    return {name.decode(): score == float("inf") for name, score in scores if score >= now}
 
 
 def _count_paused(everything: int, named: Sequence[bytes], now: int) -> Mapping[str, int]:

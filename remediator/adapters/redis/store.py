@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from remediator.adapters.redis.address import Address
 from remediator.adapters.redis.base import Bounds
+from remediator.adapters.redis.breakers import BreakerPart
 from remediator.adapters.redis.commits import CommitPart
 from remediator.adapters.redis.dial import Dialer
 from remediator.adapters.redis.durability import Durability, Examiner
@@ -22,7 +23,9 @@ from remediator.core.times import DAY, Millis
 BLOCKING_READERS = 32
 
 
-class RedisStore(IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, PausePart, HealthPart):
+class RedisStore(
+    IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, PausePart, BreakerPart, HealthPart
+):
     """The store. Make one with ``connect``; ``close`` it when the daemon ends."""
 
     @classmethod

@@ -8,6 +8,7 @@ local open_sets = each(key)
 local streams = each(function() return { stream = key(), tries = key() } end)
 
 local unmatched = { order = key(), docs = key(), turn = key() }
+local openings, breakers, notices = key(), key(), key()
 local old_id, old_version, new_id = arg(), arg(), arg()
 local standing = each(function() return { episode = key(), over = arg() == '1' } end)
 local settles = each(function() return { from = streams[number()], id = arg() } end)
@@ -84,6 +85,42 @@ local function write_rest(timeline_max)
   end)
 end
 
+local function keep_newest(set, most)
+  local over = redis.call('ZCARD', set) - most
+  if over > 0 then redis.call('ZPOPMIN', set, over) end
+end
+
+-- That it opened is what storms are counted by; of too many the oldest go.
+local function note_openings()
+  local most, kept = number(), number()
+  each(function()
+    redis.call('ZADD', openings, 'NX', at, arg())
+    redis.call('ZREMRANGEBYSCORE', openings, '-inf', at - kept)
+    keep_newest(openings, most)
+    redis.call('PEXPIRE', openings, kept)
+  end)
+end
+
+-- Attempts that failed: enough of one runbook open its breaker. Only who opens it tells people.
+local function count_failures()
+  local kept = number()
+  each(function()
+    local failures, breaker = key(), key()
+    local runbook, member, most, within = arg(), arg(), number(), number()
+    local told = each(function() return { arg(), arg() } end)
+    redis.call('ZADD', failures, 'NX', at, member)
+    redis.call('ZREMRANGEBYSCORE', failures, '-inf', at - within)
+    keep_newest(failures, kept)
+    redis.call('PEXPIRE', failures, within)
+    local count = redis.call('ZCARD', failures)
+    if count < most or redis.call('ZSCORE', breakers, runbook) == 'inf' then return end
+    redis.call('ZADD', breakers, 'inf', runbook)
+    redis.call('DEL', breaker)
+    redis.call('HSET', breaker, 'opened_at', at, 'failures', count, 'within', within, 'by_attempt', member)
+    for _, notice in ipairs(told) do enqueue(notices, '', notice[1], notice[2]) end
+  end)
+end
+
 -- A resolved incident is forgotten after the retention; what is in no key of its own goes with `ends`.
 local function set_expiry(resolved)
   local kept = { new.doc, new.members, new.timeline }
@@ -110,6 +147,8 @@ else
   write_incident()
   write_members()
   write_rest(timeline_max)
+  note_openings()
+  count_failures()
   set_expiry(resolved)
 end
 -- Last, so that nothing is settled whose consequences our user was not allowed to write.
