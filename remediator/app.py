@@ -36,12 +36,13 @@ from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
+from remediator.http.approving import Approving
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
 from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.pausing import Pausing
 from remediator.http.payload import parse_notification
 from remediator.http.present import Now
-from remediator.http.routes import controls, incidents, operations, pauses
+from remediator.http.routes import approvals, controls, incidents, operations, pauses
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import Explanation, explain
@@ -280,7 +281,9 @@ class App:
             reload=self.reload,
         )
         pausing = Pausing(store=store, policy=self.rulebook.policy)
-        routes = [*operations(ops), *incidents(api), *pauses(pausing), *controls(api)]
+        approving = Approving(store=store, runtime=self.runtime)
+        answers = approvals(approving)
+        routes = [*operations(ops), *incidents(api), *answers, *pauses(pausing), *controls(api)]
         listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
         await listener.start()
         stack.push_async_callback(listener.stop)

@@ -190,7 +190,7 @@ def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
         draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
 
 
-def resolved(draft: Draft, event: Resolved) -> None:
+def resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
     """An episode ended."""
     if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
         return  # not a member, or a newer episode of it fires already
@@ -201,7 +201,10 @@ def resolved(draft: Draft, event: Resolved) -> None:
     if draft.incident.status is Status.HELD or draft.incident.resolved:
         return
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
-    if draft.incident.active is not None:
+    active = draft.incident.active
+    if active is not None and active.request is not None:
+        remedy.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
+    elif active is not None:
         attempts.hurry(draft)
     else:
         remedy.resolve(draft, "its alerts have resolved")

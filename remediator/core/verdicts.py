@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.approval import must_ask
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
@@ -43,7 +44,18 @@ class ChangeRequest:
     @property
     def withheld(self) -> bool:
         """Whether nothing will be changed, whatever the guards say: the rule is not trusted to act."""
-        return self.mode not in (None, Mode.AUTO)
+        return self.mode in (Mode.OBSERVE, Mode.SUGGEST) or self.asks
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person has to agree, however the attempt stands."""
+        mode = self.mode
+        return mode is not None and must_ask(mode, self.attempt.runbook, self.incident.severity)
+
+    @property
+    def asks(self) -> bool:
+        """Whether nothing is changed only because nobody has agreed yet."""
+        return self.needs_approval and self.attempt.approved is None
 
     @property
     def service(self) -> Service | None:
@@ -92,13 +104,15 @@ class Verdict:
     """What a guard says, with what it observed and what it allows.
 
     ``withholds``: it is not the state of the world that forbids the change, but the trust put in the rule;
-    what would have been done is told. ``retry_after``: it may be otherwise after that many milliseconds.
+    what would have been done is told. ``asks``: unless a person agrees. ``retry_after``: it may be otherwise
+    after that many milliseconds.
     """
 
     guard: str
     allowed: bool
     text: str
     withholds: bool = False
+    asks: bool = False
     retry_after: Millis | None = None
     measures: tuple[Measure, ...] = ()
 

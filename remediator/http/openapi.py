@@ -84,6 +84,16 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "ended_at": _or_null(TIME),
         "findings": _list_of(TEXT),
         "changes": _list_of(TEXT),
+        "asks": {"anyOf": [_ref("Asks"), {"type": "null"}], "description": "What people are to agree to."},
+        "approved_by": _or_null(TEXT),
+        "approved_at": _or_null(TIME),
+    },
+    "Asks": {
+        "digest": {**TEXT, "description": "Of the plan: an answer names it."},
+        "plan": _list_of(TEXT),
+        "by": {**_list_of(TEXT), "description": "Who may answer; nobody named: any operator."},
+        "asked_at": TIME,
+        "until": TIME,
     },
     "Page": {
         "channel": TEXT,
@@ -93,6 +103,7 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "trigger": _one_of(Delivery),
         "resolve": {"type": ["string", "null"], "enum": [*(state.value for state in Delivery), None]},
         "accepted_at": _or_null(TIME),
+        "asks": {**FLAG, "description": "Whether it is a question for approval, and no page."},
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
     "Pause": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from remediator.core.pauses import NAMED_KINDS
 from remediator.core.policies import SEVERITIES
 from remediator.http.api import STATUSES, Api
+from remediator.http.approving import Approving
 from remediator.http.asking import LONGEST_PAGE, Param, Route
 from remediator.http.auth import Role
 from remediator.http.openapi import SCOPE, TIME
@@ -26,6 +27,10 @@ _FILTERS = (
 _NOTE = (
     Param(name="note", text="Why; it goes to the timeline."),
     Param(name="by", text="Ignored: the author is who asks."),
+)
+_ANSWER = (
+    Param(name="digest", text="Of the plan that is meant, as it is shown with the attempt that asks."),
+    *_NOTE,
 )
 _PAUSE = (
     Param(name="reason", text="Why; required."),
@@ -82,6 +87,20 @@ def incidents(api: Api) -> list[Route]:
         Route(method="POST", path="/v1/incidents/{id}/resolve", handler=api.resolve, role=Role.OPERATOR,
               summary="Declare it over.", answer="Incident", body=_NOTE,
               statuses={**_LATER, **_BAD, **_NO_INCIDENT, 409: "Alerts still fire, or an attempt runs."}),
+    ]  # fmt: skip
+
+
+def approvals(approving: Approving) -> list[Route]:
+    """What waits for a person's agreement."""
+    known = {**_LATER, **_BAD, **_NO_INCIDENT}
+    nothing = {409: "Nothing waits for it: answered, too late, over, or another plan by now."}
+    return [
+        Route(method="POST", path="/v1/incidents/{id}/approve", handler=approving.approve, role=Role.OPERATOR,
+              summary="Agree to the plan with that digest; every guard is asked all the same.",
+              answer="Incident", body=_ANSWER, statuses={**known, **nothing}),
+        Route(method="POST", path="/v1/incidents/{id}/reject", handler=approving.reject, role=Role.OPERATOR,
+              summary="Refuse the plan: nothing of it is done.", answer="Incident", body=_ANSWER,
+              statuses={**known, **nothing}),
     ]  # fmt: skip
 
 

@@ -129,13 +129,11 @@ _NOTICES = {
     "C503": "a service that no rule can select",
 }
 _UNSUPPORTED = {
-    "N701": "`mode: approve`: nobody is asked, nothing is changed",
     "N702": "`target`: it is not resolved, and every change for its rule is blocked",
     "N703": "an action that is not performed: its runbook is blocked",
     "N704": "a check that is not asked: its runbook is blocked",
     "N705": "a diagnosis that is left out",
     "N706": "`undo: on_failure`: nothing is undone",
-    "N707": "`approval`: its runbook is blocked",
     "N709": "`when` of a step: its runbook is blocked",
     "N710": "an `effect` stricter than the action's own: its runbook is blocked",
     "N711": "a guard that this version does not have: every change is blocked",

@@ -107,7 +107,7 @@ def write_message(
     summary = f"{incident.severity} {incident.title} on {incident.service}: {state.reason}"
     details = {
         "incident": incident.id,
-        "why you are paged": state.reason,
+        "what is asked" if state.asks else "why you are paged": state.reason,
         "status": describe_status(incident),
         "opened": format_instant(incident.opened_at),
         "alerts firing": str(incident.alerts),
@@ -118,6 +118,7 @@ def write_message(
         "guards that blocked": _lines(
             e.text for e in entries if e.kind is Kind.GUARD and e.data.get("verdict") == "blocks"
         ),
+        **_question(incident),
         "latest": _lines(f"{format_instant(e.at)} {e.text}" for e in entries[-8:]),
     }
     return ChannelMessage(
@@ -131,8 +132,25 @@ def write_message(
     )
 
 
+def _question(incident: Incident) -> dict[str, str]:
+    """What waits for approval now, and how to give it: in every message that is sent while it waits."""
+    request = incident.active.request if incident.active is not None else None
+    if request is None:
+        return {}
+    digest = request.plan.digest
+    return {
+        "waits for approval": _lines(request.plan.lines, most=40),
+        "who may approve": " or ".join(request.by) or "anyone who may operate the daemon",
+        "until": f"{format_instant(request.until)}; without an answer nothing of it is done",
+        "to approve": f"remediator approve {incident.id} --digest {digest}",
+        "to refuse": f"remediator reject {incident.id} --digest {digest}",
+    }
+
+
 def describe_status(incident: Incident) -> str:
     """The incident's status as a person says it."""
+    if incident.active is not None and incident.active.request is not None:
+        return "waits for approval"
     if incident.status is Status.ESCALATED:
         return "escalated: nothing more is tried automatically"
     return incident.status.value
