@@ -15,7 +15,7 @@ from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
-Word = Literal["allows", "blocks", "asked when acting"]
+Word = Literal["allows", "asks", "blocks", "asked when acting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +100,7 @@ async def _opinion(guard: Guard, request: ChangeRequest, ports: GuardPorts) -> G
     except NotAskedError:
         text = f"{guard.asks}: {', '.join(bounds)}" if bounds else guard.asks
         return GuardOpinion(name=guard.name, verdict="asked when acting", text=text, bounds=bounds)
-    word: Word = "allows" if verdict.allowed else "blocks"
+    word: Word = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
     measures = tuple(map(_measured, verdict.measures))
     return GuardOpinion(name=guard.name, verdict=word, text=verdict.text, measures=measures, bounds=bounds)
 

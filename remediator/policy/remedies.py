@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from remediator.core.approval import describe_terms
 from remediator.core.classify import Match
 from remediator.core.errors import Refused, RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, EffectId, Incident, IncidentId, Phase
@@ -84,6 +85,7 @@ class Remedies:
             blocked=blocked,
             steps=tuple([await self._step(request, step, scope) for step in runbook.steps]),
             lacks=runbook.lacks,
+            approval=_approval(request),
         )
 
     async def _step(self, request: ChangeRequest, step: Step, scope: Scope) -> StepNote:
@@ -104,6 +106,14 @@ class Remedies:
         except RemediatorError as error:
             known, trouble = "unknown", str(error)
         return StepNote(step=said, diff=diff, known=known, trouble=trouble and plain(trouble, 300))
+
+
+def _approval(request: ChangeRequest) -> str | None:
+    """Who has to agree to the plan first, and what comes of it when nobody does."""
+    if not request.needs_approval:
+        return None
+    terms = describe_terms(request.attempt.runbook)
+    return f"waits for approval of its plan {terms}; otherwise it changes nothing, and people are paged"
 
 
 def _first_action(runbook: Runbook) -> Step:

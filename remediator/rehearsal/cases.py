@@ -46,6 +46,22 @@ class Close:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Approve:
+    """A person agrees to the plan that an incident waits with, whichever that is then."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reject:
+    """A person refuses it."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PauseChanges:
     """A person throws the kill switch. ``span`` None: until it is lifted."""
 
@@ -69,7 +85,7 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | Tell
+Deed = Fire | Resolve | Acknowledge | Close | Approve | Reject | PauseChanges | ResumeChanges | Tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +99,10 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectedAttempt:
-    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet."""
+    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet.
+
+    ``approving``: it waits for a person's agreement.
+    """
 
     runbook: str
     outcome: str | None = None

@@ -417,10 +417,12 @@ def test_a_name_in_a_file_that_is_no_yaml_is_given_the_benefit_of_the_doubt() ->
 
 def test_hundreds_of_notices_hide_no_error() -> None:
     """A daemon must not start with a runbook that proves nothing because there was much to say before."""
-    rule = '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: auto, channels: [chat], runbooks: [bad]}}\n'
+    rule = (
+        '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: auto, channels: [chat], runbooks: [b]}}\n'
+    )
     chat = "channels: {chat: {slack: {channel: '#x', token: {env: T}}}}"
     beginning = (
-        f"severities: {{SEV-4: {{}}}}\nrunbooks: {{bad: {{steps: [{{restart: {{}}}}]}}}}\n{chat}\nrules:\n"
+        f"severities: {{SEV-4: {{}}}}\nrunbooks: {{b: {{steps: [{{restart: {{}}}}]}}}}\n{chat}\nrules:\n"
     )
     text = beginning + "".join(rule.format(number) for number in range(600))
     with pytest.raises(PolicyError) as caught:
