@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import approval, escalation
+from remediator.core import approval, escalation, trust
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -178,6 +178,7 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             ended_at=draft.at,
         )
     )
+    trust.ended(draft, attempt, outcome)
     draft.cancel("poll", "act")
     draft.change(status=Status.ESCALATED if draft.incident.level else Status.OPEN)
     draft.say(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
+from remediator.core.standing import Lowering, Standing
 from remediator.core.times import Instant
 
 
@@ -22,6 +23,8 @@ class Facts:
     """Those alerts of the events at hand that are firing members already."""
     over: frozenset[Fingerprint] = frozenset()
     """Those alerts of the events at hand whose newest episode has ended, in whatever order events come."""
+    standing: Standing | None = None
+    """How the rule of the attempt in progress stands; None: there is none, or it is not known."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
 
@@ -50,6 +53,10 @@ class Decision:
     join: tuple[Alert, ...] = ()
     leave: frozenset[Fingerprint] = frozenset()
     dead: tuple[DeadLetter, ...] = ()
+    marks: tuple[tuple[str, str], ...] = ()
+    """Rules and what is to be counted of each, one more every time."""
+    lowering: Lowering | None = None
+    """The rule that is trusted with less from now on."""
 
 
 class Draft:
@@ -74,6 +81,8 @@ class Draft:
         self.armed: dict[str, Instant] = {}
         self.cancelled: set[str] = set()
         self.dead: list[DeadLetter] = []
+        self.marks: list[tuple[str, str]] = []
+        self.lowering: Lowering | None = None
 
     @property
     def exists(self) -> bool:
@@ -113,6 +122,10 @@ class Draft:
         """Replace the page of that key."""
         self._incident = self.incident.with_page(page)
         return page
+
+    def mark(self, rule: str, what: str) -> None:
+        """One more of that in the record of the rule."""
+        self.marks.append((rule, what))
 
     def say(self, kind: Kind, text: str, **data: str | int | float | bool | None) -> None:
         """Add a line to the timeline."""
@@ -204,4 +217,6 @@ class Draft:
             join=tuple(self.joined.values()),
             leave=frozenset(self.left),
             dead=tuple(self.dead),
+            marks=tuple(self.marks),
+            lowering=self.lowering,
         )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import paging, patience
+from remediator.core import paging, patience, trust
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
@@ -110,6 +110,7 @@ def lingers(draft: Draft, policy: Policy) -> None:
     if draft.incident.active is not None:
         draft.arm("linger", draft.at + MINUTE)  # another attempt is at it; look again when it may be done
         return
+    trust.recurred(draft)
     why = f"verified {format_duration(LINGER)} ago, yet {draft.firing} of its alerts still fire"
     remediation_failed(draft, policy, why)
 

@@ -290,6 +290,7 @@ class Kind(StrEnum):
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     APPROVAL = "approval"
+    TRUST = "trust"
     STEP = "step"
     GUARD = "guard"
     VERIFICATION = "verification"

@@ -77,6 +77,26 @@ def put_question(draft: Draft, channels: Iterable[str], asks: str, text: str) ->
         _send(draft, page, PageKind.TRIGGER)
 
 
+def tell_operator(draft: Draft, channels: Iterable[str], what: str, text: str) -> None:
+    """Queue a message to the operator that pages nobody of the incident's own. ``what`` tells it apart."""
+    incident = draft.incident
+    fresh = tuple(
+        PageState(
+            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.{what}",
+            level=OPERATOR_LEVEL,
+            channel=channel,
+            dedup_key=f"{incident.id}/{what}",
+            reason=plain(text, 500),
+            queued_at=draft.at,
+        )
+        for channel in dict.fromkeys(channels)
+    )
+    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
+    for page in fresh:
+        draft.say(Kind.PAGE, f"telling {page.channel}: {page.reason}", channel=page.channel)
+        _send(draft, page, PageKind.TRIGGER)
+
+
 def take_back(draft: Draft, asks: str) -> None:
     """The question is answered, or is asked no longer. One still on its way is taken back when it arrives."""
     for page in draft.incident.pages:

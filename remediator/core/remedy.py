@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import approval, escalation, paging, verification
+from remediator.core import approval, escalation, paging, trust, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -153,6 +153,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
     attempt = conclude(draft, attempt, outcome, reason)
+    trust.judge(draft, attempt, policy)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:

@@ -14,8 +14,10 @@ from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
+from remediator.core.trust import LOWERED_TO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +31,8 @@ class ChangeRequest:
     at: Instant
     policy: Policy
     ceiling: Mode
+    lowered: Lowering | None = None
+    """That its attempts have failed too often for the rule to be trusted as its file says."""
 
     @property
     def rule(self) -> Rule | None:
@@ -39,7 +43,10 @@ class ChangeRequest:
     def mode(self) -> Mode | None:
         """How far the rule is trusted here, the daemon's ceiling included; None: it is gone."""
         rule = self.rule
-        return rule.mode.capped(self.ceiling) if rule is not None else None
+        if rule is None:
+            return None
+        mode = rule.mode.capped(self.ceiling)
+        return mode if self.lowered is None else mode.capped(LOWERED_TO)
 
     @property
     def withheld(self) -> bool:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from remediator.core.approval import describe_terms
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode
+from remediator.core.trust import describe_lowering
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 
 
@@ -30,6 +31,8 @@ class ModeGuard:
         text = f"rule {rule.name} is in mode {rule.mode}" + (
             f", lowered {rule.lowered}" if rule.lowered else ""
         )
+        if request.lowered is not None and rule.mode is Mode.AUTO:
+            text += f", {describe_lowering(request.lowered)}"
         if request.ceiling is not Mode.AUTO:
             text += f", the daemon allows {request.ceiling} at most"
         if request.needs_approval:

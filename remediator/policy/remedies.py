@@ -43,6 +43,7 @@ class Remedies:
             key = (match.rule.name, name, *whom)
             if key not in self._known:
                 request = self._request(match, runbook, incident, at)
+                request = replace(request, lowered=await self._present.lowered(match.rule.name))
                 self._known[key] = await self._note(request, runbook, scope)
             notes.append(replace(self._known[key], had_turn=name in tried))
         return tuple(notes)

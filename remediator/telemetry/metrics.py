@@ -278,6 +278,8 @@ class _StoreGauges(Collector):
         yield GaugeMetricFamily("remediator_timer_lag_seconds", "How late the next timer is.", value=lag)
         dead = "What could not be processed and waits for a person."
         yield GaugeMetricFamily("remediator_dead_letters", dead, value=gauges.dead_letters)
+        held = "Rules that are held to approve, because their attempts failed too often."
+        yield GaugeMetricFamily("remediator_rules_demoted", held, value=gauges.rules_lowered)
         paused = "Whether all changes are paused."
         everything = gauges.paused.get(ScopeKind.ALL, 0)
         yield GaugeMetricFamily("remediator_paused", paused, value=float(everything))

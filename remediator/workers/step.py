@@ -54,6 +54,7 @@ class StepPerformer:
             at=effect.at,
             policy=self._means.policy(),
             ceiling=self._means.ceiling,
+            lowered=await self._means.guards.lowered(attempt.rule),
         )
         try:
             work = _Work(self._means, request, effect)

@@ -23,6 +23,10 @@ class Keys:
         self.epochs = f"{root}epochs"
         self.pauses = f"{root}pauses"
         """The scopes that are paused by name, scored with when that ends."""
+        self.trust = f"{root}trust"
+        """What is counted of each rule, and how many of its attempts failed in a row."""
+        self.lowered = (f"{root}lowered", f"{root}lowered:docs")
+        """Rules that are trusted with less than their files say: scored with since when; and why."""
         self.touch = f"{root}touch"
         self.clock = f"{root}clock"
         """The time at the last look at the timers: how a clock that jumped back is noticed."""
