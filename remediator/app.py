@@ -42,8 +42,9 @@ from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.pausing import Pausing
 from remediator.http.payload import parse_notification
 from remediator.http.present import Now
-from remediator.http.routes import approvals, controls, incidents, operations, pauses
+from remediator.http.routes import approvals, controls, incidents, operations, pauses, trust
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
+from remediator.http.trusting import Trusting
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import Explanation, explain
 from remediator.routing import meet_at_the_door
@@ -282,8 +283,9 @@ class App:
         )
         pausing = Pausing(store=store, policy=self.rulebook.policy)
         approving = Approving(store=store, runtime=self.runtime)
-        answers = approvals(approving)
-        routes = [*operations(ops), *incidents(api), *answers, *pauses(pausing), *controls(api)]
+        trusting = Trusting(store=store, policy=self.rulebook.policy, ceiling=self.settings.mode)
+        people = [*approvals(approving), *trust(trusting)]
+        routes = [*operations(ops), *incidents(api), *people, *pauses(pausing), *controls(api)]
         listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
         await listener.start()
         stack.push_async_callback(listener.stop)

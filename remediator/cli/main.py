@@ -63,6 +63,11 @@ COMMANDS = {
         function="reject",
         summary="Refuse it: nothing of it is done.",
     ),
+    "trust": Lazy(
+        module="remediator.cli.trust",
+        function="trust",
+        summary="How far a running daemon trusts each rule, its record, and what that speaks for.",
+    ),
     "pause": Lazy(
         module="remediator.cli.pause",
         function="pause",

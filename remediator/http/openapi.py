@@ -9,7 +9,7 @@ from remediator import __version__
 from remediator.core.incident import Delivery, Outcome, Phase, Status
 from remediator.core.journal import Kind
 from remediator.core.pauses import NAMED_KINDS
-from remediator.core.policies import SEVERITIES
+from remediator.core.policies import SEVERITIES, Mode
 from remediator.http.asking import Param, Route
 
 Schema = Mapping[str, Any]
@@ -106,6 +106,19 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "asks": {**FLAG, "description": "Whether it is a question for approval, and no page."},
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
+    "Trust": {
+        "rule": TEXT,
+        "where": TEXT,
+        "mode": {**_one_of(Mode), "description": "As its file says."},
+        "in_force": {**_one_of(Mode), "description": "As far as ceiling, record and permissions leave it."},
+        "lacks_permissions": {**TEXT, "description": "Why it only observes; empty: it lacks none."},
+        "lowered": {"anyOf": [_ref("Lowering"), {"type": "null"}], "description": "By its own failures."},
+        "attempts": COUNT,
+        "counts": {"type": "object", "additionalProperties": COUNT},
+        "failed_in_a_row": COUNT,
+        "advice": {**TEXT, "description": "What its record speaks for; empty: nothing."},
+    },
+    "Lowering": {"to": _one_of(Mode), "why": TEXT, "at": TIME},
     "Pause": {
         "paused": {**FLAG, "description": "Whether all changes are paused."},
         "reason": _or_null(TEXT),

@@ -11,6 +11,7 @@ from remediator.http.auth import Role
 from remediator.http.openapi import SCOPE, TIME
 from remediator.http.ops import Ops
 from remediator.http.pausing import Pausing
+from remediator.http.trusting import Trusting
 
 _LIMIT = Param(
     name="limit",
@@ -101,6 +102,18 @@ def approvals(approving: Approving) -> list[Route]:
         Route(method="POST", path="/v1/incidents/{id}/reject", handler=approving.reject, role=Role.OPERATOR,
               summary="Refuse the plan: nothing of it is done.", answer="Incident", body=_ANSWER,
               statuses={**known, **nothing}),
+    ]  # fmt: skip
+
+
+def trust(trusting: Trusting) -> list[Route]:
+    """How far rules are trusted."""
+    return [
+        Route(method="GET", path="/v1/trust", handler=trusting.trust, role=Role.VIEWER,
+              summary="Every rule with its record, the mode in force and what is advised.", answer="Trust",
+              listed=True),
+        Route(method="POST", path="/v1/trust/{id}/restore", handler=trusting.restore, role=Role.OPERATOR,
+              summary="Trust a rule again that its failures have lowered.", answer="Trust", body=_NOTE,
+              statuses={**_BAD, 404: "There is no such rule.", 409: "It is not lowered."}),
     ]  # fmt: skip
 
 
