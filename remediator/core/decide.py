@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import answers, approval, attempts, escalation, opening, paging, raising, remedy
+from remediator.core import (
+    answers,
+    approval,
+    attempts,
+    escalation,
+    hindsight,
+    opening,
+    paging,
+    raising,
+    remedy,
+)
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -100,6 +110,8 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             attempts.proceed(draft, name)
         case approval.TIMER:
             answers.expired(draft, policy)
+        case hindsight.TIMER:
+            hindsight.time_is_over(draft)
         case "linger":
             escalation.lingers(draft, policy)
         case "deadline":

@@ -189,6 +189,16 @@ class Planned:
     rule: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """An attempt that changed nothing for want of trust, and until when it shows whether it should have."""
+
+    rule: str
+    attempt: int
+    since: Instant
+    until: Instant
+
+
 @dataclass(frozen=True, kw_only=True)  # no slots: see evolve
 class Incident:
     """The versioned value. ``alerts``: members that fire now; ``alerts_total``: all there ever were."""
@@ -251,6 +261,8 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    observed: tuple[Observed, ...] = ()
+    """What was only observed, and is not seen yet whether acting would have been right."""
 
     @property
     def active(self) -> Attempt | None:

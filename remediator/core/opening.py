@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, paging, raising, remedy, trust
+from remediator.core import attempts, escalation, hindsight, paging, raising, remedy, trust
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -144,6 +144,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     """A new outage on an incident that is over, or was left to people: everything begins anew."""
     if draft.is_armed("hold"):
         return  # it waits for its hold already
+    hindsight.nothing_fires(draft)
     if draft.incident.verified_at is not None:
         trust.recurred(draft)
     paging.resolve_pages(draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import approval, escalation, paging, trust, verification
+from remediator.core import approval, escalation, hindsight, paging, trust, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -82,6 +82,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
             blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
+            hindsight.watch(draft, attempt, event.verdicts)
             observed = event.mode in (None, Mode.OBSERVE)  # None: an older version did not say
             _end(draft, attempt, Outcome.OBSERVED if observed else Outcome.SUGGESTED, reason, policy)
         case ActResult.FAILED:
@@ -189,6 +190,7 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
 
 def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
+    hindsight.nothing_fires(draft)
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
     draft.cancel("poll", "act", approval.TIMER, "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since

@@ -36,6 +36,11 @@ class Mark(StrEnum):
 
     RECURRED = "recurred"
     """It was verified, and its alerts fired again within the hour, or went on firing."""
+    RIGHT = "right"
+    NEEDLESS = "needless"
+    UNCLEAR = "unclear"
+    HELD_BACK = "held_back"
+    """What hindsight says of an attempt that only observed or suggested; see ``core.hindsight``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +101,8 @@ def advise(mode: Mode, record: Record) -> str:
     """What its record speaks for, in words; empty where it is too short, or for nothing. A person does it."""
     if record.lowered is not None:
         return f"find out why its attempts failed, then lift it: remediator trust --restore {record.rule}"
+    if mode in (Mode.OBSERVE, Mode.SUGGEST):
+        return _advise_to_begin(record)
     verified, wrong = record.count(Outcome.VERIFIED), record.count(*GOES_WRONG)
     recurred = record.count(Mark.RECURRED)
     tried = verified + wrong
@@ -109,4 +116,17 @@ def advise(mode: Mode, record: Record) -> str:
         return f"{recurred} of {verified} verified fixes did not last: it treats what it should cure"
     if mode is Mode.APPROVE:
         return f"{verified} of {tried} attempts were verified, {recurred} recurred: it has earned mode auto"
+    return ""
+
+
+def _advise_to_begin(record: Record) -> str:
+    """Of a rule that does nothing yet."""
+    right, needless = record.count(Mark.RIGHT), record.count(Mark.NEEDLESS)
+    seen = right + needless
+    if seen < ENOUGH:
+        return ""
+    if right >= MOSTLY * seen:
+        return f"{right} of {seen} times acting would have been right: it has earned mode approve"
+    if needless >= MOSTLY * seen:
+        return f"{needless} of {seen} times it resolved by itself: let it hold for longer first"
     return ""
