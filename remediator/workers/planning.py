@@ -13,7 +13,7 @@ from remediator.core.text import plain
 from remediator.core.verdicts import ChangeRequest
 
 MOST_LINES = 40
-"""Changes of one step that are told; the digest is of all of them."""
+"""Lines of a plan that are told; the digest is of all of it."""
 
 
 PlanStep = Callable[[Step], Awaitable[Sequence[Change]]]
@@ -46,12 +46,9 @@ async def show_plan(
             lines.append(plain(f"{place + 1}. {step.action}: {later}", 300))
             continue
         steps.append(digest_changes(changes))
-        lines += [f"{place + 1}. {text}" for text in _told(changes)]
+        told = [plain(str(change), 300) for change in changes] or ["nothing is left to change"]
+        lines += [f"{place + 1}. {text}" for text in told]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} more changes: the digest is of all"]
     digest = digest_plan(request.incident, request.attempt, steps)
     return ShownPlan(digest=digest, lines=tuple(lines), steps=tuple(steps))
-
-
-def _told(changes: Sequence[Change]) -> list[str]:
-    told = [plain(str(change), 300) for change in changes] or ["nothing is left to change"]
-    more = len(told) - MOST_LINES
-    return told if more <= 0 else [*told[:MOST_LINES], f"and {more} more changes like these"]

@@ -25,6 +25,7 @@ from remediator.core.journal import (
 )
 from remediator.core.policies import ApprovalTerms, Mode, PageNever, PageNow, Policy
 from remediator.core.times import MINUTE, Millis
+from remediator.workers.courier import write_message
 from tests.core.builders import NOW, policy
 from tests.core.test_decide import Life, opened
 
@@ -278,3 +279,30 @@ def test_what_waits_survives_the_store() -> None:
     for event in (PlanApproved(by="a", digest="d", roles=("admin",)), PlanRejected(by="a", digest="d")):
         assert codec.unpack(*codec.pack(event)) == event
     assert all(isinstance(message, Page) for message in life.pages)
+
+
+def test_the_message_says_what_is_asked_and_how_to_answer() -> None:
+    """Somebody is woken by it: what would be changed, until when, and one line to paste."""
+    lines = tuple(f"1. delete pod web-{number} of deployment/web" for number in range(20))
+    life = opened(with_terms(10 * MINUTE, ("sre", "admin")))
+    life.acted(ActResult.ASKS, plan=replace(PLAN, lines=lines))
+    [question] = life.pages
+    [state] = life.now.pages
+    entries = [entry for decision in life.decisions for entry in decision.timeline]
+    message = write_message(question, life.now, state, entries)
+    assert message.summary.startswith(
+        "SEV-2 ServiceDown on web: asks for approval until 2026-11-23T02:23:20.000Z: 1. "
+    )
+    told = message.details
+    assert told["what is asked"] == state.reason
+    assert told["status"] == "waits for approval"
+    assert told["waits for approval"].splitlines() == [
+        *lines[:12], "and 8 more lines: read them all before you agree"
+    ]  # fmt: skip
+    assert told["who may approve"] == "sre or admin"
+    assert told["until"] == "2026-11-23T02:23:20.000Z; without an answer nothing of it is done"
+    assert told["to approve"] == f"remediator approve {life.now.id} --digest d1"
+    assert told["to refuse"] == f"remediator reject {life.now.id} --digest d1"
+    approve(life, "d1", "sre")
+    after = write_message(question, life.now, life.now.pages[0], entries).details
+    assert "to approve" not in after, "what is answered is not asked any more"
