@@ -161,3 +161,41 @@ tests:
     own, left = own_mutants(SLOW_TOO, tests)
     assert {"no approval for SEV-2", "no approval for SEV-3"} <= own
     assert "no approval for SEV-3" not in left
+
+
+def test_a_rule_that_fails_three_times_in_a_row_asks_in_a_test_as_in_the_daemon() -> None:
+    """The record is kept on the stage, too: a test can show that a rule is held back."""
+    hours = ("0s", "2h", "4h", "6h")
+    ends = ("1h", "3h", "5h")
+    moments = [f"{{at: {at}, fire: {{alertname: WebDown}}}}" for at in hours]
+    moments += [f"{{at: {at}, resolve: {{alertname: WebDown}}}}" for at in ends]
+    outcomes = ("failed", "failed", "failed", "approving")
+    attempts = [f"{{runbook: restart-web, outcome: {outcome}}}" for outcome in outcomes]
+    known_rules = known(POLICY.replace(TRIES, "mode: auto\n    runbooks: [restart-web]"))
+    played = one(
+        items(*moments),
+        items(
+            "{at: 30m, attempts: [{runbook: restart-web, outcome: failed}]}",
+            "{at: 5h, timeline: ['rule web-down is held to approve from now on']}",
+            f"{{at: 361m, attempts: [{', '.join(attempts)}], timeline: ['held to approve since']}}",
+        ),
+        more="outcomes: [{check: ready, result: failed}]",
+        known=known_rules,
+    )
+    assert played.passed, told(played)
+
+
+def test_a_rule_that_is_only_watched_learns_from_what_happens() -> None:
+    observing = known(POLICY.replace(TRIES, "mode: observe\n    runbooks: [restart-web]"))
+    lasts = one(
+        items(FIRE),
+        items("{at: 11m, timeline: ['later its alerts fire on: acting would have been right']}"),
+        known=observing,
+    )
+    assert lasts.passed, told(lasts)
+    heals = one(
+        items(FIRE, "{at: 4m, resolve: {alertname: WebDown}}"),
+        items("{at: 5m, status: resolved, timeline: ['by themselves within 4m: acting was not needed']}"),
+        known=observing,
+    )
+    assert heals.passed, told(heals)
