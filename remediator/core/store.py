@@ -98,9 +98,9 @@ class Commit:
     def relies_on(self) -> Standing | None:
         """How the rule of the attempt that it ends must still stand: whether it is lowered follows."""
         standing = self.facts.standing
-        if standing is not None and any(
-            rule == standing.rule and what in ROW_AFTER for rule, what in self.decision.marks
-        ):
+        if standing is None or standing.lowered:
+            return None
+        if any(rule == standing.rule and ROW_AFTER.get(what) == "1" for rule, what in self.decision.marks):
             return standing
         return None
 

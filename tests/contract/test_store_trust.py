@@ -80,7 +80,7 @@ async def test_a_commit_that_is_refused_counts_nothing(store: Store) -> None:
     assert await store.lowered("errors") is None
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN, Outcome.VERIFIED])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
 async def test_whoever_decided_by_an_older_record_decides_again(store: Store, outcome: Outcome) -> None:
     """Two incidents of one rule fail at once: exactly one of them is the third failure."""
     await opened(store, trying("i1"))
@@ -89,6 +89,10 @@ async def test_whoever_decided_by_an_older_record_decides_again(store: Store, ou
     assert await end(store, "i1", Outcome.FAILED) is COMMITTED
     assert await end(store, "i2", outcome, facts=before) is CONFLICT
     assert await end(store, "i2", Outcome.BLOCKED, facts=before) is COMMITTED, "that changes no row"
+    assert await end(store, "i2", Outcome.VERIFIED, facts=before) is COMMITTED, "nothing follows from the row"
+    lowered = replace(before, standing=Standing(rule="errors", lowered=True))
+    assert await end(store, "i1", outcome) is COMMITTED
+    assert await end(store, "i2", outcome, facts=lowered) is COMMITTED, "nor where it is lowered already"
     assert await end(store, "i2", outcome) is COMMITTED
 
 
