@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
 
+from remediator.cli.asking import Json, TokenFile, Url, ask_daemon
 from remediator.cli.output import ExitCode, console, say_json, stop
-from remediator.cli.pause import Json, TokenFile, Url
-from remediator.core.errors import RemediatorError, SettingsError, Unknown
 from remediator.core.text import plain
 from remediator.core.times import Millis, format_duration
-from remediator.remote import asked_daemon
 
 PATH = "v1/breakers"
+_LOOK = "remediator breakers"
 
 
 def breakers(*, url: Url = None, token_file: TokenFile = None, json: Json = False) -> None:
@@ -22,7 +20,7 @@ def breakers(*, url: Url = None, token_file: TokenFile = None, json: Json = Fals
 
     Exits 0, whether any is open or not; 1 when no daemon says so.
     """
-    answered = _ask("GET", PATH, url, token_file)
+    answered = ask_daemon("GET", PATH, (url, token_file), _LOOK)
     if json:
         say_json(answered)
         return
@@ -46,27 +44,12 @@ def close(
     """
     if not runbook or "/" in runbook:
         stop("name the runbook as remediator breakers lists it", ExitCode.WRONG_USE)
-    closed = _ask("POST", f"{PATH}/{runbook}/close", url, token_file, body={"note": note} if note else {})
+    body = {"note": note} if note else {}
+    closed = ask_daemon("POST", f"{PATH}/{runbook}/close", (url, token_file), _LOOK, body=body)
     if json:
         say_json(closed)
     else:
         console().print(_line(closed))
-
-
-def _ask(method: str, path: str, url: str | None, token_file: Any, **sent: Any) -> dict[str, Any]:
-    async def ask() -> Any:
-        async with asked_daemon(url, token_file) as daemon:
-            return await daemon.ask(method, path, **sent)
-
-    try:
-        answered: dict[str, Any] = asyncio.run(ask())
-    except SettingsError as error:
-        stop(str(error), ExitCode.WRONG_USE)
-    except Unknown as error:
-        stop(f"{error}; look with: remediator breakers", ExitCode.FINDINGS)
-    except RemediatorError as error:
-        stop(str(error), ExitCode.FINDINGS)
-    return answered
 
 
 def _line(breaker: dict[str, Any]) -> str:

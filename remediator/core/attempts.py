@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import escalation
+from remediator.core import approval, escalation, trust
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -100,6 +100,8 @@ def _set_out(draft: Draft, attempt: Attempt) -> None:
 def _send(draft: Draft, attempt: Attempt) -> None:
     """Send out the effect that the attempt's phase asks for."""
     incident = draft.incident
+    if attempt.phase in (Phase.APPROVING, Phase.ENDED):
+        return
     effect = EffectId(f"{incident.id}/{attempt.number}/{attempt.phase}/{attempt.step}.{attempt.rounds}")
     attempt = draft.change_attempt(replace(attempt, pending=effect, rounds=attempt.rounds + 1))
     match attempt.phase:
@@ -111,8 +113,8 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             draft.effects.append(act)
         case Phase.WAITING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
-        case Phase.ENDED:
-            return
+        case Phase.APPROVING | Phase.ENDED:
+            return  # a person answers, or nobody any more
         case _:
             assert_never(attempt.phase)
 
@@ -132,6 +134,12 @@ def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
         attempt = replace(attempt, checks=tuple(CheckProgress() for _ in attempt.awaited))
     draft.change_attempt(attempt)
     draft.change(status=Status.VERIFYING if phase is Phase.VERIFYING else Status.REMEDIATING)
+    _send(draft, attempt)
+
+
+def act_on(draft: Draft, attempt: Attempt) -> None:
+    """Go on with the step before which people were asked. Its effects go on being numbered."""
+    attempt = draft.change_attempt(replace(attempt, phase=Phase.ACTING, phase_at=draft.at))
     _send(draft, attempt)
 
 
@@ -157,17 +165,20 @@ def awaited(draft: Draft, effect: EffectId) -> Attempt | None:
 
 
 def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> Attempt:
+    approval.stop_asking(draft)
     attempt = draft.change_attempt(
         replace(
             attempt,
             runbook=replace(attempt.runbook, diagnose=(), steps=(), verify=()),  # nobody performs it any more
             phase=Phase.ENDED,
             pending=None,
+            asked=None,
             outcome=outcome,
             reason=plain(reason, 500),
             ended_at=draft.at,
         )
     )
+    trust.ended(draft, attempt, outcome)
     draft.cancel("poll", "act")
     draft.change(status=Status.ESCALATED if draft.incident.level else Status.OPEN)
     draft.say(

@@ -11,6 +11,7 @@ from remediator.core.breakers import Failure, failures_of
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
 from remediator.core.policies import Policy
+from remediator.core.standing import Lowering, Standing
 from remediator.core.times import Instant
 
 
@@ -24,6 +25,8 @@ class Facts:
     """Those alerts of the events at hand that are firing members already."""
     over: frozenset[Fingerprint] = frozenset()
     """Those alerts of the events at hand whose newest episode has ended, in whatever order events come."""
+    standing: Standing | None = None
+    """How the rule of the attempt in progress stands; None: there is none, or it is not known."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
 
@@ -56,6 +59,10 @@ class Decision:
     """That the incident opened, or opened again: what storms are counted by."""
     failures: tuple[Failure, ...] = ()
     """Attempts that count against the breakers of their runbooks."""
+    marks: tuple[tuple[str, str], ...] = ()
+    """Rules and what is to be counted of each, one more every time."""
+    lowering: Lowering | None = None
+    """The rule that is trusted with less from now on."""
 
 
 class Draft:
@@ -82,6 +89,8 @@ class Draft:
         self.dead: list[DeadLetter] = []
         self.opened: dict[str, None] = {}
         self.failed: dict[tuple[str, str], None] = {}
+        self.marks: list[tuple[str, str]] = []
+        self.lowering: Lowering | None = None
 
     @property
     def exists(self) -> bool:
@@ -121,6 +130,10 @@ class Draft:
         """Replace the page of that key."""
         self._incident = self.incident.with_page(page)
         return page
+
+    def mark(self, rule: str, what: str) -> None:
+        """One more of that in the record of the rule."""
+        self.marks.append((rule, what))
 
     def say(self, kind: Kind, text: str, **data: str | int | float | bool | None) -> None:
         """Add a line to the timeline."""
@@ -217,4 +230,6 @@ class Draft:
             dead=tuple(self.dead),
             opened=tuple(self.opened) if kept is not None else (),
             failures=failures_of(tuple(self.failed), policy) if self.failed else (),
+            marks=tuple(self.marks),
+            lowering=self.lowering,
         )

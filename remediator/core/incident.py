@@ -40,6 +40,8 @@ class Phase(StrEnum):
     """Where an attempt stands."""
 
     DIAGNOSING = "diagnosing"
+    APPROVING = "approving"
+    """A person was asked to agree to the plan, and nothing happens before."""
     ACTING = "acting"
     WAITING = "waiting"
     VERIFYING = "verifying"
@@ -68,6 +70,38 @@ class CheckProgress:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPlan:
+    """What would be changed, as people are shown it before they agree.
+
+    ``lines``: in words. ``steps``: of each step of the runbook the digest of its changes; empty where it
+    makes none, is done already, or could not be planned yet. ``digest``: of all of it.
+    """
+
+    digest: str
+    lines: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A question to people that is open until ``until``. ``by``: who may answer; empty: any operator."""
+
+    plan: ShownPlan
+    asked_at: Instant
+    until: Instant
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """Who agreed to which plan."""
+
+    digest: str
+    by: str
+    at: Instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One run of a runbook. Pins the runbook, and the target's name, as they were when the attempt began."""
 
@@ -90,6 +124,21 @@ class Attempt:
     ended_at: Instant | None = None
     target: str = ""
     """Path of the workload it is about; empty where the catalog named none."""
+    asked: Request | None = None
+    """What people were last asked to agree to."""
+    asked_times: int = 0
+    approved: Approval | None = None
+    """That somebody agreed to what was last asked."""
+
+    @property
+    def request(self) -> Request | None:
+        """The question that waits for an answer now."""
+        return self.asked if self.phase is Phase.APPROVING else None
+
+    @property
+    def request_name(self) -> str:
+        """Tells the questions of an incident apart."""
+        return f"{self.number}.{self.asked_times}"
 
     def began_elsewhere(self, target: WorkloadRef) -> str:
         """Why ``target``, which the newest catalog names, is not for this attempt; empty when it is."""
@@ -119,7 +168,7 @@ class PageState:
     """One page to one channel: its trigger and, when the incident is over, its resolve."""
 
     key: str
-    """Unique in the incident: ``reopened.level.channel``."""
+    """Unique in the incident: ``reopened.level.channel``, with more behind it where it is no level's page."""
     level: int
     channel: str
     dedup_key: str
@@ -130,6 +179,8 @@ class PageState:
     tries: int = 0
     accepted_at: Instant | None = None
     resolve_queued_at: Instant | None = None
+    asks: str = ""
+    """Which question for approval it puts (``Attempt.request_name``); empty: it is a page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +189,16 @@ class Planned:
 
     runbook: str
     rule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """An attempt that changed nothing for want of trust, and until when it shows whether it should have."""
+
+    rule: str
+    attempt: int
+    since: Instant
+    until: Instant
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: see evolve
@@ -204,6 +265,8 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    observed: tuple[Observed, ...] = ()
+    """What was only observed, and is not seen yet whether acting would have been right."""
 
     @property
     def active(self) -> Attempt | None:

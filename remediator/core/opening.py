@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, paging, raising, remedy
+from remediator.core import attempts, escalation, hindsight, paging, raising, remedy, trust
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -155,6 +155,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     """A new outage on an incident that is over, or was left to people: everything begins anew."""
     if draft.is_armed("hold"):
         return  # it waits for its hold already
+    hindsight.nothing_fires(draft)
     paging.resolve_pages(draft)
     draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
     draft.change(
@@ -182,6 +183,7 @@ def _reopen(draft: Draft, rules: Collection[str]) -> None:
     again = incident.reopened + 1
     if incident.attempts and _is_undone(incident, rules):
         draft.fail(incident.attempts[-1])
+        draft.mark(incident.attempts[-1].rule, trust.Mark.RECURRED)
     reopenings = (*incident.reopenings, draft.at)[-KEPT_REOPENINGS:]
     draft.change(
         status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at, reopenings=reopenings
@@ -216,7 +218,7 @@ def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
         draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
 
 
-def resolved(draft: Draft, event: Resolved) -> None:
+def resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
     """An episode ended."""
     if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
         return  # not a member, or a newer episode of it fires already
@@ -227,7 +229,10 @@ def resolved(draft: Draft, event: Resolved) -> None:
     if draft.incident.status is Status.HELD or draft.incident.resolved:
         return
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
-    if draft.incident.active is not None:
+    active = draft.incident.active
+    if active is not None and active.request is not None:
+        remedy.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
+    elif active is not None:
         attempts.hurry(draft)
     else:
         remedy.resolve(draft, "its alerts have resolved")

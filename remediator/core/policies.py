@@ -240,6 +240,19 @@ class AttemptLimits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalTerms:
+    """How a runbook wants to be approved, whenever it has to be.
+
+    ``asked_for``: severities for which it has to be even where its rule is trusted to act. ``by``: names or
+    roles of who may; empty: anyone whom the daemon lets operate.
+    """
+
+    asked_for: tuple[str, ...]
+    within: Millis
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Runbook:
     """What is looked at, done and proven."""
 
@@ -251,6 +264,8 @@ class Runbook:
     limits: AttemptLimits = field(default_factory=AttemptLimits)
     during: tuple[str, ...] = ()
     """Names of time intervals; outside of all of them it changes nothing. Empty: at any time."""
+    approval: ApprovalTerms | None = None
+    """None: asked for only where the rule's mode does, and on the daemon's own terms."""
     lacks: tuple[str, ...] = ()
     """What it asks for and this version cannot perform, in words: an attempt of it is blocked and says so."""
 

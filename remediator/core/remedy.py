@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import escalation, paging, verification
+from remediator.core import approval, escalation, hindsight, paging, trust, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -55,7 +55,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             draft.say(Kind.STEP, f"reported late: {'; '.join(event.changes)}", result=event.result)
         return
     for verdict in event.verdicts:
-        verdict_text = "allows" if verdict.allowed else "blocks"
+        verdict_text = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
         draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
     action = attempt.runbook.steps[attempt.step].action
     reason = plain(event.reason, 300)
@@ -73,10 +73,16 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
         case ActResult.RETRY | ActResult.BLOCKED:
-            _blocked(draft, attempt, reason, policy)
+            blocked(draft, attempt, reason, policy)
+        case ActResult.ASKS if draft.firing == 0:
+            blocked(draft, attempt, reason, policy)
+        case ActResult.ASKS:
+            assert event.plan is not None
+            approval.ask(draft, attempt, event.plan, policy)
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
-            _blocked(draft, attempt, reason, policy)
+            blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
+            hindsight.watch(draft, attempt, event.verdicts)
             observed = event.mode in (None, Mode.OBSERVE)  # None: an older version did not say
             _end(draft, attempt, Outcome.OBSERVED if observed else Outcome.SUGGESTED, reason, policy)
         case ActResult.FAILED:
@@ -87,7 +93,9 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             )
 
 
-def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
+def blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
+    """The attempt cannot go on. Where nothing fires any more, what was done is verified instead."""
+    approval.stop_asking(draft)
     if draft.firing > 0:
         _end(draft, attempt, Outcome.BLOCKED, reason, policy)
     elif attempt.changes:
@@ -133,7 +141,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     ends_at = attempt.phase_at + max(check.within for check in wanted)
     if draft.at >= ends_at:
         if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
-            _blocked(draft, attempt, "", policy)
+            blocked(draft, attempt, "", policy)
             return
         _end(draft, attempt, Outcome.FAILED, verification.unmet(attempt, draft.at), policy)
         return
@@ -146,8 +154,9 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
     attempt = conclude(draft, attempt, outcome, reason)
-    if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+    if outcome in trust.GOES_WRONG:
         draft.fail(attempt)
+    trust.judge(draft, attempt, policy)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:
@@ -183,13 +192,19 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
 
 def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
+    hindsight.nothing_fires(draft)
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
-    draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
+    draft.cancel("poll", "act", approval.TIMER, "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since
     draft.say(
         Kind.RESOLVED,
         f"resolved after {format_duration(took)}: {reason}",
         took=took,
-        paged=draft.incident.level > 0,
+        paged=draft.incident.level > 0 or _was_asked(draft),
     )
     paging.resolve_pages(draft)
+
+
+def _was_asked(draft: Draft) -> bool:
+    """Whether people were asked for approval since it last opened: they were not spared."""
+    return any(page.asks and paging.is_current(draft, page) for page in draft.incident.pages)

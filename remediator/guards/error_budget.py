@@ -9,7 +9,7 @@ from typing import ClassVar
 from remediator.core.budgets import Budget, budget_of, budget_query
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.plugins import Permission
-from remediator.core.policies import Scope
+from remediator.core.policies import Mode, Scope
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, NotAskedError, Verdict
 from remediator.core.weighing import rendered
 
@@ -17,8 +17,9 @@ from remediator.core.weighing import rendered
 class ErrorBudget:
     """Withholds changes of services of whose error budget less than ``guards.error_budget.below`` is left.
 
-    Their rules are held to the mode ``then``, whatever they are trusted with otherwise. Services without an
-    ``slo`` have no error budget, and rules that are trusted with no more anyway are not held back further.
+    Their rules are held to the mode ``then``, whatever they are trusted with otherwise; held to ``approve``, a
+    change waits for a person. Services without an ``slo`` have no error budget, and rules that are trusted
+    with no more anyway are not held back further.
     """
 
     name: ClassVar[str] = "error_budget"
@@ -40,8 +41,16 @@ class ErrorBudget:
         if budget.left >= bound.below:
             return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
         text += f": rules are held to {bound.then}"
-        held = request.mode is None or request.mode.trust <= bound.then.trust
-        return Verdict(guard=self.name, allowed=held, text=text, withholds=not held, measures=measures)
+        held = replace(request, cap=bound.then)
+        withholds = held.mode is not request.mode and held.withheld
+        return Verdict(
+            guard=self.name,
+            allowed=not withholds,
+            text=text,
+            withholds=withholds,
+            asks=withholds and held.asks,
+            measures=measures,
+        )
 
     def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
         """``guards.error_budget``, where the service has an ``slo``."""
@@ -70,8 +79,9 @@ async def read_budget(request: ChangeRequest, ports: GuardPorts) -> Budget:
 async def held_to_budget(request: ChangeRequest, ports: GuardPorts) -> ChangeRequest:
     """The request with the trust that the error budget leaves: guards before this one are to know it, too.
 
-    Where that cannot be known it is as it was: this guard blocks. Raises StoreUnavailable.
+    Where that cannot be known none is taken away: this guard blocks. Raises StoreUnavailable.
     """
+    request = replace(request, cap=Mode.AUTO)
     bound, service = request.policy.guards.error_budget, request.service
     if bound is None or service is None or service.slo is None:
         return request

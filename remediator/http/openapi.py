@@ -9,7 +9,7 @@ from remediator import __version__
 from remediator.core.incident import Delivery, Outcome, Phase, Status
 from remediator.core.journal import Kind
 from remediator.core.pauses import NAMED_KINDS
-from remediator.core.policies import SEVERITIES
+from remediator.core.policies import SEVERITIES, Mode
 from remediator.http.asking import Param, Route
 
 Schema = Mapping[str, Any]
@@ -84,6 +84,16 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "ended_at": _or_null(TIME),
         "findings": _list_of(TEXT),
         "changes": _list_of(TEXT),
+        "asks": {"anyOf": [_ref("Asks"), {"type": "null"}], "description": "What people are to agree to."},
+        "approved_by": _or_null(TEXT),
+        "approved_at": _or_null(TIME),
+    },
+    "Asks": {
+        "digest": {**TEXT, "description": "Of the plan: an answer names it."},
+        "plan": _list_of(TEXT),
+        "by": {**_list_of(TEXT), "description": "Who may answer; nobody named: any operator."},
+        "asked_at": TIME,
+        "until": TIME,
     },
     "Page": {
         "channel": TEXT,
@@ -93,8 +103,22 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "trigger": _one_of(Delivery),
         "resolve": {"type": ["string", "null"], "enum": [*(state.value for state in Delivery), None]},
         "accepted_at": _or_null(TIME),
+        "asks": {**FLAG, "description": "Whether it is a question for approval, and no page."},
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
+    "Trust": {
+        "rule": TEXT,
+        "where": TEXT,
+        "mode": {**_one_of(Mode), "description": "As its file says."},
+        "in_force": {**_one_of(Mode), "description": "As far as ceiling, record and permissions leave it."},
+        "lacks_permissions": {**TEXT, "description": "Why it only observes; empty: it lacks none."},
+        "lowered": {"anyOf": [_ref("Lowering"), {"type": "null"}], "description": "By its own failures."},
+        "attempts": COUNT,
+        "counts": {"type": "object", "additionalProperties": COUNT},
+        "failed_in_a_row": COUNT,
+        "advice": {**TEXT, "description": "What its record speaks for; empty: nothing."},
+    },
+    "Lowering": {"to": _one_of(Mode), "why": TEXT, "at": TIME},
     "Pause": {
         "paused": {**FLAG, "description": "Whether all changes are paused."},
         "reason": _or_null(TEXT),

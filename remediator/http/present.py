@@ -30,6 +30,7 @@ from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
 from remediator.core.samples import NO_PROMETHEUS
+from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
@@ -97,6 +98,10 @@ class Now:
     def ports(self, request: ChangeRequest) -> ReadOnly:
         """As the Protocol says."""
         return ReadOnly(self, request)
+
+    async def lowered(self, rule: str) -> Lowering | None:
+        """As the Protocol says."""
+        return await self.store.lowered(rule)
 
     async def planned(self, request: ChangeRequest) -> tuple[Sequence[Change], Snapshot]:
         """As the Protocol says. What must not be touched is not looked at."""

@@ -57,6 +57,23 @@ def _attempt(attempt: Attempt) -> Data:
         "ended_at": _time(attempt.ended_at),
         "findings": list(attempt.findings),
         "changes": list(attempt.changes),
+        "asks": _asks(attempt),
+        "approved_by": attempt.approved.by if attempt.approved is not None else None,
+        "approved_at": _time(attempt.approved.at if attempt.approved is not None else None),
+    }
+
+
+def _asks(attempt: Attempt) -> Data | None:
+    """What people are asked to agree to now."""
+    request = attempt.request
+    if request is None:
+        return None
+    return {
+        "digest": request.plan.digest,
+        "plan": list(request.plan.lines),
+        "by": list(request.by),
+        "asked_at": format_instant(request.asked_at),
+        "until": format_instant(request.until),
     }
 
 
@@ -69,6 +86,7 @@ def _page(page: PageState) -> Data:
         "trigger": page.trigger.value,
         "resolve": page.resolve.value if page.resolve is not None else None,
         "accepted_at": _time(page.accepted_at),
+        "asks": bool(page.asks),
     }
 
 

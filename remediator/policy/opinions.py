@@ -16,9 +16,8 @@ from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
-from remediator.guards.error_budget import held_to_budget
 
-Word = Literal["allows", "blocks", "asked when acting"]
+Word = Literal["allows", "asks", "blocks", "asked when acting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +112,6 @@ class Offline:
 
 async def ask_opinions(request: ChangeRequest, ports: GuardPorts) -> tuple[GuardOpinion, ...]:
     """What every guard would say to the step. Raises StoreUnavailable."""
-    request = await held_to_budget(request, ports)
     return tuple([await _opinion(guard, request, ports) for guard in GUARDS])
 
 
@@ -124,7 +122,7 @@ async def _opinion(guard: Guard, request: ChangeRequest, ports: GuardPorts) -> G
     except NotAskedError:
         text = f"{guard.asks}: {', '.join(bounds)}" if bounds else guard.asks
         return GuardOpinion(name=guard.name, verdict="asked when acting", text=text, bounds=bounds)
-    word: Word = "allows" if verdict.allowed else "blocks"
+    word: Word = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
     measures = tuple(map(_measured, verdict.measures))
     return GuardOpinion(name=guard.name, verdict=word, text=verdict.text, measures=measures, bounds=bounds)
 

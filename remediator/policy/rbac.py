@@ -64,8 +64,8 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
 
 
 def may_act(mode: Mode) -> bool:
-    """Whether a rule of that mode changes something. Nobody can approve yet: such a rule only suggests."""
-    return mode is Mode.AUTO
+    """Whether a rule of that mode changes something, once a person agrees or by itself."""
+    return mode in (Mode.AUTO, Mode.APPROVE)
 
 
 def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[str, ...]]:

@@ -46,6 +46,22 @@ class Close:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Approve:
+    """A person agrees to the plan that an incident waits with, whichever that is then."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reject:
+    """A person refuses it."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PauseChanges:
     """A person throws the kill switch. ``span`` None: until it is lifted."""
 
@@ -76,7 +92,18 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | CloseBreaker | Tell
+Deed = (
+    Fire
+    | Resolve
+    | Acknowledge
+    | Close
+    | Approve
+    | Reject
+    | PauseChanges
+    | ResumeChanges
+    | CloseBreaker
+    | Tell
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +117,10 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectedAttempt:
-    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet."""
+    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet.
+
+    ``approving``: it waits for a person's agreement.
+    """
 
     runbook: str
     outcome: str | None = None

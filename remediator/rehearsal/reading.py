@@ -15,6 +15,7 @@ from remediator.policy.sources import Source, read_sources
 from remediator.policy.validate import validate
 from remediator.rehearsal.cases import (
     Acknowledge,
+    Approve,
     Case,
     Close,
     CloseBreaker,
@@ -24,6 +25,7 @@ from remediator.rehearsal.cases import (
     Fire,
     Moment,
     PauseChanges,
+    Reject,
     Resolve,
     ResumeChanges,
     Tell,
@@ -166,6 +168,10 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
             return Acknowledge(by=words.acknowledge or "", service=words.service)
         case "close":
             return Close(by=words.close or "", service=words.service)
+        case "approve":
+            return Approve(by=words.approve or "", service=words.service)
+        case "reject":
+            return Reject(by=words.reject or "", service=words.service)
         case "pause":
             span = None if words.span is None else Millis(words.span)
             return PauseChanges(reason=words.pause or "", scope=_scope(words.scope), span=span)

@@ -190,7 +190,7 @@ class Reach:
     async def dry_run(self) -> Sequence[str]:
         """Have the server check each change of the plan; the changes in words."""
         planned = await self.plan()
-        if not self._withheld:
+        if not self._withheld or self._request.asks:  # before people are asked, the server is
             for change in planned:
                 await self._executor.dry_run(change)
         return [str(change) for change in planned]

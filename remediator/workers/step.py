@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from remediator.core.approval import differs
 from remediator.core.changes import Change, Fence
 from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
@@ -20,7 +21,7 @@ from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, Store
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Step, WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, Verdict
@@ -30,6 +31,7 @@ from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
+from remediator.workers.planning import show_plan
 from remediator.workers.reach import Reach
 
 STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
@@ -53,6 +55,7 @@ class StepPerformer:
             at=effect.at,
             policy=self._means.policy(),
             ceiling=self._means.ceiling,
+            lowered=await self._means.guards.lowered(attempt.rule),
         )
         try:
             work = _Work(self._means, request, effect)
@@ -76,7 +79,7 @@ def _acted(
     retry_after: Millis | None = None,
     in_doubt: bool = False,
 ) -> Acted:
-    notes = tuple(VerdictNote(guard=v.guard, allowed=v.allowed, text=v.text) for v in verdicts)
+    notes = tuple(VerdictNote(guard=v.guard, allowed=v.allowed, text=v.text, asks=v.asks) for v in verdicts)
     return Acted(
         effect=effect.id,
         result=result,
@@ -104,9 +107,11 @@ class _Work(Reach):
                 return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
-        withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
-        if withheld is not None:
-            return self._tell_withheld(withheld, verdicts)
+        withheld = [verdict for verdict in verdicts if verdict.withholds]
+        if (refused := next((verdict for verdict in withheld if not verdict.asks), None)) is not None:
+            return self._tell_withheld(refused, verdicts)
+        if withheld and last.allowed:
+            return await self._ask_people(withheld[0].text, verdicts)
         if not last.allowed:
             result = ActResult.BLOCKED if last.retry_after is None else ActResult.RETRY
             reason = f"{last.guard}: {last.text}"
@@ -118,7 +123,23 @@ class _Work(Reach):
                 changes=self._gone,
                 retry_after=last.retry_after,
             )
+        if self._request.needs_approval and not self._meant and self._is_another_plan(await self.plan()):
+            return await self._ask_people(
+                "the plan that was approved is not what would be done now", verdicts
+            )
         return await self._change(verdicts)
+
+    def _is_another_plan(self, planned: Sequence[Change]) -> bool:
+        """Pods that an earlier performance was about to take away were agreed to before it began."""
+        return differs(self._request.attempt, self._effect.step, planned)
+
+    async def _ask_people(self, why: str, verdicts: Sequence[Verdict]) -> Acted:
+        async def plan_step(step: Step) -> Sequence[Change]:
+            return await Reach(self._means, replace(self._request, step=step), self._effect).plan()
+
+        plan = await show_plan(self._request, self._effect.step, await self.plan(), plan_step)
+        acted = _acted(self._effect, ActResult.ASKS, why, verdicts=verdicts, changes=self._gone)
+        return replace(acted, plan=plan)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
         self._request = await held_to_budget(self._request, self)
@@ -186,7 +207,8 @@ class _Work(Reach):
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
         if newest is not self._request.policy:  # what they agreed to was another policy
-            self._request, guards = replace(self._request, policy=newest), GUARDS
+            self._request = await held_to_budget(replace(self._request, policy=newest), self)
+            guards = GUARDS
         verdicts = await ask_guards(self._request, self, guards)
         return next((verdict for verdict in verdicts if not verdict.allowed), None)
 

@@ -93,7 +93,8 @@ def policies() -> Iterator[tuple[str, Policy]]:
     for mode in ("observe", "suggest"):
         for name, step in STEPS.items():
             yield f"{mode} {name}", policy(mode=mode, step=step)
-    yield "approve restart", policy(mode="approve")
+    for name, step in STEPS.items():
+        yield f"approve {name}", policy(mode="approve", step=step, check=PROOF.get(name, "ready: {}"))
 
 
 POLICIES = dict(policies())
@@ -113,7 +114,6 @@ def expected(of: Policy) -> Outcome:
     withheld = {
         Mode.OBSERVE: Outcome.OBSERVED,
         Mode.SUGGEST: Outcome.SUGGESTED,
-        Mode.APPROVE: Outcome.SUGGESTED,
     }
     return withheld.get(mode, Outcome.VERIFIED)
 

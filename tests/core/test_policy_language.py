@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from remediator.core.classify import Classifier
 from remediator.core.policies import (
+    ApprovalTerms,
     BreakerBound,
     BudgetBound,
     FlappingBound,
@@ -49,11 +50,9 @@ NOTICES = [
     ("postmortem_within", "N716", "nobody is reminded of the post-mortem"),
     ("milestones", "N717", "nobody is reminded when one is missed"),
     ("target: {pod", "N702", "every change is blocked"),
-    ("mode: approve", "N701", "as with suggest, nothing is changed and the plan is told"),
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
     ("pvcs", "N705", "it is left out"),
     ("exec:", "N704", "an attempt of the runbook is blocked"),
-    ("approval:", "N707", "an attempt of it is blocked"),
     ("when: {promql: {query: up", "N709", "an attempt of the runbook is blocked"),
     ("effect: once", "N710", "an attempt of the runbook is blocked"),
     ("undo: on_failure", "N706", "nothing is undone"),
@@ -133,11 +132,13 @@ def test_what_could_not_be_remembered_is_refused(old: str, new: str, words: str)
 
 
 def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
-    assert policy.runbooks["restore-database"].lacks == ("check exec", "approval")
+    assert policy.runbooks["restore-database"].lacks == ("check exec",)
     assert policy.runbooks["restart-workload"].lacks == ("when of a step", "effect of a step")
     assert policy.guards.lacks == ()
     assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
     assert policy.rules[1].mode is Mode.APPROVE
+    terms = ApprovalTerms(asked_for=("SEV-3",), within=Millis(10 * MINUTE), by=("sre-team",))
+    assert policy.runbooks["restore-database"].approval == terms
 
 
 BOOK = """\
@@ -176,7 +177,7 @@ def test_a_step_says_what_it_lacks(step: str, found: tuple[str, ...]) -> None:
 def test_checks_and_keys_of_a_runbook_say_what_it_lacks() -> None:
     """An undo and a diagnosis keep nobody from acting: the one is not done, the other left out."""
     assert lacks(check="{logs: {match: error}}") == ("check logs",)
-    assert lacks(more=", approval: {for: [SEV-4], within: 5m}") == ("approval",)
+    assert lacks(more=", approval: {for: [SEV-4], within: 5m}") == ()
     assert lacks(more=", during: [nights], undo: on_failure, diagnose: [{pvcs: {}}, {top: {}}]") == ()
 
 

@@ -45,6 +45,7 @@ def test_what_is_covered_is_counted() -> None:
         Part.STEPS: (4, 4),
         Part.VERIFICATIONS: (1, 3),
         Part.GUARDS: (1, 10),
+        Part.APPROVALS: (0, 0),
         Part.RAISES: (2, 2),
         Part.PAGES: (3, 3),
         Part.LEVELS: (3, 3),

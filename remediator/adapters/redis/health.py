@@ -29,10 +29,11 @@ class HealthPart(Part):
     async def gauges(self) -> Gauges:
         """As the Protocol says."""
         keys = self._keys
-        (seconds, micros), first, dead, paused, named, tripped, *counts = await self._ask(
+        (seconds, micros), first, dead, lowered, paused, named, tripped, *counts = await self._ask(
             ("TIME",),
             ("ZRANGE", keys.timers, 0, 0, "WITHSCORES"),
             ("XLEN", keys.dead),
+            ("ZCARD", keys.lowered[0]),
             ("EXISTS", keys.pause("")),
             ("ZRANGE", keys.pauses, 0, -1, "WITHSCORES"),
             ("ZRANGE", keys.breakers, 0, -1, "WITHSCORES"),
@@ -46,6 +47,7 @@ class HealthPart(Part):
             backlog={queue.value: length for queue, length in zip(Queue, counts[: len(Queue)], strict=True)},
             timer_lag=Millis(max(now - oldest, 0)),
             dead_letters=dead,
+            rules_lowered=lowered,
             open_by_severity={severity: count for severity, count in opened if count},
             paused=_count_paused(paused, named, now),
             breakers=_open_breakers(tripped, now),

@@ -27,6 +27,10 @@ class Keys:
         """Runbooks whose breaker was opened: scored inf while it is, then with when that is forgotten."""
         self.openings = f"{root}openings"
         """Incidents that opened, scored with when."""
+        self.trust = f"{root}trust"
+        """What is counted of each rule, and how many of its attempts failed in a row."""
+        self.lowered = (f"{root}lowered", f"{root}lowered:docs")
+        """Rules that are trusted with less than their files say: scored with since when; and why."""
         self.touch = f"{root}touch"
         self.clock = f"{root}clock"
         """The time at the last look at the timers: how a clock that jumped back is noticed."""

@@ -18,13 +18,22 @@ from remediator.adapters.redis.keys import Keys
 from remediator.adapters.redis.link import Link
 from remediator.adapters.redis.pauses import PausePart
 from remediator.adapters.redis.queues import QueuePart
+from remediator.adapters.redis.trust import TrustPart
 from remediator.core.times import DAY, Millis
 
 BLOCKING_READERS = 32
 
 
 class RedisStore(
-    IntakePart, QueuePart, IncidentPart, CommitPart, GuardPart, PausePart, BreakerPart, HealthPart
+    IntakePart,
+    QueuePart,
+    IncidentPart,
+    CommitPart,
+    GuardPart,
+    PausePart,
+    BreakerPart,
+    TrustPart,
+    HealthPart,
 ):
     """The store. Make one with ``connect``; ``close`` it when the daemon ends."""
 
