@@ -35,7 +35,7 @@ class Mark(StrEnum):
     """What is counted of a rule, beside how its attempts ended."""
 
     RECURRED = "recurred"
-    """It was verified, and its alerts fired again within the hour, or went on firing."""
+    """It was verified, and its rule's alerts fired again within the hour, or alerts went on firing."""
     RIGHT = "right"
     NEEDLESS = "needless"
     UNCLEAR = "unclear"

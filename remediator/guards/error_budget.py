@@ -17,7 +17,7 @@ from remediator.core.weighing import rendered
 class ErrorBudget:
     """Withholds changes of services of whose error budget less than ``guards.error_budget.below`` is left.
 
-    Their rules are held to the mode ``then``, whatever they are trusted with otherwise; held to ``approve``, a
+    Their rules are held to the mode ``then``, whatever they are trusted with otherwise; under ``approve`` a
     change waits for a person. Services without an ``slo`` have no error budget, and rules that are trusted
     with no more anyway are not held back further.
     """

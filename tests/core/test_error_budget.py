@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from remediator.core.budgets import budget_of, budget_query, errors_in
 from remediator.core.errors import Refused, RemediatorError, Retryable
-from remediator.core.incident import EffectId
+from remediator.core.incident import Approval, EffectId
 from remediator.core.policies import BudgetBound, GuardPolicy, Mode, Policy, Slo, Step
+from remediator.core.standing import Lowering
 from remediator.core.times import DAY, HOUR, MINUTE, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, NotAskedError, Verdict
 from remediator.guards import ask_guard
@@ -141,7 +142,9 @@ async def test_too_little_holds_the_rule_to_less() -> None:
     assert (mode.allowed, mode.withholds, budget.allowed) == (False, True, True)
     assert mode.text == (
         "rule service-down is in mode auto, held to approve while its service's error budget is nearly spent"
+        ": waits for approval by anyone who may operate the daemon within 15m"
     )
+    assert (mode.asks, budget.asks) == (True, False), "one of them asks, and that is enough"
     assert budget.text == "5% of its error budget of 30d left, at least 10% wanted: rules are held to approve"
     [measure] = budget.measures
     assert (measure.observed, measure.allowed) == (95, 90)
@@ -157,7 +160,42 @@ async def test_a_rule_that_is_trusted_with_less_stays_where_it_is(mode: Mode) ->
 async def test_a_guard_that_learns_it_only_later_withholds_the_change_by_itself() -> None:
     """Such as one that is asked anew under another policy."""
     verdict = await ask_guard(ErrorBudget(), request(budgeted()), cast(GuardPorts, Facts(0.5)))
-    assert (verdict.allowed, verdict.withholds) == (False, True)
+    assert (verdict.allowed, verdict.withholds, verdict.asks) == (False, True, True)
+    harder = request(budgeted(then=Mode.SUGGEST))
+    verdict = await ask_guard(ErrorBudget(), harder, cast(GuardPorts, Facts(0.5)))
+    assert (verdict.allowed, verdict.withholds, verdict.asks) == (False, True, False)
+
+
+async def test_what_a_person_agreed_to_is_done_though_the_budget_is_spent() -> None:
+    """Where rules are held to approve; held to less, nobody can agree to it."""
+    agreed = Approval(digest="d", by="ada", at=NOW)
+    for then, allowed in ((Mode.APPROVE, True), (Mode.SUGGEST, False)):
+        asked = request(budgeted(then=then))
+        asked = replace(asked, attempt=replace(asked.attempt, approved=agreed))
+        held, mode, budget = await judged(asked, Facts(0.00095))
+        assert (held.withheld, mode.allowed, budget.allowed) == (not allowed, allowed, True)
+        alone = await ask_guard(ErrorBudget(), asked, cast(GuardPorts, Facts(0.00095)))
+        assert (alone.allowed, alone.asks) == (allowed, False)
+
+
+async def test_the_least_trust_counts_whoever_takes_it_away() -> None:
+    """The ceiling, the error budget and the rule's own record, in any order; the text names each."""
+    lowered = Lowering(rule="service-down", why="3 attempts in a row failed", at=NOW)
+    for then, mode in ((Mode.OBSERVE, Mode.OBSERVE), (Mode.APPROVE, Mode.APPROVE)):
+        asked = replace(request(budgeted(then=then)), lowered=lowered)
+        held, said, _ = await judged(asked, Facts(0.00095))
+        assert held.mode is mode
+        assert f"held to {then} while its service's error budget is nearly spent" in said.text
+        assert "held to approve since 2026-11-23T02:13:20.000Z: 3 attempts in a row failed" in said.text
+    held, _, _ = await judged(replace(request(budgeted(), Mode.SUGGEST), lowered=lowered), Facts(0.00095))
+    assert held.mode is Mode.SUGGEST
+
+
+async def test_a_budget_that_has_recovered_takes_no_trust_away_any_more() -> None:
+    """A request that is asked again knows the budget of now."""
+    held, _, _ = await judged(request(budgeted()), Facts(0.00095))
+    again, mode, budget = await judged(held, Facts(0.0))
+    assert (again.cap, mode.allowed, budget.allowed) == (Mode.AUTO, True, True)
 
 
 @pytest.mark.parametrize("error", [Refused("no Prometheus is configured"), Retryable("silent")])

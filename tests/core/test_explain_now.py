@@ -21,7 +21,7 @@ from remediator.core.decision import Decision, Facts
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import Fired
-from remediator.core.policies import Mode, Policy, Service, Slo, WorkloadRef
+from remediator.core.policies import BudgetBound, Mode, Policy, Service, Slo, WorkloadRef
 from remediator.core.store import Arrival
 from remediator.core.times import HOUR, Millis
 from remediator.http.asking import write_answer
@@ -307,6 +307,13 @@ async def test_an_error_budget_is_told_with_the_mode_that_it_leaves() -> None:
         "0% of its error budget of 1h left, at least 10% wanted: rules are held to observe",
     )
     assert "held to observe while its service's error budget is nearly spent" in opinions["mode"][1]
+    assert live.runbooks[0].approval is None
+    asking = replace(
+        rules, guards=replace(rules.guards, error_budget=BudgetBound(below=10, then=Mode.APPROVE))
+    )
+    asked = await of_labels(asking, DOWN, present=now(asking, {query: (0.5,)}))
+    assert (asked.runbooks[0].approval or "").startswith("waits for approval of its plan by anyone who may")
+    assert [each.verdict for each in asked.runbooks[0].guards if each.name == "mode"] == ["asks"]
     silent = await of_labels(rules, DOWN, present=now(rules, {query: Retryable("no answer")}))
     opinions = {guard.name: (guard.verdict, guard.text) for guard in silent.runbooks[0].guards}
     assert opinions["error_budget"] == ("blocks", "could not find out: no answer")

@@ -11,9 +11,9 @@ from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import EffectId, Outcome
 from remediator.core.journal import ActResult, Kind, Resolved
-from remediator.core.policies import Mode, PageNever, PageNow, Policy
+from remediator.core.policies import BreakerBound, GuardPolicy, Mode, PageNever, PageNow, Policy
 from remediator.core.standing import Lowering, Standing
-from remediator.core.times import MINUTE, Instant
+from remediator.core.times import HOUR, MINUTE, Instant
 from remediator.core.trust import Mark, Record, advise
 from remediator.core.verdicts import ChangeRequest
 from remediator.guards.mode import ModeGuard
@@ -22,6 +22,7 @@ from tests.core.builders import NOW, fired, policy
 from tests.core.test_decide import Life, opened
 
 RULE = "service-down"
+BREAKER = BreakerBound(failures=3, within=HOUR)
 
 
 def fails(of: Policy | None = None, row: int = 2, *, lowered: bool = False, rule: str = RULE) -> Decision:
@@ -63,6 +64,25 @@ def test_what_was_verified_and_fires_again_has_recurred() -> None:
     life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
     again = life.tell(fired(life.policy, "bb"), after=10 * MINUTE)
     assert (RULE, Mark.RECURRED) in again.marks
+
+
+def test_another_symptom_is_no_proof_against_what_was_verified() -> None:
+    """Only alerts of the rule itself count, against the rule and against its runbook's breaker."""
+    life = opened(replace(policy(PageNever()), guards=GuardPolicy(breaker=BREAKER)))
+    verified(life)
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    again = life.tell(fired(life.policy, "bb", alertname="DataLoss"), after=10 * MINUTE)
+    assert life.now.reopened == 1
+    assert (again.marks, again.failures) == ((), ())
+
+
+def test_one_that_came_back_counts_in_the_record_and_for_the_breaker() -> None:
+    life = opened(replace(policy(PageNever()), guards=GuardPolicy(breaker=BREAKER)))
+    verified(life)
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    again = life.tell(fired(life.policy, "bb"), after=10 * MINUTE)
+    assert again.marks == ((RULE, Mark.RECURRED),)
+    assert [each.runbook for each in again.failures] == ["restart"]
 
 
 def test_what_was_verified_and_fires_on_has_not_lasted() -> None:

@@ -32,6 +32,7 @@ from remediator.core.policies import (
     StormBound,
     WorkloadRef,
 )
+from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Opening, Openings
 from remediator.core.times import DAY, HOUR, MINUTE, Instant, Millis
@@ -135,6 +136,7 @@ class Scene:
     policy: Policy = field(default_factory=policy)
     incident: Incident = field(default_factory=lambda: opened().now)
     during: tuple[str, ...] = ()
+    lowered: Lowering | None = None
 
     async def ask(self, guard: str) -> Verdict:
         """What that guard says."""
@@ -148,6 +150,7 @@ class Scene:
             at=NOW,
             policy=self.policy,
             ceiling=Mode.AUTO,
+            lowered=self.lowered,
         )
         [meant] = [each for each in GUARDS if each.name == guard]
         return await ask_guard(meant, request, cast(GuardPorts, self.facts))
@@ -178,7 +181,7 @@ POD = Pod(name="web-1", phase="Running", ready=True, restarts=0, uid="p")
 SCENES: Mapping[str, Scene] = {
     "kill_switch": Scene(facts=Facts(pauses=(ADA,))),
     "clock": Scene(facts=Facts(clock="the store's clock jumped by 1h; no changes for 2m after that")),
-    "mode": Scene(policy=policy(mode=Mode.SUGGEST)),
+    "mode": Scene(lowered=Lowering(rule="service-down", why="3 attempts in a row failed", at=NOW)),
     "still_firing": Scene(facts=Facts(fire=0)),
     "supported": Scene(policy=guarded(lacks=("moonlight",))),
     "target": Scene(policy=guarded(namespaces=("bank",))),

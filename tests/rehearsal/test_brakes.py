@@ -246,6 +246,24 @@ def test_tests_of_policies_know_error_budgets() -> None:
     assert "error_budget" not in [each.name for each in coverage.part(Part.GUARDS).missing]
 
 
+def test_held_to_approve_by_its_budget_a_rule_acts_once_a_person_agrees() -> None:
+    """It asks though its file says auto; each guard is asked again after the answer."""
+    text = BUDGET.replace("then: suggest", "then: approve")
+    asking = """
+tests:
+  - name: a person decides while little is left
+    alerts: [{at: 0s, fire: {alertname: WebDown}}, {at: 2m, approve: oncall}]
+    query: {web_errors_ratio: 0.00095}
+    expect:
+      - {at: 1m, attempts: [{runbook: restart-web, outcome: approving}], changes: [],
+         timeline: [held to approve while]}
+      - {at: 2m, changes: [restart deployment/web], timeline: [approved by oncall]}
+"""
+    known = load_policy({"policies.yaml": text})
+    run = run_cases(cases(asking, known), Classifier(known))
+    assert not run.failed, [told(ran.played) for ran in run.tests]
+
+
 def test_every_number_of_an_error_budget_is_a_mutant_that_these_tests_notice() -> None:
     known = load_policy({"policies.yaml": BUDGET})
     places = Places.read({"policies.yaml": BUDGET})
