@@ -45,8 +45,8 @@ class ChangeRequest:
 
     @property
     def mode(self) -> Mode | None:
-        """How far the rule is trusted here: no further than the daemon, than the error budget leaves, than its
-        record leaves. None: it is gone."""
+        """How far the rule is trusted here: at most as far as the daemon is, and as the service's budget and
+        the rule's record leave. None: it is gone."""
         rule = self.rule
         if rule is None:
             return None

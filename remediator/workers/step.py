@@ -55,7 +55,6 @@ class StepPerformer:
             at=effect.at,
             policy=self._means.policy(),
             ceiling=self._means.ceiling,
-            lowered=await self._means.guards.lowered(attempt.rule),
         )
         try:
             work = _Work(self._means, request, effect)
@@ -142,11 +141,16 @@ class _Work(Reach):
         return replace(acted, plan=plan)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
-        self._request = await held_to_budget(self._request, self)
+        self._request = await self._trusted(self._request)
         self._withheld = self._request.withheld
         verdicts = await ask_guards(self._request, self)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts
+
+    async def _trusted(self, request: ChangeRequest) -> ChangeRequest:
+        """With what the rule's record and the service's error budget leave of its trust now."""
+        lowered = await self._store.lowered(request.attempt.rule)
+        return await held_to_budget(replace(request, lowered=lowered), self)
 
     def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
         would = "; ".join(str(change) for change in self._plan or ())
@@ -207,7 +211,7 @@ class _Work(Reach):
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
         if newest is not self._request.policy:  # what they agreed to was another policy
-            self._request = await held_to_budget(replace(self._request, policy=newest), self)
+            self._request = await self._trusted(replace(self._request, policy=newest))
             guards = GUARDS
         verdicts = await ask_guards(self._request, self, guards)
         return next((verdict for verdict in verdicts if not verdict.allowed), None)
