@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from remediator.testing.apiserver import Behaviour, FakeApiServer
+from remediator.testing.apiserver import FakeApiServer
 from tests.integration.daemon import Daemon, alert, daemon, notification, until, write_policies
 from tests.integration.test_cli_pauses import run
 from tests.servers import redis_server
@@ -22,7 +22,7 @@ rules:
 runbooks:
   restart:
     steps: [{restart: {}}]
-    verify: [{ready: {within: 1s}}]
+    verify: [{alert: {state: resolved, within: 1s}}]
 guards: {namespaces: [shop], rate: {cluster: 100/1h, service: 10/1h, target: 10/10m}}
 escalations:
   standard: [{level: 1, channels: [oncall]}]
@@ -63,7 +63,6 @@ async def test_a_rule_that_fails_three_times_in_a_row_waits_for_people_until_it_
             cluster.namespace("shop")
             for name in NAMES:
                 cluster.deployment("shop", name)
-                cluster.behave("shop", name, Behaviour.stays_broken())
             await cluster.settled()
             flags = {
                 "redis_url": server.url,
