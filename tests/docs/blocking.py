@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from remediator.core.alertmanagers import Suppression
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change, EvictPod, ScaleWorkload
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
@@ -57,6 +58,7 @@ class Facts:
     pauses: tuple[Pause, ...] = ()
     clock: str | None = None
     fire: int = 1
+    kept_quiet: Suppression | None = None
     seen: Workload = field(default_factory=lambda: workload(WEB))
     dead: bool = False
     planned: Sequence[Change] = (ScaleWorkload(target=WEB, uid="w", seen=2, replicas=3),)
@@ -80,6 +82,9 @@ class Facts:
 
     async def firing(self) -> int:
         return self.fire
+
+    async def suppression(self) -> Suppression | None:
+        return self.kept_quiet
 
     async def workload(self, target: WorkloadRef) -> Workload:
         return self.seen
@@ -183,6 +188,7 @@ SCENES: Mapping[str, Scene] = {
     "clock": Scene(facts=Facts(clock="the store's clock jumped by 1h; no changes for 2m after that")),
     "mode": Scene(lowered=Lowering(rule="service-down", why="3 attempts in a row failed", at=NOW)),
     "still_firing": Scene(facts=Facts(fire=0)),
+    "suppressed": Scene(facts=Facts(kept_quiet=Suppression(silenced=("silenced by jane",), quiet=1))),
     "supported": Scene(policy=guarded(lacks=("moonlight",))),
     "target": Scene(policy=guarded(namespaces=("bank",))),
     "freeze": Scene(policy=replace(guarded(freeze=("quarter-end",)), time_intervals={"quarter-end": ALWAYS})),
