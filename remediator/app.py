@@ -38,13 +38,16 @@ from remediator.core.plugins import Channel
 from remediator.core.policies import ChannelSpec
 from remediator.core.store import IncidentStore, IntakeStore, Store
 from remediator.http.api import Api
+from remediator.http.approving import Approving
 from remediator.http.auth import ApiAuth, WebhookAuth, host_rule
+from remediator.http.breaking import Breaking
 from remediator.http.ops import Doors, Ops, make_ops_app
 from remediator.http.pausing import Pausing
 from remediator.http.payload import parse_notification, read_alert
 from remediator.http.present import Now
-from remediator.http.routes import controls, incidents, operations, pauses
+from remediator.http.routes import approvals, breakers, controls, incidents, operations, pauses, trust
 from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
+from remediator.http.trusting import Trusting
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import Explanation, explain
 from remediator.routing import meet_at_the_door
@@ -320,7 +323,10 @@ class App:
             silent=self.observer.silent_alertmanagers,
         )
         pausing = Pausing(store=store, policy=self.rulebook.policy)
-        routes = [*operations(ops), *incidents(api), *pauses(pausing), *controls(api)]
+        approving = Approving(store=store, runtime=self.runtime)
+        trusting = Trusting(store=store, policy=self.rulebook.policy, ceiling=self.settings.mode)
+        people = [*approvals(approving), *trust(trusting), *breakers(Breaking(store))]
+        routes = [*operations(ops), *incidents(api), *people, *pauses(pausing), *controls(api)]
         listener = Listener(make_ops_app(routes, Doors(bound=host, auth=auth)), host=host, port=port)
         await listener.start()
         stack.push_async_callback(listener.stop)

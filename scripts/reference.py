@@ -116,6 +116,8 @@ def _need(permission: Permission) -> str:
         f"for a {' or '.join(permission.kinds)}" if permission.kinds else "",
     ]
     told = "".join(f"; only {each}" for each in when if each)
+    if permission.catalog:
+        told += "; in the namespaces of all services that it compares"
     return f"needs `{verbs}` on {resource} ({permission.group or 'core'}){named}: {permission.why}{told}"
 
 

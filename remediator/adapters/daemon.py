@@ -93,7 +93,7 @@ def _data(status: int, raw: bytes) -> Any:
         data = None
     if not isinstance(data, dict):
         raise Refused(f"what answers (status {status}) does not speak like a daemon: does the URL name it?")
-    if status == 200:
+    if status in (200, 202):  # 202: durable, and not heard of by the incident yet
         return data
     text = plain(": ".join(str(data[each]) for each in ("error", "hint") if data.get(each)), 500)
     if status == 404:

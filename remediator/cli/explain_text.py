@@ -21,7 +21,7 @@ from remediator.policy.explained import (
     StepNote,
 )
 
-_VERDICTS = {"allows": "green", "blocks": "red", "asked when acting": "dim"}
+_VERDICTS = {"allows": "green", "asks": "yellow", "blocks": "red", "asked when acting": "dim"}
 _KEPT = "evidence, where it may act: logs of both runs, states, events, usage, revisions"
 _NARROWEST = 40
 _WIDTHS = (10, 8, 2)
@@ -172,6 +172,8 @@ def _runbook(note: RunbookNote) -> Iterator[Line]:
     for part in plan.verify:
         yield Line("prove", part, depth=1)
     yield Line("limits", plan.limits, "dim", 1)
+    if note.approval is not None:
+        yield Line("approve", note.approval, "yellow", 1)
     if note.blocked is not None:
         yield Line("blocked", note.blocked, "red", 1)
     for guard in note.guards:

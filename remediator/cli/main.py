@@ -53,6 +53,21 @@ COMMANDS = {
         function="run_tests",
         summary="Run the policies' own tests on a virtual clock.",
     ),
+    "approve": Lazy(
+        module="remediator.cli.approve",
+        function="approve",
+        summary="Agree to the plan that an incident of a running daemon waits with.",
+    ),
+    "reject": Lazy(
+        module="remediator.cli.approve",
+        function="reject",
+        summary="Refuse it: nothing of it is done.",
+    ),
+    "trust": Lazy(
+        module="remediator.cli.trust",
+        function="trust",
+        summary="How far a running daemon trusts each rule, its record, and what that speaks for.",
+    ),
     "pause": Lazy(
         module="remediator.cli.pause",
         function="pause",
@@ -67,6 +82,16 @@ COMMANDS = {
         module="remediator.cli.pause",
         function="pauses",
         summary="What is paused, by whom, why and until when.",
+    ),
+    "breakers": Lazy(
+        module="remediator.cli.breaker",
+        function="breakers",
+        summary="Runbooks that are not tried any more because they failed too often.",
+    ),
+    "close": Lazy(
+        module="remediator.cli.breaker",
+        function="close",
+        summary="Let a runbook be tried again whose breaker is open.",
     ),
     "schema": Lazy(
         module="remediator.cli.schema",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from remediator.cli.asking import Json, TokenFile, Url, ask_daemon
 from remediator.cli.output import ExitCode, console, say_json, stop
-from remediator.core.errors import RemediatorError, SettingsError, Unknown
 from remediator.core.text import plain
-from remediator.remote import asked_daemon
 
 PATH = "v1/pause"
 _ONE = "name one of --namespace, --service, --rule and --runbook, or none for all changes"
@@ -20,17 +18,6 @@ Namespace = Annotated[str | None, typer.Option("--namespace", help="Changes of t
 Service = Annotated[str | None, typer.Option("--service", help="Changes of this service.")]
 Rule = Annotated[str | None, typer.Option("--rule", help="Changes that this rule asks for.")]
 Runbook = Annotated[str | None, typer.Option("--runbook", help="Changes of this runbook.")]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url", help="The daemon's operations listener. Default: REMEDIATOR_URL, or http://127.0.0.1:9096."
-    ),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option("--token-file", help="File that holds your token. Default: REMEDIATOR_API_TOKEN or _FILE."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, as the daemon does.")]
 
 
 def pause(
@@ -98,19 +85,7 @@ def _scope(**named: str | None) -> dict[str, str]:
 
 
 def _ask(method: str, url: str | None, token_file: Path | None, **sent: Any) -> dict[str, Any]:
-    async def ask() -> Any:
-        async with asked_daemon(url, token_file) as daemon:
-            return await daemon.ask(method, PATH, **sent)
-
-    try:
-        answered: dict[str, Any] = asyncio.run(ask())
-    except SettingsError as error:
-        stop(str(error), ExitCode.WRONG_USE)
-    except Unknown as error:
-        stop(f"{error}; look with: remediator pauses", ExitCode.FINDINGS)
-    except RemediatorError as error:
-        stop(str(error), ExitCode.FINDINGS)
-    return answered
+    return ask_daemon(method, PATH, (url, token_file), "remediator pauses", **sent)
 
 
 def _tell(stands: dict[str, Any], *, json: bool) -> None:

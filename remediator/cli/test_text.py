@@ -83,6 +83,7 @@ _ONE = {
     "steps": "runbook",
     "verifications": "runbook",
     "guards": "guard",
+    "approvals": "approval of runbook",
     "raises": "raise of",
     "page policies": "page policy of",
     "escalation levels": "escalation",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import escalation
+from remediator.core import approval, escalation, trust
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -101,6 +101,8 @@ def _set_out(draft: Draft, attempt: Attempt) -> None:
 def _send(draft: Draft, attempt: Attempt) -> None:
     """Send out the effect that the attempt's phase asks for."""
     incident = draft.incident
+    if attempt.phase in (Phase.APPROVING, Phase.ENDED):
+        return
     effect = EffectId(f"{incident.id}/{attempt.number}/{attempt.phase}/{attempt.step}.{attempt.rounds}")
     attempt = draft.change_attempt(replace(attempt, pending=effect, rounds=attempt.rounds + 1))
     match attempt.phase:
@@ -112,8 +114,8 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             draft.effects.append(act)
         case Phase.DECIDING | Phase.WAITING | Phase.SETTLING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
-        case Phase.PAUSING | Phase.ENDED:
-            return
+        case Phase.PAUSING | Phase.APPROVING | Phase.ENDED:
+            return  # time passes, a person answers, or nobody any more
         case _:
             assert_never(attempt.phase)
 
@@ -159,6 +161,12 @@ def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
     _send(draft, attempt)
 
 
+def act_on(draft: Draft, attempt: Attempt) -> None:
+    """Go on with the step before which people were asked. Its effects go on being numbered."""
+    attempt = draft.change_attempt(replace(attempt, phase=Phase.ACTING, phase_at=draft.at))
+    _send(draft, attempt)
+
+
 def proceed(draft: Draft, timer: str) -> None:
     """A poll or a put-off step is due."""
     attempt = draft.incident.active
@@ -181,6 +189,7 @@ def awaited(draft: Draft, effect: EffectId) -> Attempt | None:
 
 
 def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> Attempt:
+    approval.stop_asking(draft)
     attempt = draft.change_attempt(
         replace(
             attempt,
@@ -188,11 +197,13 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             phase=Phase.ENDED,
             settling=None,
             pending=None,
+            asked=None,
             outcome=outcome,
             reason=plain(reason, 500),
             ended_at=draft.at,
         )
     )
+    trust.ended(draft, attempt, outcome)
     draft.cancel("poll", "act")
     draft.change(status=Status.ESCALATED if draft.incident.level else Status.OPEN)
     draft.say(

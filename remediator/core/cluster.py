@@ -12,6 +12,7 @@ from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
 from remediator.core.objects import ObjectRef
+from remediator.core.ownership import FieldManager
 from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant, Millis
 
@@ -69,7 +70,7 @@ class Workload:
 
     ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
     ``heedless``: it takes the next in order, whether others are down or not. ``containers``: those of its
-    template, in their order, without init containers.
+    template, in their order, without init containers. ``managers``: who wrote which fields of it.
     """
 
     ref: WorkloadRef
@@ -87,6 +88,8 @@ class Workload:
     annotations: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[FieldManager, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -190,6 +193,8 @@ class Autoscaler:
     most: int
     generation: int = 0
     annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    managers: tuple[FieldManager, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -244,6 +249,9 @@ class ClusterReader(Protocol):
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """The workload of that name."""
+
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """Those of the named that exist, from one list of their kind in the namespace."""
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects."""
@@ -320,6 +328,20 @@ async def _measured(reader: ClusterReader, workload: Workload) -> tuple[PodUsage
         return await reader.usage(workload)
     except NotFound as error:
         raise NotFound(f"what the pods of {workload.ref} use is unknown: {error}") from error
+
+
+async def read_workloads(reader: ClusterReader, refs: Sequence[WorkloadRef]) -> tuple[Workload, ...]:
+    """Those that exist, with one list for each kind in each namespace. Raises what the reader raises."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for ref in refs:
+        named.setdefault((ref.kind, ref.namespace), set()).add(ref.name)
+    return tuple(
+        [
+            each
+            for (kind, namespace), names in named.items()
+            for each in await reader.workloads(kind, namespace, frozenset(names))
+        ]
+    )
 
 
 class Executor(Protocol):

@@ -15,7 +15,14 @@ from remediator.core.evidence import Evidence
 from remediator.core.incident import Incident
 from remediator.core.journal import Effect, Entry, Message, Outcomes
 
-Recorded = journal.TimerDue | Outcomes | journal.Acknowledged | journal.Closed
+Recorded = (
+    journal.TimerDue
+    | Outcomes
+    | journal.Acknowledged
+    | journal.PlanApproved
+    | journal.PlanRejected
+    | journal.Closed
+)
 """Events that travel as themselves. ``Fired`` and ``Resolved`` travel as the alert they are made from."""
 
 ALERT = "Alert"
@@ -35,6 +42,8 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Weighed,
         journal.Paged,
         journal.Acknowledged,
+        journal.PlanApproved,
+        journal.PlanRejected,
         journal.Closed,
         journal.EffectLost,
         journal.Diagnose,

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import attempts, escalation, opening, paging, raising, remedy
+from remediator.core import (
+    answers,
+    approval,
+    attempts,
+    escalation,
+    hindsight,
+    opening,
+    paging,
+    raising,
+    remedy,
+)
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -21,6 +31,8 @@ from remediator.core.journal import (
     Event,
     Fired,
     Paged,
+    PlanApproved,
+    PlanRejected,
     Resolved,
     TimerDue,
     Weighed,
@@ -45,7 +57,7 @@ def decide(
         draft.drop()
     if draft.exists:
         raising.keep_watch(draft, policy)
-    return draft.finish(policy.digest)
+    return draft.finish(policy)
 
 
 def _apply(draft: Draft, event: Event, policy: Policy) -> None:
@@ -56,7 +68,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         return  # what it speaks of was never opened, or is forgotten
     match event:
         case Resolved():
-            opening.resolved(draft, event)
+            opening.resolved(draft, event, policy)
         case TimerDue():
             _timer(draft, event, policy)
         case Diagnosed():
@@ -74,6 +86,10 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             escalation.paged(draft, event, policy)
         case Acknowledged():
             escalation.acknowledged(draft, event)
+        case PlanApproved():
+            answers.approved(draft, event)
+        case PlanRejected():
+            answers.rejected(draft, event, policy)
         case Closed():
             _closed(draft, event, policy)
         case _:
@@ -94,6 +110,10 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             remedy.pause_over(draft, policy)
         case "poll" | "act":
             attempts.proceed(draft, name)
+        case approval.TIMER:
+            answers.expired(draft, policy)
+        case hindsight.TIMER:
+            hindsight.time_is_over(draft)
         case "linger":
             escalation.lingers(draft, policy)
         case "deadline":

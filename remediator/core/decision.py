@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.breakers import Failure, failures_of
 from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
+from remediator.core.policies import Policy
+from remediator.core.standing import Lowering, Standing
 from remediator.core.times import Instant
 
 
@@ -23,6 +26,8 @@ class Facts:
     """Those alerts of the events at hand that are firing members already."""
     over: frozenset[Fingerprint] = frozenset()
     """Those alerts of the events at hand whose newest episode has ended, in whatever order events come."""
+    standing: Standing | None = None
+    """How the rule of the attempt in progress stands; None: there is none, or it is not known."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
 
@@ -53,6 +58,14 @@ class Decision:
     dead: tuple[DeadLetter, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     """To be kept beside the timeline."""
+    opened: tuple[str, ...] = ()
+    """That the incident opened, or opened again: what storms are counted by."""
+    failures: tuple[Failure, ...] = ()
+    """Attempts that count against the breakers of their runbooks."""
+    marks: tuple[tuple[str, str], ...] = ()
+    """Rules and what is to be counted of each, one more every time."""
+    lowering: Lowering | None = None
+    """The rule that is trusted with less from now on."""
 
 
 class Draft:
@@ -78,6 +91,10 @@ class Draft:
         self.cancelled: set[str] = set()
         self.dead: list[DeadLetter] = []
         self.evidence: list[Evidence] = []
+        self.opened: dict[str, None] = {}
+        self.failed: dict[tuple[str, str], None] = {}
+        self.marks: list[tuple[str, str]] = []
+        self.lowering: Lowering | None = None
 
     @property
     def exists(self) -> bool:
@@ -117,6 +134,10 @@ class Draft:
         """Replace the page of that key."""
         self._incident = self.incident.with_page(page)
         return page
+
+    def mark(self, rule: str, what: str) -> None:
+        """One more of that in the record of the rule."""
+        self.marks.append((rule, what))
 
     def say(self, kind: Kind, text: str, **data: str | int | float | bool | None) -> None:
         """Add a line to the timeline."""
@@ -180,7 +201,11 @@ class Draft:
             arm[f"{name}#{count}"] = due
         return timers, arm, cancelled
 
-    def finish(self, policy_digest: str) -> Decision:
+    def fail(self, attempt: Attempt) -> None:
+        """The attempt counts against the breaker of its runbook: once, whatever else becomes known of it."""
+        self.failed[attempt.runbook.name, f"{self.incident.id}/{attempt.number}"] = None
+
+    def finish(self, policy: Policy) -> Decision:
         """The decision as written."""
         kept = self._incident
         arm: dict[str, Instant] = {}
@@ -195,7 +220,7 @@ class Draft:
                 alerts=self.firing,
                 alerts_total=kept.alerts_total + self._joins,
                 firing_by_rule=dict(+self.by_rule),
-                policy=policy_digest,
+                policy=policy.digest,
             )
         return Decision(
             incident=kept,
@@ -208,4 +233,8 @@ class Draft:
             leave=frozenset(self.left),
             dead=tuple(self.dead),
             evidence=tuple(self.evidence),
+            opened=tuple(self.opened) if kept is not None else (),
+            failures=failures_of(tuple(self.failed), policy) if self.failed else (),
+            marks=tuple(self.marks),
+            lowering=self.lowering,
         )

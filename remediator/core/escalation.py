@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import paging, patience
+from remediator.core import paging, patience, trust
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
@@ -110,6 +110,7 @@ def lingers(draft: Draft, policy: Policy) -> None:
     if draft.incident.active is not None:
         draft.arm("linger", draft.at + MINUTE)  # another attempt is at it; look again when it may be done
         return
+    trust.recurred(draft)
     why = f"verified {format_duration(LINGER)} ago, yet {draft.firing} of its alerts still fire"
     remediation_failed(draft, policy, why)
 
@@ -194,7 +195,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
-    if draft.incident.resolved or not paging.is_current(draft, page):
+    if draft.incident.resolved or not paging.is_wanted(draft, page):
         paging.queue_resolve(draft, page)
         return
     levels = draft.incident.levels
@@ -222,11 +223,24 @@ def _refused(draft: Draft, page: PageState, event: Paged, detail: str, policy: P
         draft.change_page(replace(page, resolve=Delivery.REFUSED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.REFUSED))
+    if page.asks:
+        _unheard_question(draft, page, policy)
+        return
     same_level = [p for p in draft.incident.pages if p.level == page.level and paging.is_current(draft, p)]
     hopeless = all(other.trigger is Delivery.REFUSED for other in same_level)
     if hopeless and not draft.incident.resolved and page.level == draft.incident.level and page.level > 0:
         why = f"no channel of level {page.level} took the page; {_first_reason(draft)}"
         ask_level(draft, policy, page.level + 1, why, unheard=True)
+
+
+def _unheard_question(draft: Draft, page: PageState, policy: Policy) -> None:
+    """Whoever was to approve cannot be told: then it is a page, because nobody would ever answer."""
+    asked = [each for each in draft.incident.pages if each.asks == page.asks]
+    heard = any(each.trigger is not Delivery.REFUSED for each in asked)
+    if heard or draft.incident.level or not paging.is_wanted(draft, page):
+        return
+    if not isinstance(page_policy(draft, policy), PageNever):
+        ask_level(draft, policy, 1, "no channel took the question for approval")
 
 
 def climb(draft: Draft, policy: Policy) -> None:

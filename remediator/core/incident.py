@@ -21,6 +21,8 @@ GroupKey = NewType("GroupKey", str)
 
 KEPT_ATTEMPTS = 10
 KEPT_PAGES = 40
+KEPT_REOPENINGS = 20
+"""As many as ``flapping.reopened`` can be."""
 
 
 class Status(StrEnum):
@@ -39,6 +41,8 @@ class Phase(StrEnum):
 
     DIAGNOSING = "diagnosing"
     DECIDING = "deciding"
+    APPROVING = "approving"
+    """A person was asked to agree to the plan, and nothing happens before."""
     ACTING = "acting"
     WAITING = "waiting"
     PAUSING = "pausing"
@@ -66,6 +70,38 @@ class CheckProgress:
     since: Instant | None = None
     asked_at: Instant | None = None
     observed: str = "not asked yet"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPlan:
+    """What would be changed, as people are shown it before they agree.
+
+    ``lines``: in words. ``steps``: of each step of the runbook the digest of its changes; empty where it
+    makes none, is done already, or could not be planned yet. ``digest``: of all of it.
+    """
+
+    digest: str
+    lines: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A question to people that is open until ``until``. ``by``: who may answer; empty: any operator."""
+
+    plan: ShownPlan
+    asked_at: Instant
+    until: Instant
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Approval:
+    """Who agreed to which plan."""
+
+    digest: str
+    by: str
+    at: Instant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +134,21 @@ class Attempt:
     it is not known, or was not asked for."""
     lag_unread: bool = False
     """Prometheus could not be asked for it when it was last tried."""
+    asked: Request | None = None
+    """What people were last asked to agree to."""
+    asked_times: int = 0
+    approved: Approval | None = None
+    """That somebody agreed to what was last asked."""
+
+    @property
+    def request(self) -> Request | None:
+        """The question that waits for an answer now."""
+        return self.asked if self.phase is Phase.APPROVING else None
+
+    @property
+    def request_name(self) -> str:
+        """Tells the questions of an incident apart."""
+        return f"{self.number}.{self.asked_times}"
 
     def began_elsewhere(self, target: WorkloadRef) -> str:
         """Why ``target``, which the newest catalog names, is not for this attempt; empty when it is."""
@@ -134,7 +185,7 @@ class PageState:
     """One page to one channel: its trigger and, when the incident is over, its resolve."""
 
     key: str
-    """Unique in the incident: ``reopened.level.channel``."""
+    """Unique in the incident: ``reopened.level.channel``, with more behind it where it is no level's page."""
     level: int
     channel: str
     dedup_key: str
@@ -145,6 +196,8 @@ class PageState:
     tries: int = 0
     accepted_at: Instant | None = None
     resolve_queued_at: Instant | None = None
+    asks: str = ""
+    """Which question for approval it puts (``Attempt.request_name``); empty: it is a page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +206,16 @@ class Planned:
 
     runbook: str
     rule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """An attempt that changed nothing for want of trust, and until when it shows whether it should have."""
+
+    rule: str
+    attempt: int
+    since: Instant
+    until: Instant
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: see evolve
@@ -206,6 +269,8 @@ class Incident:
     stalled: int = 0
     """How often the next level was asked since it last opened because there was no progress."""
     reopened_at: Instant | None = None
+    reopenings: tuple[Instant, ...] = ()
+    """When it was reopened, the newest last; of more than are kept the newest."""
     fed_by: tuple[str, ...] = ()
     """Names of the rules whose alerts joined since it last opened: their `raise` counts."""
     raise_at: Instant | None = None
@@ -219,6 +284,8 @@ class Incident:
     links: Mapping[str, str] = field(default_factory=dict)
     alert_names: tuple[str, ...] = ()
     """Of the alerts that ever joined, as `alertname` says, at most one more than anybody is asked for."""
+    observed: tuple[Observed, ...] = ()
+    """What was only observed, and is not seen yet whether acting would have been right."""
 
     @property
     def active(self) -> Attempt | None:

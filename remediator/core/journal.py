@@ -13,7 +13,7 @@ from enum import StrEnum
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
 from remediator.core.evidence import Evidence
-from remediator.core.incident import EffectId, IncidentId
+from remediator.core.incident import EffectId, IncidentId, ShownPlan
 from remediator.core.lag import Lag
 from remediator.core.policies import Check, Mode
 from remediator.core.times import Instant, Millis
@@ -60,6 +60,8 @@ class ActResult(StrEnum):
     DONE = "done"
     BLOCKED = "blocked"
     WITHHELD = "withheld"
+    ASKS = "asks"
+    """A person has to agree first, and is asked."""
     FAILED = "failed"
     UNKNOWN = "unknown"
     RETRY = "retry"
@@ -72,6 +74,8 @@ class VerdictNote:
     guard: str
     allowed: bool
     text: str
+    asks: bool = False
+    """It does not allow it, but would once a person agrees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,8 @@ class Acted:
     """With ``withheld``: how far the rule was trusted, the daemon's ceiling included."""
     output: tuple[str, ...] = ()
     """What a program wrote, or a server answered, a line each: secrets hidden, of the last lines."""
+    plan: ShownPlan | None = None
+    """With ``asks``: what people are to agree to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +148,26 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlanApproved:
+    """A person agrees to the plan with that digest. ``roles``: what the person is, beside a name."""
+
+    by: str
+    digest: str
+    roles: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRejected:
+    """A person refuses the plan with that digest."""
+
+    by: str
+    digest: str
+    roles: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Closed:
     """A person declared it over. Only heard when no member alert fires."""
 
@@ -176,7 +202,7 @@ class EffectLost:
 
 
 Outcomes = Diagnosed | Acted | Checked | Weighed | Paged | EffectLost
-Event = Fired | Resolved | TimerDue | Acknowledged | Closed | Outcomes
+Event = Fired | Resolved | TimerDue | Acknowledged | PlanApproved | PlanRejected | Closed | Outcomes
 
 # --- effects ----------------------------------------------------------------------------------------
 
@@ -274,6 +300,8 @@ class Kind(StrEnum):
     RAISE_UNKNOWN = "raise_unknown"
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
+    APPROVAL = "approval"
+    TRUST = "trust"
     STEP = "step"
     OUTPUT = "output"
     GUARD = "guard"

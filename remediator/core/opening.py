@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, paging, raising, remedy
+from remediator.core import attempts, escalation, hindsight, paging, raising, remedy, trust
 from remediator.core.alertmanagers import MOST_NAMES
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
-from remediator.core.incident import GroupKey, Incident, IncidentId, Planned, Status
+from remediator.core.incident import (
+    KEPT_REOPENINGS,
+    GroupKey,
+    Incident,
+    IncidentId,
+    Outcome,
+    Planned,
+    Status,
+)
 from remediator.core.journal import Fired, Kind, Resolved
 from remediator.core.policies import Policy, severity_rank
+from remediator.core.storms import opening_member
 from remediator.core.text import plain
 from remediator.core.times import HOUR, Instant, format_duration, stamp_instant
 
@@ -98,7 +108,7 @@ def end_hold(draft: Draft) -> None:
         draft.change(status=Status.OPEN, opened_at=draft.at)
         _say_opened(draft)
     else:
-        _reopen(draft)
+        _reopen(draft, [rule for rule, count in draft.by_rule.items() if count > 0])
 
 
 def _long_over(incident: Incident, at: Instant) -> bool:
@@ -131,6 +141,7 @@ def _begin(draft: Draft, match: Match, alert: Alert, policy: Policy) -> None:
 
 def _say_opened(draft: Draft) -> None:
     incident = draft.incident
+    draft.opened[opening_member(incident.id, incident.reopened)] = None
     began = incident.started_at if incident.started_at is not None else draft.at
     draft.say(
         Kind.OPENED,
@@ -155,6 +166,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     """A new outage on an incident that is over, or was left to people: everything begins anew."""
     if draft.is_armed("hold"):
         return  # it waits for its hold already
+    hindsight.nothing_fires(draft)
     paging.resolve_pages(draft)
     draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
     draft.change(
@@ -173,13 +185,29 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
         levels=policy.levels(draft.incident.severity),
     )
     if not draft.incident.resolved:
-        _reopen(draft)
+        _reopen(draft, [match.rule.name])
 
 
-def _reopen(draft: Draft) -> None:
-    again = draft.incident.reopened + 1
-    draft.change(status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at)
+def _reopen(draft: Draft, rules: Collection[str]) -> None:
+    """``rules``: those that fire again."""
+    incident = draft.incident
+    again = incident.reopened + 1
+    if incident.attempts and _is_undone(incident, rules):
+        draft.fail(incident.attempts[-1])
+        draft.mark(incident.attempts[-1].rule, trust.Mark.RECURRED)
+    reopenings = (*incident.reopenings, draft.at)[-KEPT_REOPENINGS:]
+    draft.change(
+        status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at, reopenings=reopenings
+    )
+    draft.opened[opening_member(incident.id, again)] = None
     draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
+
+
+def _is_undone(incident: Incident, rules: Collection[str]) -> bool:
+    """Whether what its last attempt had repaired is broken again."""
+    last = incident.attempts[-1]
+    lately = last.started_at >= incident.open_since
+    return lately and last.outcome is Outcome.VERIFIED and last.rule in rules
 
 
 def _ordinal(number: int) -> str:
@@ -201,7 +229,7 @@ def _adopt_rule(draft: Draft, match: Match, policy: Policy) -> None:
         draft.change(plan=(*draft.incident.plan, *planned), tried=(*draft.incident.tried, *fresh))
 
 
-def resolved(draft: Draft, event: Resolved) -> None:
+def resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
     """An episode ended."""
     if event.fingerprint not in draft.members or event.fingerprint not in draft.facts.over:
         return  # not a member, or a newer episode of it fires already
@@ -212,7 +240,10 @@ def resolved(draft: Draft, event: Resolved) -> None:
     if draft.incident.status is Status.HELD or draft.incident.resolved:
         return
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
-    if draft.incident.active is not None:
+    active = draft.incident.active
+    if active is not None and active.request is not None:
+        remedy.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
+    elif active is not None:
         attempts.hurry(draft)
     else:
         remedy.resolve(draft, "its alerts have resolved")

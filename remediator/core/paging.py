@@ -54,6 +54,64 @@ def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
         _send(draft, page, PageKind.TRIGGER)
 
 
+def put_question(draft: Draft, channels: Iterable[str], asks: str, text: str) -> None:
+    """Queue a question for approval to each channel: a message of its own, by which nobody is paged."""
+    incident = draft.incident
+    fresh = tuple(
+        PageState(
+            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.asks{asks}",
+            level=OPERATOR_LEVEL,
+            channel=channel,
+            dedup_key=f"{incident.id}/asks/{asks}",
+            reason=plain(text, 500),
+            queued_at=draft.at,
+            asks=asks,
+        )
+        for channel in dict.fromkeys(channels)
+    )
+    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
+    if not fresh:
+        draft.say(Kind.PAGE, "there is nobody to ask for approval", outcome="nobody")
+    for page in fresh:
+        draft.say(Kind.PAGE, f"asking {page.channel}: {page.reason}", channel=page.channel, asks=asks)
+        _send(draft, page, PageKind.TRIGGER)
+
+
+def tell_operator(draft: Draft, channels: Iterable[str], what: str, text: str) -> None:
+    """Queue a message to the operator that pages nobody of the incident's own. ``what`` tells it apart."""
+    incident = draft.incident
+    fresh = tuple(
+        PageState(
+            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.{what}",
+            level=OPERATOR_LEVEL,
+            channel=channel,
+            dedup_key=f"{incident.id}/{what}",
+            reason=plain(text, 500),
+            queued_at=draft.at,
+        )
+        for channel in dict.fromkeys(channels)
+    )
+    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
+    for page in fresh:
+        draft.say(Kind.PAGE, f"telling {page.channel}: {page.reason}", channel=page.channel)
+        _send(draft, page, PageKind.TRIGGER)
+
+
+def take_back(draft: Draft, asks: str) -> None:
+    """The question is answered, or is asked no longer. One still on its way is taken back when it arrives."""
+    for page in draft.incident.pages:
+        if page.asks == asks and page.trigger is Delivery.ACCEPTED and page.resolve is None:
+            queue_resolve(draft, page)
+
+
+def is_wanted(draft: Draft, page: PageState) -> bool:
+    """Whether people are still to hear of it: it belongs to this opening, and what it asks is still asked."""
+    attempt = draft.incident.active
+    if page.asks:
+        return attempt is not None and attempt.request is not None and attempt.request_name == page.asks
+    return is_current(draft, page)
+
+
 def _send(draft: Draft, page: PageState, kind: PageKind) -> None:
     effect = EffectId(f"{draft.incident.id}/page/{page.key}/{kind}/{page.tries}")
     draft.messages.append(

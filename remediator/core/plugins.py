@@ -73,6 +73,8 @@ class Permission:
     """Of a guard: needed only for steps whose changes carry their epoch on the target itself."""
     cluster_wide: bool = False
     """The resource is in no namespace, such as nodes."""
+    catalog: bool = False
+    """Of a guard: on the kinds of all workloads that it compares, in their namespaces, not of the target."""
 
 
 def on_target(verb: str, why: str, *, acting: bool = False) -> Permission:

@@ -140,6 +140,18 @@ class WorkloadRef(ObjectRef):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Slo:
+    """What a service promises to those who use it: ``objective`` percent of it good over the ``window``.
+
+    ``errors``: PromQL that gives the share of errors now, 0 to 1; it may hold templates.
+    """
+
+    objective: float
+    window: Millis
+    errors: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """An entry of the catalog: what makes a target safe, because labels only select it."""
 
@@ -150,6 +162,7 @@ class Service:
     health: str | None = None
     """The URL that tells whether it is well."""
     links: Mapping[str, str] = field(default_factory=dict)
+    slo: Slo | None = None
 
 
 class ServiceSelector(Protocol):
@@ -237,6 +250,19 @@ class AttemptLimits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalTerms:
+    """How a runbook wants to be approved, whenever it has to be.
+
+    ``asked_for``: severities for which it has to be even where its rule is trusted to act. ``by``: names or
+    roles of who may; empty: anyone whom the daemon lets operate.
+    """
+
+    asked_for: tuple[str, ...]
+    within: Millis
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Runbook:
     """What is looked at, done and proven."""
 
@@ -250,6 +276,8 @@ class Runbook:
     """Whether what there is of the target is kept before its first step: a step may take pods away."""
     during: tuple[str, ...] = ()
     """Names of time intervals; outside of all of them it changes nothing. Empty: at any time."""
+    approval: ApprovalTerms | None = None
+    """None: asked for only where the rule's mode does, and on the daemon's own terms."""
     lacks: tuple[str, ...] = ()
     """What it asks for and this version cannot perform, in words: an attempt of it is blocked and says so."""
 
@@ -287,6 +315,39 @@ class Share:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StormBound:
+    """When ``incidents`` open ``within`` a span, nothing is changed for ``stop_for`` after the last."""
+
+    incidents: int
+    within: Millis
+    stop_for: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlappingBound:
+    """Nothing is changed for an incident that was ``reopened`` so often ``within`` a span."""
+
+    reopened: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakerBound:
+    """A runbook of which so many attempts failed ``within`` a span is not tried any more."""
+
+    failures: int
+    within: Millis
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetBound:
+    """Rules are held to ``then`` for services of whose error budget less than ``below`` percent is left."""
+
+    below: float
+    then: Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GuardPolicy:
     """What bounds every change. With no ``namespaces`` nothing at all is touched."""
 
@@ -297,6 +358,10 @@ class GuardPolicy:
     max_unavailable: Share | None = None
     freeze: tuple[str, ...] = ()
     """Names of time intervals within which nothing is changed."""
+    storm: StormBound | None = None
+    flapping: FlappingBound | None = None
+    breaker: BreakerBound | None = None
+    error_budget: BudgetBound | None = None
     lacks: tuple[str, ...] = ()
     """Guards that are asked for and that this version does not have: they block every change."""
 

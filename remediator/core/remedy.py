@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import escalation, paging, verification
+from remediator.core import approval, escalation, hindsight, paging, trust, verification
 from remediator.core.attempts import (
     awaited,
     begin_step,
@@ -69,7 +69,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             draft.say(Kind.STEP, f"reported late: {'; '.join(event.changes)}", result=event.result)
         return
     for verdict in event.verdicts:
-        verdict_text = "allows" if verdict.allowed else "blocks"
+        verdict_text = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
         draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
     action = attempt.runbook.steps[attempt.step].action
     reason = plain(event.reason, 300)
@@ -92,10 +92,16 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
         case ActResult.RETRY | ActResult.BLOCKED:
-            _blocked(draft, attempt, reason, policy)
+            blocked(draft, attempt, reason, policy)
+        case ActResult.ASKS if draft.firing == 0:
+            blocked(draft, attempt, reason, policy)
+        case ActResult.ASKS:
+            assert event.plan is not None
+            approval.ask(draft, attempt, event.plan, policy)
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
-            _blocked(draft, attempt, reason, policy)
+            blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD:
+            hindsight.watch(draft, attempt, event.verdicts)
             observed = event.mode in (None, Mode.OBSERVE)  # None: an older version did not say
             _end(draft, attempt, Outcome.OBSERVED if observed else Outcome.SUGGESTED, reason, policy)
         case ActResult.FAILED:
@@ -106,7 +112,9 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             )
 
 
-def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
+def blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
+    """The attempt cannot go on. Where nothing fires any more, what was done is verified instead."""
+    approval.stop_asking(draft)
     if draft.firing > 0:
         _end(draft, attempt, Outcome.BLOCKED, reason, policy)
     elif attempt.changes:
@@ -162,7 +170,7 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
     ends_at = verification.latest(attempt)
     if draft.at >= ends_at:
         if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
-            _blocked(draft, attempt, "", policy)
+            blocked(draft, attempt, "", policy)
             return
         unmet = verification.unmet(attempt, draft.at)
         if attempt.phase is Phase.SETTLING:
@@ -204,7 +212,7 @@ def _decided(draft: Draft, attempt: Attempt, seen: CheckResult, policy: Policy) 
         case None:
             text = f"whether {step.action} is meant is unknown: {asked}: {observed}"
             draft.say(Kind.GUARD, f"when: {text}", guard="when", verdict="blocks")
-            _blocked(draft, attempt, text, policy)
+            blocked(draft, attempt, text, policy)
 
 
 def _not_settled(draft: Draft, attempt: Attempt, seen: CheckResult, why: str, policy: Policy) -> None:
@@ -227,7 +235,7 @@ def pause_over(draft: Draft, policy: Policy) -> None:
     attempt = draft.incident.active
     assert attempt is not None
     if draft.firing == 0 and not attempt.changes:
-        _blocked(draft, attempt, "", policy)
+        blocked(draft, attempt, "", policy)
         return
     _say_step(draft, attempt, f"pause: done after {format_duration(draft.at - attempt.phase_at)}", "done")
     enter_step(draft, attempt, attempt.step + 1)
@@ -241,6 +249,9 @@ def _say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
     attempt = conclude(draft, attempt, outcome, reason)
+    if outcome in trust.GOES_WRONG:
+        draft.fail(attempt)
+    trust.judge(draft, attempt, policy)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
     match outcome:
         case Outcome.VERIFIED:
@@ -276,13 +287,19 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
 
 def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
+    hindsight.nothing_fires(draft)
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
-    draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
+    draft.cancel("poll", "act", approval.TIMER, "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since
     draft.say(
         Kind.RESOLVED,
         f"resolved after {format_duration(took)}: {reason}",
         took=took,
-        paged=draft.incident.level > 0,
+        paged=draft.incident.level > 0 or _was_asked(draft),
     )
     paging.resolve_pages(draft)
+
+
+def _was_asked(draft: Draft) -> bool:
+    """Whether people were asked for approval since it last opened: they were not spared."""
+    return any(page.asks and paging.is_current(draft, page) for page in draft.incident.pages)

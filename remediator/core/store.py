@@ -13,16 +13,22 @@ from typing import Protocol
 
 from remediator.core.alertmanagers import Member
 from remediator.core.alerts import Alert, Disposition, Fingerprint, Lane, Rejected
+from remediator.core.breakers import Breaker
 from remediator.core.codec import Recorded
 from remediator.core.decision import DeadLetter, Decision, Facts
 from remediator.core.evidence import Evidence
-from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId
+from remediator.core.incident import EffectId, GroupKey, Incident, IncidentId, Outcome
 from remediator.core.journal import Entry, Notice
 from remediator.core.objects import Anchor
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.policies import Rate
+from remediator.core.standing import Lowering, Standing
+from remediator.core.storms import Openings
 from remediator.core.times import DAY, Instant, Millis
+from remediator.core.trust import Record
 
+ROW_AFTER: Mapping[str, str] = {Outcome.VERIFIED: "0", Outcome.FAILED: "1", Outcome.UNKNOWN: "1"}
+"""What an outcome makes of the attempts that failed in a row: one more of them, or none any more."""
 CHUNK = 500
 """At most so many alerts, events or timers in one script."""
 LISTED_FOR = Millis(7 * DAY)
@@ -93,6 +99,16 @@ class Commit:
     unmatched: tuple[Alert, ...] = ()
     """Alerts that were taken for matched at the door, and that the newest policy does not match: listed, and
     taken in anew as soon as a policy matches them."""
+
+    @property
+    def relies_on(self) -> Standing | None:
+        """How the rule of the attempt that it ends must still stand: whether it is lowered follows."""
+        standing = self.facts.standing
+        if standing is None or standing.lowered:
+            return None
+        if any(rule == standing.rule and ROW_AFTER.get(what) == "1" for rule, what in self.decision.marks):
+            return standing
+        return None
 
 
 class CommitResult(StrEnum):
@@ -189,8 +205,12 @@ class Gauges:
     timer_lag: Millis = Millis(0)
     dead_letters: int = 0
     open_by_severity: Mapping[str, int] = field(default_factory=dict)
+    rules_lowered: int = 0
+    """Rules that are held to less because their attempts failed."""
     paused: Mapping[str, int] = field(default_factory=dict)
     """How many scopes of each kind are paused; none of a kind that is not there."""
+    breakers: Mapping[str, bool] = field(default_factory=dict)
+    """Of runbooks whose breaker was opened: whether it is open still."""
 
 
 class IntakeStore(Protocol):
@@ -311,6 +331,9 @@ class TimerStore(Protocol):
 class GuardStore(Protocol):
     """What guards and the step performer need."""
 
+    async def lowered(self, rule: str) -> Lowering | None:
+        """That the rule is trusted with less than its file says."""
+
     async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
         """The kill switch: the pauses of those scopes that are in force now, in the same order."""
 
@@ -349,6 +372,22 @@ class GuardStore(Protocol):
     async def intended(self, effect: EffectId) -> Intent | None:
         """What the journal says."""
 
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``, oldest first."""
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+
+
+class BreakerStore(Protocol):
+    """Breakers, from the side of who closes them. Commits open them."""
+
+    async def breakers(self) -> tuple[Breaker, ...]:
+        """Those that are open, and then those that were closed lately."""
+
+    async def close_breaker(self, runbook: str, by: str, note: str) -> Breaker | None:
+        """Closed, durably; its failures are forgotten. What it was; None: it is not open."""
+
 
 class PauseStore(Protocol):
     """The kill switch, from the side of who throws it."""
@@ -366,6 +405,22 @@ class PauseStore(Protocol):
 
     async def resume(self, scope: PauseScope = EVERYTHING) -> Pause | None:
         """Off for that scope; every other pause stays. What was lifted; None: it was not paused."""
+
+
+class TrustStore(Protocol):
+    """The records of rules."""
+
+    async def lowered(self, rule: str) -> Lowering | None:
+        """That the rule is trusted with less than its file says."""
+
+    async def records(self) -> Mapping[str, Record]:
+        """Of every rule of which anything is known, by its name."""
+
+    async def restore_trust(self, rule: str) -> Lowering | None:
+        """A person lifts it: the rule is trusted as its file says again, and its failures count anew.
+
+        Durable when it answers. What was lifted; None: it was not lowered.
+        """
 
 
 class HealthStore(Protocol):
@@ -387,6 +442,8 @@ class Store(
     TimerStore,
     GuardStore,
     PauseStore,
+    BreakerStore,
+    TrustStore,
     HealthStore,
     Protocol,
 ):

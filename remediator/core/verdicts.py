@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from remediator.core.alertmanagers import Suppression
+from remediator.core.approval import must_ask
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
+from remediator.core.trust import LOWERED_TO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +34,10 @@ class ChangeRequest:
     at: Instant
     policy: Policy
     ceiling: Mode
+    cap: Mode = Mode.AUTO
+    """How far any rule is trusted with the service now: less while its error budget is nearly spent."""
+    lowered: Lowering | None = None
+    """That its attempts have failed too often for the rule to be trusted as its file says."""
 
     @property
     def rule(self) -> Rule | None:
@@ -37,14 +46,29 @@ class ChangeRequest:
 
     @property
     def mode(self) -> Mode | None:
-        """How far the rule is trusted here, the daemon's ceiling included; None: it is gone."""
+        """How far the rule is trusted here: at most as far as the daemon is, and as the service's budget and
+        the rule's record leave. None: it is gone."""
         rule = self.rule
-        return rule.mode.capped(self.ceiling) if rule is not None else None
+        if rule is None:
+            return None
+        mode = rule.mode.capped(self.ceiling).capped(self.cap)
+        return mode if self.lowered is None else mode.capped(LOWERED_TO)
 
     @property
     def withheld(self) -> bool:
         """Whether nothing will be changed, whatever the guards say: the rule is not trusted to act."""
-        return self.mode not in (None, Mode.AUTO)
+        return self.mode in (Mode.OBSERVE, Mode.SUGGEST) or self.asks
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person has to agree, however the attempt stands."""
+        mode = self.mode
+        return mode is not None and must_ask(mode, self.attempt.runbook, self.incident.severity)
+
+    @property
+    def asks(self) -> bool:
+        """Whether nothing is changed only because nobody has agreed yet."""
+        return self.needs_approval and self.attempt.approved is None
 
     @property
     def service(self) -> Service | None:
@@ -93,13 +117,15 @@ class Verdict:
     """What a guard says, with what it observed and what it allows.
 
     ``withholds``: it is not the state of the world that forbids the change, but the trust put in the rule;
-    what would have been done is told. ``retry_after``: it may be otherwise after that many milliseconds.
+    what would have been done is told. ``asks``: unless a person agrees. ``retry_after``: it may be otherwise
+    after that many milliseconds.
     """
 
     guard: str
     allowed: bool
     text: str
     withholds: bool = False
+    asks: bool = False
     retry_after: Millis | None = None
     measures: tuple[Measure, ...] = ()
 
@@ -133,6 +159,9 @@ class GuardPorts(Protocol):
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now."""
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the step asks for, as the target is now. Raises Pointless."""
 
@@ -142,11 +171,23 @@ class GuardPorts(Protocol):
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
 
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+
     async def lease(self, target: str) -> Lease | str:
         """The lease on the target, or who holds it."""
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How the limits stand; taken when none is exceeded."""
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers: each series' labels and its value now."""
 
     async def dry_run(self) -> Sequence[str]:
         """Plan the step and have the server check each change; the changes in words."""

@@ -8,16 +8,22 @@ from dataclasses import replace
 from remediator.core.errors import RemediatorError, Retryable, StoreUnavailable
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Pointless, Verdict
+from remediator.guards.breaker import BreakerGuard
 from remediator.guards.clock import ClockGuard
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
+from remediator.guards.error_budget import ErrorBudget
+from remediator.guards.flapping import FlappingGuard
 from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.lease import LeaseGuard
 from remediator.guards.limits import Limits
 from remediator.guards.mode import ModeGuard
+from remediator.guards.observer import Observer
+from remediator.guards.owner import Owner
 from remediator.guards.population import Population
 from remediator.guards.still_firing import Ours, StillFiring
+from remediator.guards.storm import StormGuard
 from remediator.guards.supported import Supported
 from remediator.guards.suppressed import Suppressed
 from remediator.guards.target import Target
@@ -33,9 +39,15 @@ GUARDS: tuple[Guard, ...] = (
     Target(),
     Freeze(),
     Window(),
+    ErrorBudget(),
+    StormGuard(),
+    FlappingGuard(),
     Population(),
+    Observer(),
     LeaseGuard(),
     Limits(),
+    BreakerGuard(),
+    Owner(),
     DisruptionBudget(),
     DryRun(),
 )

@@ -21,6 +21,6 @@ class DryRun:
         """A refusal names the server's reason; so does an action that makes no sense on the target."""
         changes = "; ".join(await ports.dry_run())
         text = f"the server would accept: {changes}" if changes else "there is nothing to change"
-        if changes and request.withheld:
+        if changes and request.withheld and not request.asks:
             text = f"{changes} (withheld, so the server was not asked)"
         return Verdict(guard=self.name, allowed=True, text=text)

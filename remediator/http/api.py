@@ -106,6 +106,8 @@ class Api:
                 raise ApiError(409, what, hint)
             if incident.active is not None:
                 what = f"attempt {incident.active.number} is {incident.active.phase}"
+                if incident.active.request is not None:
+                    raise ApiError(409, what, "answer what it asks: approve or reject it")
                 raise ApiError(409, what, "wait for its end, or stop all changes with PUT /v1/pause")
             event = Closed(by=asked.principal.name, note=plain(sent.get("note") or "", 500))
             await self._store.append(incident.id, event, Lane.URGENT)

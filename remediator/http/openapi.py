@@ -9,7 +9,7 @@ from remediator import __version__
 from remediator.core.incident import Delivery, Outcome, Phase, Status
 from remediator.core.journal import Kind
 from remediator.core.pauses import NAMED_KINDS
-from remediator.core.policies import SEVERITIES
+from remediator.core.policies import SEVERITIES, Mode
 from remediator.http.asking import Param, Route
 
 Schema = Mapping[str, Any]
@@ -84,6 +84,16 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "ended_at": _or_null(TIME),
         "findings": _list_of(TEXT),
         "changes": _list_of(TEXT),
+        "asks": {"anyOf": [_ref("Asks"), {"type": "null"}], "description": "What people are to agree to."},
+        "approved_by": _or_null(TEXT),
+        "approved_at": _or_null(TIME),
+    },
+    "Asks": {
+        "digest": {**TEXT, "description": "Of the plan: an answer names it."},
+        "plan": _list_of(TEXT),
+        "by": {**_list_of(TEXT), "description": "Who may answer; nobody named: any operator."},
+        "asked_at": TIME,
+        "until": TIME,
     },
     "Page": {
         "channel": TEXT,
@@ -93,6 +103,7 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "trigger": _one_of(Delivery),
         "resolve": {"type": ["string", "null"], "enum": [*(state.value for state in Delivery), None]},
         "accepted_at": _or_null(TIME),
+        "asks": {**FLAG, "description": "Whether it is a question for approval, and no page."},
     },
     "Entry": {"at": TIME, "kind": _one_of(Kind), "text": TEXT, "data": {"type": "object"}},
     "Evidence": {
@@ -106,6 +117,19 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "trouble": {**_or_null(TEXT), "description": "Why nothing, or not all of it, is known."},
         "lines": _list_of(TEXT),
     },
+    "Trust": {
+        "rule": TEXT,
+        "where": TEXT,
+        "mode": {**_one_of(Mode), "description": "As its file says."},
+        "in_force": {**_one_of(Mode), "description": "As far as ceiling, record and permissions leave it."},
+        "lacks_permissions": {**TEXT, "description": "Why it only observes; empty: it lacks none."},
+        "lowered": {"anyOf": [_ref("Lowering"), {"type": "null"}], "description": "By its own failures."},
+        "attempts": COUNT,
+        "counts": {"type": "object", "additionalProperties": COUNT},
+        "failed_in_a_row": COUNT,
+        "advice": {**TEXT, "description": "What its record speaks for; empty: nothing."},
+    },
+    "Lowering": {"to": _one_of(Mode), "why": TEXT, "at": TIME},
     "Pause": {
         "paused": {**FLAG, "description": "Whether all changes are paused."},
         "reason": _or_null(TEXT),
@@ -118,6 +142,17 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         },
     },
     "ScopedPause": {"scope": SCOPE, "reason": TEXT, "by": TEXT, "since": TIME, "until": _or_null(TIME)},
+    "Breaker": {
+        "runbook": TEXT,
+        "open": {**FLAG, "description": "Whether nobody has closed it: the runbook is not tried."},
+        "opened_at": TIME,
+        "failures": {**COUNT, "description": "Attempts that had failed when it opened."},
+        "within": {**COUNT, "description": "Milliseconds in which they failed."},
+        "by_attempt": {**TEXT, "description": "The incident and the number of the last of them."},
+        "closed_at": _or_null(TIME),
+        "closed_by": _or_null(TEXT),
+        "note": TEXT,
+    },
     "DeadLetter": {"id": TEXT, "at": TIME, "queue": TEXT, "reason": TEXT, "tries": COUNT, "payload": TEXT},
     "DeadLetterState": {"id": TEXT, "state": _one_of(("queued", "dropped"))},
     "Unmatched": {

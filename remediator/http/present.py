@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.alertmanagers import Alertmanagers, Answers, Suppression, suppressors, unanswered
 from remediator.core.alerts import Alert, AlertStatus
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.classify import Match
-from remediator.core.cluster import Budget, ClusterReader, Need, Pod, Snapshot, Workload, read_snapshot
+from remediator.core.cluster import (
+    Autoscaler,
+    Budget,
+    ClusterReader,
+    Need,
+    Pod,
+    Snapshot,
+    Workload,
+    read_snapshot,
+    read_workloads,
+)
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import CheckResult
@@ -20,8 +31,11 @@ from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics, cron_job_of
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
+from remediator.core.samples import NO_PROMETHEUS
+from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
-from remediator.core.times import Instant
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import static_objection
@@ -64,7 +78,9 @@ class Now:
         self._listings: Answers | None = None
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
+        self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
+        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
 
     async def standing(self, alert: Alert, match: Match | None) -> Standing:
@@ -87,6 +103,10 @@ class Now:
     def ports(self, request: ChangeRequest) -> ReadOnly:
         """As the Protocol says."""
         return ReadOnly(self, request)
+
+    async def lowered(self, rule: str) -> Lowering | None:
+        """As the Protocol says."""
+        return await self.store.lowered(rule)
 
     async def planned(self, request: ChangeRequest) -> tuple[Sequence[Change], Snapshot]:
         """As the Protocol says. What must not be touched is not looked at."""
@@ -118,6 +138,22 @@ class Now:
                 self._weighed[key] = (late,) * len(conditions)
         return self._weighed[key]
 
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers; the same for everybody who asks in this request."""
+        if self._metrics is None:
+            raise Refused(NO_PROMETHEUS)
+        if promql not in self._answers:
+            if len(self._answers) >= MOST_WEIGHED:
+                raise NotAskedError
+            try:
+                self._answers[promql] = await self._metrics.query(promql)
+            except RemediatorError as error:
+                self._answers[promql] = error
+        found = self._answers[promql]
+        if isinstance(found, RemediatorError):
+            raise found.with_traceback(None)
+        return found
+
     @property
     def reader(self) -> ClusterReader:
         """The cluster. Raises Refused where there is none."""
@@ -131,6 +167,11 @@ class Now:
         if target.path not in self._seen and len(self._seen) >= MOST_TARGETS:
             raise NotAskedError
         return await self._once(self._seen, target.path, lambda: reader.workload(target))
+
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now; the same for everybody who asks in this request."""
+        reader = self.reader
+        return await self._once(self._listed, tuple(refs), lambda: read_workloads(reader, refs))
 
     async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
@@ -214,6 +255,10 @@ class ReadOnly:
         """The target as it is now."""
         return await self._now.workload(target)
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist; listed once for all that is asked in this request."""
+        return await self._now.workloads(refs)
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the first step asks for, as the target is now."""
         return (await self._now.planned(self._request))[0]
@@ -228,6 +273,10 @@ class ReadOnly:
         target = self._request.target
         return () if target is None else await self._now.budgets(target)
 
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+        return (await self._now.planned(self._request))[1].autoscalers
+
     async def lease(self, target: str) -> Lease | str:
         """Asking takes it, and whoever works on the target now would lose time."""
         raise NotAskedError
@@ -235,6 +284,18 @@ class ReadOnly:
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How the limits stand; none is taken."""
         return await self._now.store.use_limits(limits, member, take=False)
+
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+        return await self._now.store.openings(span)
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+        return await self._now.store.breaker(runbook)
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers; asked once in this request."""
+        return await self._now.query(promql)
 
     async def dry_run(self) -> Sequence[str]:
         """The server is asked when it is this runbook's turn."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from remediator.core.pauses import NAMED_KINDS
 from remediator.core.policies import SEVERITIES
 from remediator.http.api import STATUSES, Api
+from remediator.http.approving import Approving
 from remediator.http.asking import LONGEST_PAGE, Param, Route
 from remediator.http.auth import Role
+from remediator.http.breaking import Breaking
 from remediator.http.openapi import SCOPE, TIME
 from remediator.http.ops import Ops
 from remediator.http.pausing import Pausing
+from remediator.http.trusting import Trusting
 
 _LIMIT = Param(
     name="limit",
@@ -23,10 +26,13 @@ _FILTERS = (
     _LIMIT,
     Param(name="cursor", text="next of the page before."),
 )
-_NOTE = (
-    Param(name="note", text="Why; it goes to the timeline."),
-    Param(name="by", text="Ignored: the author is who asks."),
+_BY = Param(name="by", text="Ignored: the author is who asks.")
+_NOTE = (Param(name="note", text="Why; it goes to the timeline."), _BY)
+_ANSWER = (
+    Param(name="digest", text="Of the plan that is meant, as it is shown with the attempt that asks."),
+    *_NOTE,
 )
+_NOTE_OF_BREAKER = (Param(name="note", text="Why; it is kept with the breaker."), _BY)
 _PAUSE = (
     Param(name="reason", text="Why; required."),
     Param(
@@ -36,7 +42,7 @@ _PAUSE = (
     ),
     Param(name="for", text="How long, such as 2h; without it until resumed."),
     Param(name="until", text="In place of for: when it ends.", schema=TIME),
-    Param(name="by", text="Ignored: the author is who asks."),
+    _BY,
 )
 _LIFTED = (Param(name="scope", text="In place of the query.", schema=SCOPE),)
 _RESUME = tuple(
@@ -88,6 +94,32 @@ def incidents(api: Api) -> list[Route]:
     ]  # fmt: skip
 
 
+def approvals(approving: Approving) -> list[Route]:
+    """What waits for a person's agreement."""
+    known = {**_LATER, **_BAD, **_NO_INCIDENT}
+    nothing = {409: "Nothing waits for it: answered, too late, over, or another plan by now."}
+    return [
+        Route(method="POST", path="/v1/incidents/{id}/approve", handler=approving.approve, role=Role.OPERATOR,
+              summary="Agree to the plan with that digest; every guard is asked all the same.",
+              answer="Incident", body=_ANSWER, statuses={**known, **nothing}),
+        Route(method="POST", path="/v1/incidents/{id}/reject", handler=approving.reject, role=Role.OPERATOR,
+              summary="Refuse the plan: nothing of it is done.", answer="Incident", body=_ANSWER,
+              statuses={**known, **nothing}),
+    ]  # fmt: skip
+
+
+def trust(trusting: Trusting) -> list[Route]:
+    """How far rules are trusted."""
+    return [
+        Route(method="GET", path="/v1/trust", handler=trusting.trust, role=Role.VIEWER,
+              summary="Every rule with its record, the mode in force and what is advised.", answer="Trust",
+              listed=True),
+        Route(method="POST", path="/v1/trust/{id}/restore", handler=trusting.restore, role=Role.OPERATOR,
+              summary="Trust a rule again that its failures have lowered.", answer="Trust", body=_NOTE,
+              statuses={**_BAD, 404: "There is no such rule.", 409: "It is not lowered."}),
+    ]  # fmt: skip
+
+
 def pauses(pausing: Pausing) -> list[Route]:
     """The kill switch."""
     return [
@@ -99,6 +131,18 @@ def pauses(pausing: Pausing) -> list[Route]:
         Route(method="DELETE", path="/v1/pause", handler=pausing.resume, role=Role.OPERATOR,
               summary="Lift one pause: that of all changes, or that of a scope.", answer="Pause",
               query=_RESUME, body=_LIFTED, statuses={**_BAD, 404: "That scope is not paused."}),
+    ]  # fmt: skip
+
+
+def breakers(breaking: Breaking) -> list[Route]:
+    """Runbooks that are not tried any more."""
+    return [
+        Route(method="GET", path="/v1/breakers", handler=breaking.breakers, role=Role.VIEWER,
+              summary="Runbooks that failed too often, and breakers that were closed lately.",
+              answer="Breaker", listed=True),
+        Route(method="POST", path="/v1/breakers/{id}/close", handler=breaking.close,
+              role=Role.OPERATOR, summary="Let the runbook be tried again.", answer="Breaker",
+              body=_NOTE_OF_BREAKER, statuses={**_BAD, 404: "That breaker is not open."}),
     ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.alerts import Alert
+from remediator.core.breakers import Breaker
 from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Entry
@@ -57,6 +58,23 @@ def _attempt(attempt: Attempt) -> Data:
         "ended_at": _time(attempt.ended_at),
         "findings": list(attempt.findings),
         "changes": list(attempt.changes),
+        "asks": _asks(attempt),
+        "approved_by": attempt.approved.by if attempt.approved is not None else None,
+        "approved_at": _time(attempt.approved.at if attempt.approved is not None else None),
+    }
+
+
+def _asks(attempt: Attempt) -> Data | None:
+    """What people are asked to agree to now."""
+    request = attempt.request
+    if request is None:
+        return None
+    return {
+        "digest": request.plan.digest,
+        "plan": list(request.plan.lines),
+        "by": list(request.by),
+        "asked_at": format_instant(request.asked_at),
+        "until": format_instant(request.until),
     }
 
 
@@ -69,6 +87,7 @@ def _page(page: PageState) -> Data:
         "trigger": page.trigger.value,
         "resolve": page.resolve.value if page.resolve is not None else None,
         "accepted_at": _time(page.accepted_at),
+        "asks": bool(page.asks),
     }
 
 
@@ -96,6 +115,21 @@ def show_evidence(evidence: Evidence) -> Data:
             }
             for piece in evidence.pieces
         ],
+    }
+
+
+def show_breaker(breaker: Breaker) -> Data:
+    """A breaker. ``within``: milliseconds, in which so many attempts failed."""
+    return {
+        "runbook": breaker.runbook,
+        "open": breaker.open,
+        "opened_at": format_instant(breaker.opened_at),
+        "failures": breaker.failures,
+        "within": breaker.within,
+        "by_attempt": breaker.by_attempt,
+        "closed_at": _time(breaker.closed_at),
+        "closed_by": breaker.closed_by or None,
+        "note": breaker.note,
     }
 
 

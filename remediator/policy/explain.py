@@ -19,6 +19,7 @@ from remediator.core.policies import Mode, Rule, Scope
 from remediator.core.steps import Steps, with_breaks
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_instant
+from remediator.core.trust import LOWERED_TO, describe_lowering
 from remediator.policy.explained import (
     AlertExplanation,
     Explanation,
@@ -119,7 +120,7 @@ class Explainer:
             told,
             fate=fate,
             because=because,
-            rule=self._rule(match.rule),
+            rule=await self._trusted(match.rule),
             incident=self._incident(match, before.incident, foreseen),
         )
         after = foreseen.incident
@@ -169,6 +170,13 @@ class Explainer:
     def _rule(self, rule: Rule) -> RuleNote:
         mode = rule.mode.capped(self._ceiling)
         return RuleNote(name=rule.name, where=rule.where, mode=mode, lowered=rule.lowered)
+
+    async def _trusted(self, rule: Rule) -> RuleNote:
+        """The rule that won, with what its record makes of its mode."""
+        told, lowering = self._rule(rule), await self._present.lowered(rule.name)
+        if lowering is None or told.mode.capped(LOWERED_TO) is told.mode:
+            return told
+        return replace(told, mode=LOWERED_TO, lowered=describe_lowering(lowering))
 
     def _told(self, misses: Sequence[Miss]) -> Steps[tuple[NearMiss, ...]]:
         told: list[NearMiss] = []

@@ -157,6 +157,7 @@ class RunbookNote:
 
     ``blocked``: why it cannot be performed, or its templates not be rendered; then the plan is as written.
     ``lacks``: what of it this version does not know. ``had_turn``: the incident has tried it already.
+    ``approval``: who has to agree before it changes anything, and within which time.
     """
 
     plan: RunbookPlan
@@ -165,6 +166,7 @@ class RunbookNote:
     steps: tuple[StepNote, ...] = ()
     lacks: tuple[str, ...] = ()
     had_turn: bool = False
+    approval: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,6 +23,7 @@ from remediator.policy.lint_escalations import (
 )
 from remediator.policy.lint_guards import (
     extreme_shares,
+    idle_budget,
     idle_rates,
     misspelt_protection,
     no_namespace,
@@ -47,6 +48,7 @@ from remediator.policy.lint_rules import (
     long_holds,
     nothing_to_act_upon,
     silent_rules,
+    unheard_questions,
     unknown_services,
 )
 from remediator.policy.lint_runbooks import (
@@ -70,12 +72,13 @@ NEEDED: tuple[Lint, ...] = (
 """Those that find errors, without which a daemon must not start."""
 ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
-    *(unknown_services, silent_rules, idle_modes, long_holds, nothing_to_act_upon),
+    *(unknown_services, silent_rules, idle_modes, unheard_questions, long_holds, nothing_to_act_upon),
     *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),
     *(outside_namespaces, no_namespace, only_protected, misspelt_protection, extreme_shares, idle_rates),
+    idle_budget,
     *(empty_intervals, endless_freeze, frozen_windows, zones_of_machines),
     *(shared_workloads, services_never_selected),
 )

@@ -135,5 +135,14 @@ def idle_rates(view: View) -> Iterator[Note]:
             return
 
 
+def idle_budget(view: View) -> Iterator[Note]:
+    """G407: a bound on error budgets, and no service that has one."""
+    bound, services = view.policy.guards.error_budget, view.policy.services.values()
+    if bound is None or not view.draft.whole or any(service.slo is not None for service in services):
+        return
+    text = "no service has an slo, so no error budget is ever looked at; give some an slo, or remove this"
+    yield Note(at=view.spot("guards", SINGLE, "error_budget"), code="G407", message=text)
+
+
 def _never_reached(own: Rate, other: Rate) -> bool:
     return other.count < own.count and other.per >= own.per

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from remediator.core.approval import must_ask
 from remediator.core.policies import Mode, PageNever, PageUnlessVerified, Rule
 from remediator.core.times import format_duration
 from remediator.policy.lint_view import Note, View
@@ -71,6 +72,21 @@ def idle_modes(view: View) -> Iterator[Note]:
         if not rule.runbooks and rule.mode is not Mode.OBSERVE:
             text = f"rule '{rule.name}' is {rule.mode}, but has no runbooks; name some, or remove mode"
             yield Note(at=view.spot("rules", rule.name, "mode"), code="R105", message=text)
+
+
+def unheard_questions(view: View) -> Iterator[Note]:
+    """R114: a rule that waits for approval, and nobody hears of it."""
+    for rule in view.policy.rules:
+        severity = view.policy.severities.get(rule.severity)
+        if severity is None or severity.escalation is not None or view.policy.operator:
+            continue
+        books = [view.policy.runbooks[name] for name in rule.runbooks if name in view.policy.runbooks]
+        if any(must_ask(rule.mode, book, severity.name) for book in books):
+            text = (
+                f"rule '{rule.name}' waits for approval, and nobody hears of it: {severity.name} has no "
+                "escalation, and there is no operator; name one of them"
+            )
+            yield Note(at=view.spot("rules", rule.name), code="R114", message=text)
 
 
 def long_holds(view: View) -> Iterator[Note]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from remediator.core.alertmanagers import Suppression
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
-from remediator.core.cluster import Budget, Pod, Workload
+from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
 from remediator.core.store import Lease, Limit, LimitUse
-from remediator.core.times import Instant, format_duration
+from remediator.core.storms import Openings
+from remediator.core.times import Instant, Millis, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
 from remediator.guards import GUARDS, ask_guard
 
-Word = Literal["allows", "blocks", "asked when acting"]
+Word = Literal["allows", "asks", "blocks", "asked when acting"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +70,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Unknown."""
+        raise NotAskedError
+
     async def plan(self) -> Sequence[Change]:
         """Unknown."""
         raise NotAskedError
@@ -80,11 +86,27 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Unknown."""
+        raise NotAskedError
+
     async def lease(self, target: str) -> Lease | str:
         """Unknown."""
         raise NotAskedError
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def openings(self, span: Millis) -> Openings:
+        """Unknown."""
+        raise NotAskedError
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """Unknown."""
+        raise NotAskedError
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
         """Unknown."""
         raise NotAskedError
 
@@ -105,7 +127,7 @@ async def _opinion(guard: Guard, request: ChangeRequest, ports: GuardPorts) -> G
     except NotAskedError:
         text = f"{guard.asks}: {', '.join(bounds)}" if bounds else guard.asks
         return GuardOpinion(name=guard.name, verdict="asked when acting", text=text, bounds=bounds)
-    word: Word = "allows" if verdict.allowed else "blocks"
+    word: Word = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
     measures = tuple(map(_measured, verdict.measures))
     return GuardOpinion(name=guard.name, verdict=word, text=verdict.text, measures=measures, bounds=bounds)
 

@@ -12,6 +12,7 @@ from remediator.core.cluster import Snapshot
 from remediator.core.journal import CheckResult
 from remediator.core.policies import Scope
 from remediator.core.raising import Watched
+from remediator.core.standing import Lowering
 from remediator.core.verdicts import ChangeRequest, GuardPorts, NotAskedError
 from remediator.policy.foresee import Standing
 from remediator.policy.opinions import Offline
@@ -30,6 +31,9 @@ class Present(Protocol):
 
     def ports(self, request: ChangeRequest) -> GuardPorts:
         """What guards look through."""
+
+    async def lowered(self, rule: str) -> Lowering | None:
+        """That the rule is trusted with less than its file says, as far as that is known."""
 
     async def planned(self, request: ChangeRequest) -> tuple[Sequence[Change], Snapshot]:
         """The step's changes, and what they were planned from. Raises Pointless and what the reader does."""
@@ -50,6 +54,10 @@ class Nowhere:
     def ports(self, request: ChangeRequest) -> GuardPorts:
         """Only what the policy itself says is known."""
         return Offline()
+
+    async def lowered(self, rule: str) -> Lowering | None:
+        """Only a daemon knows."""
+        return None
 
     async def planned(self, request: ChangeRequest) -> tuple[Sequence[Change], Snapshot]:
         """The target cannot be looked at."""

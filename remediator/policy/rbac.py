@@ -20,6 +20,7 @@ from remediator.core.policies import Check, Mode, Policy, Runbook, Step
 from remediator.diagnoses import DIAGNOSES
 from remediator.diagnoses.keeping import EVIDENCE, PERMISSIONS
 from remediator.guards import GUARDS
+from remediator.guards.observer import observed
 from remediator.guards.target import static_objection
 from remediator.policy.plugins import disrupts
 from remediator.policy.reach import reached
@@ -51,6 +52,7 @@ _Tried: TypeAlias = tuple[tuple[str, ...], str, bool]
 def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.OBSERVE) -> Demands:
     """What the policy needs under the daemon's ``ceiling``, were every rule trusted ``at_least`` so much."""
     found: dict[Access, dict[Purpose, None]] = defaultdict(dict)
+    compared = {(each.kind, each.namespace): each for each in observed(policy)}.values()
     for (services, name, acting), rules in _tried(policy, ceiling, at_least).items():
         runbook = policy.runbooks[name]
         for service in services:
@@ -60,14 +62,15 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
             allowed = not policy.guards.lacks and not static_objection(service, target, policy.guards)
             for part, permission, params in _parts(runbook, acting=acting, allowed=allowed):
                 purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
-                for access in accesses(permission, target, params):
-                    found[access][purpose] = None
+                for place in compared if permission.catalog else (target,):
+                    for access in accesses(permission, place, params):
+                        found[access][purpose] = None
     return {access: tuple(found[access]) for access in sorted(found)}
 
 
 def may_act(mode: Mode) -> bool:
-    """Whether a rule of that mode changes something. Nobody can approve yet: such a rule only suggests."""
-    return mode is Mode.AUTO
+    """Whether a rule of that mode changes something, once a person agrees or by itself."""
+    return mode in (Mode.AUTO, Mode.APPROVE)
 
 
 def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[str, ...]]:

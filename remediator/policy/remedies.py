@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from remediator.core.approval import describe_terms
 from remediator.core.classify import Match
 from remediator.core.errors import Refused, RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, EffectId, Incident, IncidentId, Phase
@@ -11,6 +12,7 @@ from remediator.core.policies import Mode, Policy, Runbook, Scope, Step
 from remediator.core.text import plain
 from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
+from remediator.guards.error_budget import held_to_budget
 from remediator.policy.diffs import diff_changes, diff_step
 from remediator.policy.explained import RunbookNote, StepNote
 from remediator.policy.opinions import ask_opinions
@@ -42,6 +44,7 @@ class Remedies:
             key = (match.rule.name, name, *whom)
             if key not in self._known:
                 request = self._request(match, runbook, incident, at)
+                request = replace(request, lowered=await self._present.lowered(match.rule.name))
                 self._known[key] = await self._note(request, runbook, scope)
             notes.append(replace(self._known[key], had_turn=name in tried))
         return tuple(notes)
@@ -77,13 +80,16 @@ class Remedies:
         request = replace(
             request, attempt=replace(request.attempt, runbook=runbook), step=_first_action(runbook)
         )
-        guards = await ask_opinions(request, self._present.ports(request))
+        ports = self._present.ports(request)
+        request = await held_to_budget(request, ports)
+        guards = await ask_opinions(request, ports)
         return RunbookNote(
             plan=plan_runbook(runbook, scope.entry),
             guards=guards,
             blocked=blocked,
             steps=tuple([await self._step(request, step, scope) for step in runbook.steps]),
             lacks=runbook.lacks,
+            approval=_approval(request),
         )
 
     async def _step(self, request: ChangeRequest, step: Step, scope: Scope) -> StepNote:
@@ -104,6 +110,14 @@ class Remedies:
         except RemediatorError as error:
             known, trouble = "unknown", str(error)
         return StepNote(step=said, diff=diff, known=known, trouble=trouble and plain(trouble, 300))
+
+
+def _approval(request: ChangeRequest) -> str | None:
+    """Who has to agree to the plan first, and what comes of it when nobody does."""
+    if not request.needs_approval:
+        return None
+    terms = describe_terms(request.attempt.runbook)
+    return f"waits for approval of its plan {terms}; otherwise it changes nothing, and people are paged"
 
 
 def _first_action(runbook: Runbook) -> Step:

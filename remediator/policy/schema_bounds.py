@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from remediator.core.policies import GuardPolicy, RateLimits
+from remediator.core.breakers import MOST_FAILURES
+from remediator.core.incident import KEPT_REOPENINGS
+from remediator.core.policies import (
+    BreakerBound,
+    BudgetBound,
+    FlappingBound,
+    GuardPolicy,
+    Mode,
+    RateLimits,
+    StormBound,
+)
 from remediator.core.spans import PositiveDuration
+from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
+from remediator.core.times import DAY, Millis, format_duration
 from remediator.policy.model import Model, Unperformed, lacking
-from remediator.policy.values import MatcherText, Namespace, PercentText, ProtectedText, RateText, ShareText
+from remediator.policy.values import (
+    MatcherText,
+    Namespace,
+    PercentText,
+    ProtectedText,
+    RateText,
+    ShareText,
+    refusal,
+)
 
-_Count = Annotated[int, Field(ge=1, le=100_000)]
+_Bound = TypeVar("_Bound")
+LONGEST_WITHIN = Millis(30 * DAY)
+"""For so long failures are counted at most."""
 
 
 class RatesModel(Model):
@@ -25,26 +47,51 @@ class RatesModel(Model):
     target: RateText | None = Field(default=None, description="Changes of one workload. Default: 1/10m.")
 
 
+def _at_most(span: int, most: Millis) -> int:
+    if span > most:
+        raise refusal("P014", f"is longer than {format_duration(most)}; write a shorter duration")
+    return span
+
+
 class StormModel(Model):
     """``storm``: so many incidents at once that the trouble is elsewhere."""
 
-    incidents: _Count = Field(description="How many incidents must open.")
-    within: PositiveDuration = Field(description="The time in which they open.")
-    stop_for: PositiveDuration = Field(description="How long nothing is changed then.")
+    incidents: Annotated[int, Field(ge=2, le=KEPT_OPENINGS // 2)] = Field(
+        description="How many incidents must open, or open again. One that does so many times counts once."
+    )
+    within: PositiveDuration = Field(description="The time in which they open; at most 1d.")
+    stop_for: PositiveDuration = Field(
+        description="How long nothing is changed after the last of them; at most 1d."
+    )
+
+    @field_validator("within", "stop_for")
+    @classmethod
+    def _remembered(cls, span: int) -> int:
+        return _at_most(span, Millis(OPENINGS_FOR // 2))
 
 
 class FlappingModel(Model):
     """``flapping``: an incident that comes back again and again is not fixed by what was done."""
 
-    reopened: _Count = Field(description="How often the incident must have been reopened.")
+    reopened: Annotated[int, Field(ge=1, le=KEPT_REOPENINGS)] = Field(
+        description="How often the incident must have been reopened."
+    )
     within: PositiveDuration = Field(description="The time in which it was.")
 
 
 class BreakerModel(Model):
     """``breaker``: a runbook that fails again and again is not tried any more, until a person allows it."""
 
-    failures: _Count = Field(description="How many attempts of one runbook must have failed.")
-    within: PositiveDuration = Field(description="The time in which they failed.")
+    failures: Annotated[int, Field(ge=1, le=MOST_FAILURES)] = Field(
+        description="How many attempts of one runbook must have failed: ended `failed` or `unknown`, or been "
+        "verified before their incident came back."
+    )
+    within: PositiveDuration = Field(description="The time in which they failed; at most 30d.")
+
+    @field_validator("within")
+    @classmethod
+    def _remembered(cls, span: int) -> int:
+        return _at_most(span, LONGEST_WITHIN)
 
 
 class ErrorBudgetModel(Model):
@@ -55,6 +102,10 @@ class ErrorBudgetModel(Model):
         description="The mode that its rules are held to while less is left."
     )
 
+    def build(self) -> BudgetBound:
+        """The core value."""
+        return BudgetBound(below=self.below, then=Mode(self.then))
+
 
 class PagesModel(Model):
     """``pages``: what becomes of more pages than a person can read."""
@@ -63,18 +114,14 @@ class PagesModel(Model):
     then: Literal["fold"] = Field(default="fold", description="The rest is listed in one page.")
 
 
-def _blocks(code: str, what: str) -> Unperformed:
-    return Unperformed(code=code, instead="while it is asked for, every change is blocked", lacks=what)
+def _bound(made: type[_Bound], model: Model | None) -> _Bound | None:
+    return None if model is None else made(**model.model_dump())
 
 
 class GuardsModel(Model):
     """``guards``: what bounds every change, whatever a rule says."""
 
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "storm": _blocks("N711", "storm"),
-        "flapping": _blocks("N711", "flapping"),
-        "breaker": _blocks("N711", "breaker"),
-        "error_budget": _blocks("N711", "error_budget"),
         "pages": Unperformed(code="N712", instead="every page is sent by itself"),
     }
     accept: list[MatcherText] = Field(
@@ -124,5 +171,9 @@ class GuardsModel(Model):
             rate=RateLimits(**{scope: rate for scope, rate in given.items() if rate is not None}),
             max_unavailable=self.max_unavailable,
             freeze=tuple(dict.fromkeys(self.freeze)),
+            storm=_bound(StormBound, self.storm),
+            flapping=_bound(FlappingBound, self.flapping),
+            breaker=_bound(BreakerBound, self.breaker),
+            error_budget=None if self.error_budget is None else self.error_budget.build(),
             lacks=lacking(self),
         )

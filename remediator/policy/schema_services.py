@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from remediator.core.policies import Service, WorkloadRef
+from remediator.core.policies import Service, Slo, WorkloadRef
 from remediator.core.spans import PositiveDuration
 from remediator.core.templated import PromqlTemplate
-from remediator.policy.model import Model, Unperformed
+from remediator.core.times import Millis
+from remediator.policy.model import Model
 from remediator.policy.values import HealthText, Namespace, PercentText, WorkloadText, refusal
 
 
@@ -20,16 +20,18 @@ class SloModel(Model):
     objective: PercentText = Field(description="The share of requests, or of time, that must be good.")
     window: PositiveDuration = Field(description="The time over which it is counted.")
     errors: PromqlTemplate = Field(
-        min_length=1, description="PromQL that gives the share of errors now, from 0 to 1."
+        min_length=1,
+        description="PromQL that gives the share of errors now, from 0 to 1, one series; 0 where none are.",
     )
+
+    def build(self) -> Slo:
+        """The core value."""
+        return Slo(objective=self.objective, window=Millis(self.window), errors=self.errors)
 
 
 class ServiceModel(Model):
     """An entry of ``services``. Labels of an alert select it; they never become a namespace or a workload."""
 
-    unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "slo": Unperformed(code="N718", instead="its error budget is not calculated"),
-    }
     namespace: Namespace | None = Field(
         default=None, description="The Kubernetes namespace it runs in; needed with `workload`."
     )
@@ -67,4 +69,5 @@ class ServiceModel(Model):
             depends_on=tuple(self.depends_on),
             health=self.health,
             links=dict(self.links),
+            slo=None if self.slo is None else self.slo.build(),
         )

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from remediator.core.policies import AttemptLimits, Mode, Rule, Runbook
+from remediator.core.policies import ApprovalTerms, AttemptLimits, Mode, Rule, Runbook
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.text import UNKNOWN
 from remediator.core.times import HOUR, MINUTE, Millis
@@ -74,12 +74,6 @@ class RuleModel(Model):
     """An item of ``rules``: which alerts are meant, how severe they are and what may be done."""
 
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "mode": Unperformed(
-            code="N701",
-            only="`approve`",
-            instead="nobody is asked: as with suggest, nothing is changed and the plan is told",
-            meant=lambda rule: rule.mode == Mode.APPROVE,
-        ),
         "target": Unperformed(
             code="N702",
             instead="its alerts are recorded and paged, grouped by the labels that it names, for the rule's "
@@ -112,7 +106,9 @@ class RuleModel(Model):
         default=0, description="How long an alert must fire before an incident opens at all."
     )
     mode: Literal["observe", "suggest", "approve", "auto"] = Field(
-        default="observe", description="What the rule is trusted with; the daemon has a ceiling of its own."
+        default="observe",
+        description="What the rule is trusted with; the daemon has a ceiling of its own. `approve`: a person "
+        "is asked, within 15m unless the runbook's `approval` says otherwise.",
     )
     runbooks: list[str] = Field(
         default_factory=list,
@@ -182,7 +178,8 @@ class ApprovalModel(Model):
     """``approval`` of a runbook: a person must agree before it changes anything."""
 
     asked_for: Annotated[list[str], Field(min_length=1)] = Field(
-        alias="for", description="Names of the severities for which it is asked."
+        alias="for",
+        description="Names of the severities for which it is asked even where the rule is in mode `auto`.",
     )
     within: PositiveDuration = Field(description="How long an answer is waited for.")
     by: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
@@ -191,6 +188,14 @@ class ApprovalModel(Model):
     otherwise: Literal["page"] = Field(
         default="page", description="What happens without an answer in time: people are paged."
     )
+
+    def build(self) -> ApprovalTerms:
+        """The core value."""
+        return ApprovalTerms(
+            asked_for=tuple(dict.fromkeys(self.asked_for)),
+            within=Millis(self.within),
+            by=tuple(dict.fromkeys(self.by)),
+        )
 
 
 class RunbookModel(Model):
@@ -202,9 +207,6 @@ class RunbookModel(Model):
             only="`on_failure`",
             instead="nothing is undone; what was changed is left and told",
             meant=lambda runbook: runbook.undo == "on_failure",
-        ),
-        "approval": Unperformed(
-            code="N707", instead="an attempt of it is blocked, and people are asked", lacks="approval"
         ),
     }
     summary: str = Field(default="", description="What it does, in a sentence for people.")
@@ -222,7 +224,9 @@ class RunbookModel(Model):
     )
     limits: LimitsModel = Field(default=LimitsModel(), description="How often it may be tried on one target.")
     approval: ApprovalModel | None = Field(
-        default=None, description="A person must agree before it changes anything."
+        default=None,
+        description="A person must agree before it changes anything. "
+        "Where only the rule's `mode` asks, the rest holds too.",
     )
     during: list[str] = Field(
         default_factory=list,
@@ -247,5 +251,6 @@ class RunbookModel(Model):
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)
             ),
             during=tuple(dict.fromkeys(self.during)),
+            approval=self.approval.build() if self.approval is not None else None,
             lacks=lacking(self),
         )

@@ -46,6 +46,22 @@ class Close:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Approve:
+    """A person agrees to the plan that an incident waits with, whichever that is then."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reject:
+    """A person refuses it."""
+
+    by: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PauseChanges:
     """A person throws the kill switch. ``span`` None: until it is lifted."""
 
@@ -70,6 +86,13 @@ class SilenceAlerts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CloseBreaker:
+    """A person lets a runbook be tried again whose breaker is open."""
+
+    runbook: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tell:
     """The world is another one from now on."""
 
@@ -77,7 +100,19 @@ class Tell:
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-Deed = Fire | Resolve | Acknowledge | Close | PauseChanges | ResumeChanges | SilenceAlerts | Tell
+Deed = (
+    Fire
+    | Resolve
+    | Acknowledge
+    | Close
+    | Approve
+    | Reject
+    | PauseChanges
+    | ResumeChanges
+    | SilenceAlerts
+    | CloseBreaker
+    | Tell
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +126,10 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectedAttempt:
-    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet."""
+    """An attempt of that runbook. ``outcome`` None: whatever became of it; ``running``: nothing yet.
+
+    ``approving``: it waits for a person's agreement.
+    """
 
     runbook: str
     outcome: str | None = None

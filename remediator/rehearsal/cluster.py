@@ -129,6 +129,20 @@ class StagedCluster:
         self._see(ref)
         return self.machine(ref).snapshot()
 
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """As the Protocol says. Those of which nothing is known are well."""
+        refs = (WorkloadRef(kind=kind, namespace=namespace, name=name) for name in sorted(names))
+        return tuple(machine.snapshot() for ref in refs if (machine := self._bystander(ref)) is not None)
+
+    def _bystander(self, ref: WorkloadRef) -> Machine | None:
+        """A workload that is looked at beside the target: no runbook expects anything of it."""
+        facts, known = self._facts.get(ref.path), self._machines.get(ref.path)
+        if facts is not None and facts.missing:
+            return None
+        if known is None and facts is not None:
+            return told_by(facts, ref)
+        return known or Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
+
     def _see(self, ref: WorkloadRef) -> None:
         """Raises Refused, once, where nobody is to see what became of a step."""
         if ref.path in self._in_doubt:

@@ -10,7 +10,7 @@ from remediator.core.incident import Incident
 from remediator.core.journal import Entry, Kind
 from remediator.core.times import Instant
 from remediator.rehearsal.cases import Case, Expectation, ExpectedAttempt
-from remediator.rehearsal.language import RUNNING
+from remediator.rehearsal.language import APPROVING, RUNNING
 from remediator.rehearsal.reasons import Reasons
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.telling import in_test_time
@@ -110,7 +110,7 @@ class _Comparing:
     def _remediation(self, incident: Incident) -> Iterator[Difference]:
         each, reasons = self._each, self._reasons
         if each.attempts is not None:
-            tried = tuple(_attempts(self._stage.timeline(incident.id)))
+            tried = tuple(_attempts(self._stage.timeline(incident.id), incident))
             fits = len(each.attempts) == len(tried) and all(map(_fits, each.attempts, tried))
             if not fits:
                 known = [
@@ -190,7 +190,7 @@ class _Tried:
     outcome: str
 
 
-def _attempts(timeline: Sequence[Entry]) -> Iterator[_Tried]:
+def _attempts(timeline: Sequence[Entry], incident: Incident) -> Iterator[_Tried]:
     """All of them, in order: the incident itself keeps the last few alone."""
     begun = [entry.data for entry in timeline if entry.kind is Kind.ATTEMPT_STARTED]
     ended = {
@@ -198,6 +198,8 @@ def _attempts(timeline: Sequence[Entry]) -> Iterator[_Tried]:
         for entry in timeline
         if entry.kind is Kind.ATTEMPT_ENDED
     }
+    if incident.active is not None and incident.active.request is not None:
+        ended[incident.active.number] = APPROVING
     for data in begun:
         number = data["attempt"]
         assert isinstance(number, int)
@@ -205,7 +207,8 @@ def _attempts(timeline: Sequence[Entry]) -> Iterator[_Tried]:
 
 
 def _fits(wanted: ExpectedAttempt, seen: _Tried) -> bool:
-    return wanted.runbook == seen.runbook and wanted.outcome in (None, seen.outcome)
+    outcomes = (None, seen.outcome, RUNNING if seen.outcome == APPROVING else seen.outcome)
+    return wanted.runbook == seen.runbook and wanted.outcome in outcomes
 
 
 def _times(number: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from remediator.core.approval import must_ask
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
 from remediator.core.incident import Incident, IncidentId, Outcome, Phase
@@ -14,6 +15,7 @@ from remediator.core.policies import PageUnlessVerified, Policy, Raise, Step
 from remediator.core.raising import describe_condition
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
+from remediator.guards.observer import observed
 from remediator.rehearsal.places import Places
 from remediator.rehearsal.watching import Judged, PageSent
 
@@ -27,6 +29,7 @@ class Part(StrEnum):
     STEPS = "steps"
     VERIFICATIONS = "verifications"
     GUARDS = "guards"
+    APPROVALS = "approvals"
     RAISES = "raises"
     PAGES = "page policies"
     LEVELS = "escalation levels"
@@ -37,6 +40,7 @@ WHAT_COUNTS = {
     Part.STEPS: "performed",
     Part.VERIFICATIONS: "verified",
     Part.GUARDS: "blocked",
+    Part.APPROVALS: "asked for",
     Part.RAISES: "raised an incident",
     Part.PAGES: "came to pass",
     Part.LEVELS: "reached",
@@ -104,6 +108,8 @@ class Collector:
         for entry in decision.timeline:
             if entry.kind is Kind.ATTEMPT_ENDED and entry.data.get("outcome") == Outcome.VERIFIED:
                 self.points.add((Part.VERIFICATIONS, str(entry.data.get("runbook"))))
+            elif entry.kind is Kind.APPROVAL and "runbook" in entry.data:
+                self.points.add((Part.APPROVALS, str(entry.data["runbook"])))
             elif entry.kind is Kind.STEP and entry.data.get("action") == WAIT:
                 self._waited(incident)
             elif entry.kind is Kind.STEP and "step" in entry.data:
@@ -156,8 +162,8 @@ class Collector:
             self.points.add((Part.PAGES, severity.name))
 
     def judged(self, judged: Judged) -> None:
-        """Guards that blocked."""
-        if not judged.verdict.allowed:
+        """Guards that blocked; one that lets a person decide has not."""
+        if not judged.verdict.allowed and not judged.verdict.asks:
             self.points.add((Part.GUARDS, judged.verdict.guard))
 
     def performed(self, at: Instant, effect: Effect, outcome: Outcomes | None) -> None:
@@ -220,6 +226,17 @@ def can_block(guard: str, policy: Policy) -> bool:
             return policy.guards.max_unavailable is not None
         case "freeze":
             return bool(policy.guards.freeze)
+        case "storm":
+            return policy.guards.storm is not None
+        case "flapping":
+            return policy.guards.flapping is not None
+        case "error_budget":
+            budgeted = any(service.slo is not None for service in policy.services.values())
+            return policy.guards.error_budget is not None and budgeted
+        case "observer":
+            return bool(observed(policy))
+        case "breaker":
+            return policy.guards.breaker is not None
         case "window":
             used = (name for rule in policy.rules for name in rule.runbooks)
             return any(policy.runbooks[name].during for name in used if name in policy.runbooks)
@@ -227,6 +244,18 @@ def can_block(guard: str, policy: Policy) -> bool:
             return bool(policy.guards.lacks or any(rule.lacks for rule in policy.rules))
         case _:
             return True
+
+
+def _asking(policy: Policy) -> list[str]:
+    """Runbooks that wait for a person's agreement, for some rule at least."""
+    found: dict[str, None] = {}
+    for rule in policy.rules:
+        for name in rule.runbooks:
+            book = policy.runbooks.get(name)
+            severities = (rule.severity, *(each.to for each in rule.raises))
+            if book is not None and any(must_ask(rule.mode, book, severity) for severity in severities):
+                found[name] = None
+    return list(found)
 
 
 def measure(policy: Policy, places: Places, points: Iterable[Point]) -> Coverage:
@@ -280,6 +309,7 @@ def _everything(policy: Policy, places: Places) -> Mapping[Part, Mapping[str, st
         Part.GUARDS: {
             guard.name: at("guards", "") for guard in GUARDS if books and can_block(guard.name, policy)
         },
+        Part.APPROVALS: {name: at("runbooks", name) for name in _asking(policy) if name in books},
         Part.RAISES: {name: each.where for name, each in raises_of(policy)},
         Part.PAGES: {name: at("severities", name, "page") for name in known},
         Part.LEVELS: {

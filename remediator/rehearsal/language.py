@@ -14,8 +14,8 @@ from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import Stamp, parse_stamp
 from remediator.policy.values import Name, Namespace, WorkloadText, refusal
 
-WRONG, LATER = "T813", "T811"
-RUNNING = "running"
+WRONG = "T813"
+RUNNING, APPROVING = "running", "approving"
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -118,6 +118,9 @@ class WorkloadWords(Words):
     measured: bool = Field(
         default=True, description="A metrics API tells what its pods use: the unready ones the most."
     )
+    kept_by: Literal["flux", "argocd"] | None = Field(
+        default=None, description="A GitOps controller keeps all of it as its source says."
+    )
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
@@ -172,11 +175,12 @@ class OutcomeWords(Words):
 
 Outcomes = Annotated[list[OutcomeWords], *_SEVERAL]
 DEEDS = (
-    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "silence", "query", "cluster", "outcome"),
+    *("fire", "resolve", "acknowledge", "close", "pause", "resume", "silence", "close_breaker"),
+    *("query", "cluster", "outcome"),
     *("approve", "reject"),
 )
 """What can happen at a moment."""
-PEOPLE = ("acknowledge", "close")
+PEOPLE = ("acknowledge", "close", "approve", "reject")
 """Those that are about one incident."""
 
 
@@ -217,6 +221,9 @@ class MomentWords(Words):
     resume: Literal[True] | None = Field(
         default=None, description="They are allowed again: all of them, or those of the same `scope`."
     )
+    close_breaker: Name | None = Field(
+        default=None, description="A person lets a runbook be tried again that failed too often: which."
+    )
     scope: ScopeWords | None = Field(
         default=None, description="Which changes are paused or allowed again. Default: all."
     )
@@ -233,10 +240,10 @@ class MomentWords(Words):
     cluster: Workloads | None = Field(default=None, description="How workloads are from now on.")
     outcome: Outcomes | None = Field(default=None, description="What the world answers from now on.")
     approve: str | None = Field(
-        default=None, description="A person agrees to a plan. Not in this version: nothing asks."
+        default=None, description="A person agrees to the plan that the incident waits with: who."
     )
     reject: str | None = Field(
-        default=None, description="A person refuses a plan. Not in this version: nothing asks."
+        default=None, description="A person refuses the plan that the incident waits with: who."
     )
 
     @property
@@ -248,11 +255,7 @@ class MomentWords(Words):
     def _one(self) -> Self:
         named = [deed for deed in DEEDS if getattr(self, deed) is not None]
         if len(named) != 1:
-            raise refusal(WRONG, f"must say exactly one of {', '.join(DEEDS[:-2])} beside at")
-        if named[0] in ("approve", "reject"):
-            raise refusal(
-                LATER, f"this version asks for no approval: nothing could be {named[0]}ed; remove it"
-            )
+            raise refusal(WRONG, f"must say exactly one of {', '.join(DEEDS)} beside at")
         if self.service is not None and named[0] not in PEOPLE:
             raise refusal(WRONG, f"'service' says whose incident people mean; {named[0]} needs none")
         if self.scope is not None and named[0] not in ("pause", "resume"):
@@ -265,7 +268,7 @@ class MomentWords(Words):
 
 
 AttemptOutcome = Literal[
-    "running", "verified", "failed", "blocked", "unknown", "observed", "suggested", "abandoned"
+    "running", "approving", "verified", "failed", "blocked", "unknown", "observed", "suggested", "abandoned"
 ]
 StatusWord = Literal["open", "remediating", "verifying", "escalated", "resolved"]
 

@@ -38,6 +38,7 @@ from remediator.core.errors import Fenced, NotFound
 from remediator.core.holdings import ContainerUsage, PodUsage
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
 from remediator.core.objects import HPA, ObjectRef
+from remediator.core.ownership import KUSTOMIZE, TRACKING
 from remediator.core.policies import Runbook, Step, WorkloadRef
 from remediator.core.running import looks_that_run
 from remediator.core.times import HOUR, MINUTE, Instant
@@ -50,6 +51,7 @@ HEALTHY = 3
 RESTARTS = 7
 MEBIBYTE, USED_CPU = 2**20, Decimal("0.1")
 """Of memory each pod uses so much more than the next, and of processors all use the same."""
+KEPT_BY_FLUX = {f"{KUSTOMIZE}/name": "apps", f"{KUSTOMIZE}/namespace": "flux-system"}
 
 
 @dataclass(slots=True)
@@ -121,6 +123,7 @@ class Machine:
             available=ready,
             paused=self.facts is not None and self.facts.paused,
             annotations=dict(self.annotations),
+            labels=KEPT_BY_FLUX if self.facts is not None and self.facts.kept_by == "flux" else {},
             containers=tuple(
                 Container(name=name, image=image, resources=self.resources.get(name, {}))
                 for name, image in (self.images or {MAIN: BEFORE}).items()
@@ -318,6 +321,8 @@ def told_by(facts: WorkloadFacts, ref: WorkloadRef) -> Machine:
     annotations = {IGNORE_ANNOTATION: "true"} if facts.ignored else {}
     if facts.isolated is not None:
         annotations[ISOLATED_REPLICAS] = str(facts.isolated)
+    if facts.kept_by == "argocd":
+        annotations[TRACKING] = f"{ref.namespace}:apps/{ref.kind}:{ref.namespace}/{ref.name}"
     pods = max(desired, ready)
     return Machine(
         ref=ref,

@@ -9,7 +9,7 @@ from remediator.core.policies import Policy, Runbook
 from remediator.guards import GUARDS
 from remediator.policy.findings import Findings, Spot, quoted, suggestion
 from remediator.policy.nodes import Node, follow
-from remediator.rehearsal.cases import Case, Expectation, PauseChanges, ResumeChanges, Tell
+from remediator.rehearsal.cases import Case, CloseBreaker, Expectation, PauseChanges, ResumeChanges, Tell
 from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
@@ -38,6 +38,8 @@ def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:
         if isinstance(moment.deed, PauseChanges | ResumeChanges):
             places = [*follow(node, ("alerts", str(number), "scope")), *follow(node, ("alerts", "scope"))]
             names.scope(moment.deed.scope, places[0].at if places else moment.where)
+        if isinstance(moment.deed, CloseBreaker):
+            names.runbook(moment.deed.runbook, moment.where)
         if isinstance(moment.deed, Tell):
             for said in moment.deed.said:
                 if not isinstance(said, WorkloadFacts):
@@ -60,6 +62,10 @@ class _Names:
     def rule(self, name: str | None, at: Spot) -> None:
         """A rule that is named."""
         self._known(at, "rule", name, (rule.name for rule in self._policy.rules))
+
+    def runbook(self, name: str, at: Spot) -> None:
+        """A runbook that is named."""
+        self._known(at, "runbook", name, self._policy.runbooks)
 
     def scope(self, scope: PauseScope, at: Spot) -> None:
         """What is paused, or not any more. A namespace may be any."""

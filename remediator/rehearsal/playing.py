@@ -10,18 +10,21 @@ from typing import assert_never
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.classify import Classifier
 from remediator.core.incident import Incident
-from remediator.core.journal import Acknowledged, Closed
+from remediator.core.journal import Acknowledged, Closed, PlanApproved, PlanRejected
 from remediator.core.policies import Mode
 from remediator.core.times import Instant, format_instant, parse_stamp
 from remediator.policy.findings import Spot
 from remediator.rehearsal.cases import (
     Acknowledge,
+    Approve,
     Case,
     Close,
+    CloseBreaker,
     Deed,
     Expectation,
     Fire,
     PauseChanges,
+    Reject,
     Resolve,
     ResumeChanges,
     SilenceAlerts,
@@ -35,6 +38,8 @@ from remediator.rehearsal.watching import Watcher
 from remediator.rehearsal.world import World
 
 PERSON = "the test"
+Person = Acknowledge | Close | Approve | Reject
+_DONE = {Acknowledge: "acknowledged", Close: "closed", Approve: "approved", Reject: "rejected"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +130,7 @@ class _Script:
                 return lambda stage: stage.receive(
                     notify([self._alert(labels, deed) for labels in deed.alerts])
                 )
-            case Acknowledge() | Close():
+            case Acknowledge() | Close() | Approve() | Reject():
                 return lambda stage: self._person(deed, where)
             case PauseChanges():
                 return lambda stage: stage.store.pause(
@@ -138,10 +143,17 @@ class _Script:
                 return lambda stage: stage.store.resume(deed.scope)
             case SilenceAlerts():
                 return lambda stage: self._silence(deed)
+            case CloseBreaker():
+                return lambda stage: self._close_breaker(deed, where)
             case Tell():
                 return lambda stage: self._tell(deed)
             case _:
                 assert_never(deed)
+
+    async def _close_breaker(self, deed: CloseBreaker, where: Spot) -> None:
+        if await self._stage.store.close_breaker(deed.runbook, PERSON, "") is None:
+            seen = f"the breaker of {deed.runbook} was not open"
+            self._stumbled.append(_stumble(f"a breaker that is closed at {where}", seen))
 
     def _tell(self, deed: Tell) -> None:
         self._stage.world.tell(*deed.said)
@@ -172,14 +184,26 @@ class _Script:
             self._stage.world.alertmanager.hear(alert)
         return alert
 
-    def _person(self, deed: Acknowledge | Close, where: Spot) -> Awaitable[None] | None:
+    def _person(self, deed: Person, where: Spot) -> Awaitable[None] | None:
         incident = self._meant(deed.service)
-        what = "acknowledged" if isinstance(deed, Acknowledge) else "closed"
         if isinstance(incident, str):
-            self._stumbled.append(_stumble(f"an incident that is {what} at {where}", incident))
+            what = f"an incident that is {_DONE[type(deed)]} at {where}"
+            self._stumbled.append(_stumble(what, incident))
             return None
+        if isinstance(deed, Approve | Reject):
+            return self._answer(deed, incident, where)
         event = Acknowledged(by=deed.by) if isinstance(deed, Acknowledge) else Closed(by=deed.by)
         return self._stage.tell_incident(incident.id, event)
+
+    def _answer(self, deed: Approve | Reject, incident: Incident, where: Spot) -> Awaitable[None] | None:
+        """To the plan that is shown then."""
+        request = incident.active.request if incident.active is not None else None
+        if request is None:
+            what = f"an incident that is {_DONE[type(deed)]} at {where}"
+            self._stumbled.append(_stumble(what, f"incident {incident.id} waits for no approval then"))
+            return None
+        event = PlanApproved if isinstance(deed, Approve) else PlanRejected
+        return self._stage.tell_incident(incident.id, event(by=deed.by, digest=request.plan.digest))
 
     def _meant(self, service: str | None) -> Incident | str:
         found = [one for one in self._stage.incidents if not one.resolved]

@@ -15,14 +15,17 @@ from remediator.policy.sources import Source, read_sources
 from remediator.policy.validate import validate
 from remediator.rehearsal.cases import (
     Acknowledge,
+    Approve,
     Case,
     Close,
+    CloseBreaker,
     Deed,
     Expectation,
     ExpectedAttempt,
     Fire,
     Moment,
     PauseChanges,
+    Reject,
     Resolve,
     ResumeChanges,
     SilenceAlerts,
@@ -166,6 +169,10 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
             return Acknowledge(by=words.acknowledge or "", service=words.service)
         case "close":
             return Close(by=words.close or "", service=words.service)
+        case "approve":
+            return Approve(by=words.approve or "", service=words.service)
+        case "reject":
+            return Reject(by=words.reject or "", service=words.service)
         case "pause":
             span = None if words.span is None else Millis(words.span)
             return PauseChanges(reason=words.pause or "", scope=_scope(words.scope), span=span)
@@ -174,6 +181,8 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
         case "silence":
             span = None if words.span is None else Millis(words.span)
             return SilenceAlerts(alerts=tuple(words.silence or ()), span=span)
+        case "close_breaker":
+            return CloseBreaker(runbook=words.close_breaker or "")
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
         case "cluster":
@@ -233,6 +242,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         forbidden=words.forbidden,
         budget=words.budget,
         isolated=words.isolated,
+        kept_by=words.kept_by or "",
         autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
         images=words.images,
         measured=words.measured,

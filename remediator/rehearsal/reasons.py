@@ -204,7 +204,7 @@ class Reasons:
                 if seen.since is None or self._stage.now() - seen.since < check.stable
             ]
             said += [f"attempt {active.number} is {active.phase}", *unmet]
-        names = ("deadline", "linger")
+        names = ("approval", "deadline", "linger")
         return "; ".join([*said, *what_comes_next(self._stage, incident, self._start, *names)])
 
     def attempts(self, incident: Incident, known: Collection[int] = ()) -> str:

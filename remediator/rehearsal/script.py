@@ -93,3 +93,5 @@ class WorkloadFacts:
     autoscaler: tuple[int, int] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     measured: bool = True
+    kept_by: str = ""
+    """``flux`` or ``argocd``: a controller that keeps it as its source says. Empty: none does."""

@@ -72,6 +72,7 @@ _NEXT = {
     "deadline": "people are paged at {} unless a fix is verified by then",
     "escalate": "level {level} is asked at {} unless somebody acknowledges",
     "progress": "level {level} is asked at {} unless it is over by then",
+    "approval": "its attempt ends at {} unless somebody approves the plan",
     "raise": "its severity is raised at {} if it is still open",
     "linger": "people hear of it at {} if its alerts still fire then",
     "poll": "its checks are asked again at {}",

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from remediator.checks import CHECKS
 from remediator.checks.http import HttpParams
 from remediator.checks.promql import PromqlParams
+from remediator.core.budgets import errors_in
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import Attempt, Incident
@@ -230,7 +231,14 @@ class World:
         return cluster, metrics, http
 
     async def query(self, promql: str) -> tuple[tuple[Mapping[str, str], float], ...]:
-        """What was said that the query gives; no series when nothing was."""
+        """What was said that the query gives; no series when nothing was.
+
+        Over the window of a service's objective its errors were what they are said to be now; none, if
+        nothing is said.
+        """
+        if (errors := errors_in(promql)) is not None:
+            said = self._values(errors)
+            return tuple(({}, value) for value in ((0.0,) if said is None else said))
         return tuple(({}, value) for value in self._values(promql) or ())
 
     def _values(self, promql: str) -> Values | None:

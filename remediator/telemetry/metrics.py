@@ -76,6 +76,11 @@ class Metrics:
         self.severity_raised = self._counter(
             "severity_raised", "Open incidents that became more severe.", "from", "to"
         )
+        self.approvals = self._counter(
+            "approvals",
+            "Plans that people were asked to agree to, and what became of the question.",
+            "outcome",
+        )
         self.policy_reloads = self._counter(
             "policy_reloads", "Policies read: loaded, unchanged, or refused.", "outcome"
         )
@@ -115,6 +120,8 @@ class Metrics:
         self.rules_lowered = Gauge("remediator_rules_lowered", lowered, registry=self.registry)
         for disposition in Disposition:
             self.alerts.labels(disposition)
+        for outcome in ("asked", "changed", "approved", "rejected", "expired"):
+            self.approvals.labels(outcome)
         for severity in SEVERITIES:
             self.incidents.labels(severity)
             self.pages_avoided.labels(severity)
@@ -159,6 +166,7 @@ class Metrics:
         """Guards were asked."""
         for verdict in verdicts:
             word = "allows" if verdict.allowed else "withholds" if verdict.withholds else "blocks"
+            word = "asks" if verdict.asks else word
             self.guard_verdicts.labels(verdict.guard, word).inc()
 
     def told(self, incident: Incident, entries: Sequence[Entry], policy: Policy) -> None:
@@ -185,6 +193,8 @@ class Metrics:
                 self.attempt_duration.labels(runbook).observe(_seconds(data["took"]))
                 if outcome == "verified":
                     self._phase(severity, "mitigate", entry.at - incident.open_since)
+            case Kind.APPROVAL if "outcome" in data:
+                self.approvals.labels(str(data["outcome"])).inc()
             case Kind.STEP if "action" in data:
                 self.steps.labels(str(data["action"]), str(data["result"])).inc()
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
@@ -276,6 +286,8 @@ class _StoreGauges(Collector):
         yield GaugeMetricFamily("remediator_timer_lag_seconds", "How late the next timer is.", value=lag)
         dead = "What could not be processed and waits for a person."
         yield GaugeMetricFamily("remediator_dead_letters", dead, value=gauges.dead_letters)
+        held = "Rules that are held to approve, because their attempts failed too often."
+        yield GaugeMetricFamily("remediator_rules_demoted", held, value=gauges.rules_lowered)
         paused = "Whether all changes are paused."
         everything = gauges.paused.get(ScopeKind.ALL, 0)
         yield GaugeMetricFamily("remediator_paused", paused, value=float(everything))
@@ -285,3 +297,11 @@ class _StoreGauges(Collector):
         for kind in ScopeKind:
             scopes.add_metric([kind], gauges.paused.get(kind, 0))
         yield scopes
+        breakers = GaugeMetricFamily(
+            "remediator_breaker_open",
+            "Whether a runbook is not tried any more because it failed too often, of those that ever did.",
+            labels=["runbook"],
+        )
+        for runbook, is_open in sorted(gauges.breakers.items()):
+            breakers.add_metric([runbook], float(is_open))
+        yield breakers

@@ -151,12 +151,13 @@ class MemoryStore(MemoryQueues):
     async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
         """As the Protocol says."""
         firing = self._firing.get(incident, set()) if incident is not None else set()
+        known = self._incidents.get(incident) if incident is not None else None
         facts = Facts(
             firing=len(firing),
             members=frozenset(firing.intersection(fingerprints)),
             over=frozenset(fp for fp in fingerprints if self._over(fp)),
+            standing=self._standing(known),
         )
-        known = self._incidents.get(incident) if incident is not None else None
         return Loaded(at=Instant(self.clock()), incident=known, facts=facts)
 
     def _over(self, fingerprint: Fingerprint) -> bool:
@@ -171,6 +172,7 @@ class MemoryStore(MemoryQueues):
         for delivery in commit.settles:
             self._streams[delivery.queue].pending.pop(delivery.id, None)
         decision, before = commit.decision, commit.before
+        self._count(decision)
         for letter in decision.dead:
             self._bury(letter, None)
         for alert in commit.unmatched:
@@ -200,6 +202,8 @@ class MemoryStore(MemoryQueues):
                 return CommitResult.CONFLICT
             if after.id in self._incidents:
                 return CommitResult.ID_TAKEN
+        if not self._stands(commit):
+            return CommitResult.CONFLICT
         if any(self._over(fp) is not (fp in commit.facts.over) for fp in commit.fingerprints):
             return CommitResult.CONFLICT
         return None
@@ -227,6 +231,10 @@ class MemoryStore(MemoryQueues):
             self._add_effect(Queue.EFFECTS, after.id, effect)
         for message in decision.messages:
             self._add_effect(Queue.OUTBOX, after.id, message)
+        self._note_openings(decision.opened)
+        for failure in self._count_failures(decision.failures):
+            for notice in failure.notices:
+                self._add_effect(Queue.NOTICES, IncidentId(""), notice)
         for name in decision.cancel:
             self._timers.pop((after.id, name), None)
         for name, due in decision.arm.items():
@@ -360,8 +368,10 @@ class MemoryStore(MemoryQueues):
             backlog={queue.value: len(s.waiting) + len(s.pending) for queue, s in self._streams.items()},
             timer_lag=Millis(max(self.clock() - oldest, 0)),
             dead_letters=len(self._dead),
+            rules_lowered=len(self._lowered),
             open_by_severity=open_by,
             paused=self._count_paused(),
+            breakers={name: breaker.open for name, breaker in self._breakers.items()},
         )
 
     async def trouble(self) -> str | None:

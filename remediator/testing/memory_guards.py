@@ -10,7 +10,7 @@ from remediator.core.incident import EffectId
 from remediator.core.objects import Anchor
 from remediator.core.store import Intent, Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
-from remediator.testing.memory_pauses import MemoryPauses
+from remediator.testing.memory_breakers import MemoryBreakers
 
 
 @dataclass(kw_only=True)
@@ -50,8 +50,8 @@ class Window:
             self._in_order.remove((self._at.pop(member), member))
 
 
-class MemoryGuards(MemoryPauses):
-    """``core.store.GuardStore`` and ``PauseStore`` in memory."""
+class MemoryGuards(MemoryBreakers):
+    """``core.store.GuardStore``, ``PauseStore`` and ``BreakerStore`` in memory."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__(clock)

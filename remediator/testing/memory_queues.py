@@ -15,7 +15,7 @@ from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import Notice
 from remediator.core.store import NOTICED_FOR, Buried, Delivered, Queue, lane_queue
 from remediator.core.times import Instant, Millis
-from remediator.testing.memory_guards import MemoryGuards
+from remediator.testing.memory_trust import MemoryTrust
 
 
 @dataclass(kw_only=True)
@@ -32,7 +32,7 @@ class _Stream:
     pending: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
 
 
-class MemoryQueues(MemoryGuards):
+class MemoryQueues(MemoryTrust):
     """``core.store.QueueStore`` and ``NoticeStore`` in memory."""
 
     def __init__(self, clock: Callable[[], int]) -> None:

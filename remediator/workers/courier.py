@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from remediator.core.errors import Refused, RemediatorError, Retryable
-from remediator.core.incident import Attempt, Incident, PageState, Status
+from remediator.core.incident import Attempt, Incident, PageState, Request, Status
 from remediator.core.journal import Entry, Kind, Message, Notice, Page, Paged, PageKind, PageResult
 from remediator.core.plugins import Channel, ChannelMessage
 from remediator.core.policies import ChannelSpec, Policy
@@ -21,6 +21,8 @@ from remediator.core.times import HOUR, SECOND, Millis, format_instant
 NOTICE_WITHIN = HOUR / 1000
 """Seconds for which a notice of the daemon's own trouble is tried."""
 SOURCE = "remediator"
+SHOWN_PLAN = 12
+"""Lines of a plan that a message shows."""
 
 
 class Courier:
@@ -107,7 +109,7 @@ def write_message(
     summary = f"{incident.severity} {incident.title} on {incident.service}: {state.reason}"
     details = {
         "incident": incident.id,
-        "why you are paged": state.reason,
+        "what is asked" if state.asks else "why you are paged": state.reason,
         "status": describe_status(incident),
         "opened": format_instant(incident.opened_at),
         "alerts firing": str(incident.alerts),
@@ -118,6 +120,7 @@ def write_message(
         "guards that blocked": _lines(
             e.text for e in entries if e.kind is Kind.GUARD and e.data.get("verdict") == "blocks"
         ),
+        **_question(incident),
         "latest": _lines(f"{format_instant(e.at)} {e.text}" for e in entries[-8:]),
     }
     return ChannelMessage(
@@ -131,8 +134,33 @@ def write_message(
     )
 
 
+def _question(incident: Incident) -> dict[str, str]:
+    """What waits for approval now, and how to give it: in every message that is sent while it waits."""
+    request = incident.active.request if incident.active is not None else None
+    if request is None:
+        return {}
+    digest = request.plan.digest
+    return {
+        "waits for approval": _plan(request),
+        "who may approve": " or ".join(request.by) or "anyone who may operate the daemon",
+        "until": f"{format_instant(request.until)}; without an answer nothing of it is done",
+        "to approve": f"remediator approve {incident.id} --digest {digest}",
+        "to refuse": f"remediator reject {incident.id} --digest {digest}",
+    }
+
+
+def _plan(request: Request) -> str:
+    """As it begins: what somebody agrees to unread must at least not look like all there is."""
+    lines = request.plan.lines
+    more = len(lines) - SHOWN_PLAN
+    left = [] if more <= 0 else [f"and {more} more lines: read them all before you agree"]
+    return "\n".join([*lines[:SHOWN_PLAN], *left])
+
+
 def describe_status(incident: Incident) -> str:
     """The incident's status as a person says it."""
+    if incident.active is not None and incident.active.request is not None:
+        return "waits for approval"
     if incident.status is Status.ESCALATED:
         return "escalated: nothing more is tried automatically"
     return incident.status.value

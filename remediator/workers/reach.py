@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
 from remediator.actions.http import HttpActionParams
 from remediator.core.alertmanagers import Suppression
+from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
+    Autoscaler,
     Budget,
     ClusterReader,
     Need,
@@ -18,15 +20,18 @@ from remediator.core.cluster import (
     Snapshot,
     Workload,
     read_snapshot,
+    read_workloads,
 )
-from remediator.core.errors import Refused
+from remediator.core.errors import Refused, RemediatorError
 from remediator.core.journal import Act, Diagnose, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
 from remediator.core.policies import WorkloadRef
 from remediator.core.running import ExecParams
+from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import Lease, Limit, LimitUse
+from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
@@ -47,6 +52,7 @@ class Reach:
         self._limits: Sequence[Limit] = ()
         self._withheld = request.withheld
         self._pods: Sequence[Pod] | None = None
+        self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
@@ -84,6 +90,10 @@ class Reach:
             self._seen = await self._reader.workload(target)
         return self._seen
 
+    async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
+        """Those of them that exist, as they are now."""
+        return await read_workloads(self._reader, refs)
+
     async def plan(self) -> Sequence[Change]:
         """The step's changes, planned once from the target as it is now. Raises what action and reader do."""
         if self._plan is None:
@@ -118,6 +128,10 @@ class Reach:
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         return () if self._seen is None else await self._reader.budgets(self._seen)
+
+    async def autoscalers(self) -> Sequence[Autoscaler]:
+        """Those of the target that the step was planned from."""
+        return () if self._planned_from is None else self._planned_from.autoscalers
 
     @property
     def _reader(self) -> ClusterReader:
@@ -177,10 +191,32 @@ class Reach:
             self._limits = limits
         return uses
 
+    async def openings(self, span: Millis) -> Openings:
+        """The incidents that opened, or opened again, in the last ``span``."""
+        return await self._store.openings(span)
+
+    async def breaker(self, runbook: str) -> Breaker | None:
+        """The breaker of that runbook, if it is open."""
+        return await self._store.breaker(runbook)
+
+    async def query(self, promql: str) -> Sequence[tuple[Mapping[str, str], float]]:
+        """What Prometheus answers, or that it does not; asked once in this performance."""
+        if self._means.metrics is None:
+            raise Refused(NO_PROMETHEUS)
+        if promql not in self._answers:
+            try:
+                self._answers[promql] = await self._means.metrics.query(promql)
+            except RemediatorError as error:  # one that hangs is not waited for twice
+                self._answers[promql] = error
+        found = self._answers[promql]
+        if isinstance(found, RemediatorError):
+            raise found.with_traceback(None)
+        return found
+
     async def dry_run(self) -> Sequence[str]:
         """Have the server check each change of the plan; the changes in words."""
         planned = await self.plan()
-        if not self._withheld:
+        if not self._withheld or self._request.asks:  # before people are asked, the server is
             for change in planned:
                 await self._performers.of(change).dry_run()
         return [str(change) for change in planned]

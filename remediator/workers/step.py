@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from remediator.actions import ACTIONS
+from remediator.core.approval import differs
 from remediator.core.changes import Change, Fence
 from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
@@ -27,18 +28,20 @@ from remediator.core.jobs import JOB, wake_of
 from remediator.core.journal import Act, Acted, ActResult, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
 from remediator.core.plugins import NOTHING, EffectClass, FromCronJob, settling_of
-from remediator.core.policies import WorkloadRef
+from remediator.core.policies import Step, WorkloadRef
 from remediator.core.running import looks_that_run
 from remediator.core.store import Intent
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis, format_instant
 from remediator.core.verdicts import ChangeRequest, Guard, Verdict
 from remediator.guards import GUARDS, LAST_LOOK, ask_guard, ask_guards
+from remediator.guards.error_budget import held_to_budget
 from remediator.guards.freeze import Freeze
 from remediator.guards.kill_switch import KillSwitch
 from remediator.guards.target import static_objection
 from remediator.workers.means import Means
 from remediator.workers.performers import FailedWith, Made
+from remediator.workers.planning import show_plan
 from remediator.workers.reach import Reach
 
 STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
@@ -93,7 +96,7 @@ def _acted(
     retry_after: Millis | None = None,
     in_doubt: bool = False,
 ) -> Acted:
-    notes = tuple(VerdictNote(guard=v.guard, allowed=v.allowed, text=v.text) for v in verdicts)
+    notes = tuple(VerdictNote(guard=v.guard, allowed=v.allowed, text=v.text, asks=v.asks) for v in verdicts)
     return Acted(
         effect=effect.id,
         result=result,
@@ -143,9 +146,11 @@ class _Work(Reach):
             return found
         verdicts = await self._ask_guards()
         last = verdicts[-1]
-        withheld = next((verdict for verdict in verdicts if verdict.withholds), None)
-        if withheld is not None:
-            return self._tell_withheld(withheld, verdicts)
+        withheld = [verdict for verdict in verdicts if verdict.withholds]
+        if (refused := next((verdict for verdict in withheld if not verdict.asks), None)) is not None:
+            return self._tell_withheld(refused, verdicts)
+        if withheld and last.allowed:
+            return await self._ask_people(withheld[0].text, verdicts)
         if not last.allowed:
             result = ActResult.BLOCKED if last.retry_after is None else ActResult.RETRY
             reason = f"{last.guard}: {last.text}"
@@ -156,6 +161,10 @@ class _Work(Reach):
                 verdicts=verdicts,
                 changes=self._gone,
                 retry_after=last.retry_after,
+            )
+        if self._request.needs_approval and not self._meant and self._is_another_plan(await self.plan()):
+            return await self._ask_people(
+                "the plan that was approved is not what would be done now", verdicts
             )
         return await self._change(verdicts)
 
@@ -200,11 +209,29 @@ class _Work(Reach):
             return await self._look_for_pods(intent.pods)
         return await self._look_for_it(intent.before, intent.on)
 
+    def _is_another_plan(self, planned: Sequence[Change]) -> bool:
+        """Pods that an earlier performance was about to take away were agreed to before it began."""
+        return differs(self._request.attempt, self._effect.step, planned)
+
+    async def _ask_people(self, why: str, verdicts: Sequence[Verdict]) -> Acted:
+        async def plan_step(step: Step) -> Sequence[Change]:
+            return await Reach(self._means, replace(self._request, step=step), self._effect).plan()
+
+        plan = await show_plan(self._request, self._effect.step, await self.plan(), plan_step)
+        acted = _acted(self._effect, ActResult.ASKS, why, verdicts=verdicts, changes=self._gone)
+        return replace(acted, plan=plan)
+
     async def _ask_guards(self) -> tuple[Verdict, ...]:
+        self._request = await self._trusted(self._request)
         self._withheld = self._request.withheld
         verdicts = await ask_guards(self._request, self)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts
+
+    async def _trusted(self, request: ChangeRequest) -> ChangeRequest:
+        """With what the rule's record and the service's error budget leave of its trust now."""
+        lowered = await self._store.lowered(request.attempt.rule)
+        return await held_to_budget(replace(request, lowered=lowered), self)
 
     def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
         would = "; ".join(str(change) for change in self._plan or ())
@@ -278,7 +305,8 @@ class _Work(Reach):
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
         if newest is not self._request.policy:  # what they agreed to was another policy
-            self._request, guards = replace(self._request, policy=newest), GUARDS
+            self._request = await self._trusted(replace(self._request, policy=newest))
+            guards = GUARDS
         verdicts = await ask_guards(self._request, self, guards)
         return next((verdict for verdict in verdicts if not verdict.allowed), None)
 

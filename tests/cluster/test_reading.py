@@ -38,6 +38,21 @@ async def test_what_is_not_there_is_not_found(world: World) -> None:
         await reader.workload(WorkloadRef(kind="deployment", namespace="remediator-no-such", name="web"))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_named_workloads_are_read_with_one_list(world: World, kind: str) -> None:
+    """As each would be read by itself; of a name that nobody has nothing is told, nor of other kinds."""
+    reader = world.cluster.reader
+    seen = [await world.create(world.ref(name, kind)) for name in ("web", "cart")]
+    await world.create(world.ref("other", kind))
+    listed = await reader.workloads(kind, world.namespace, frozenset(("web", "cart", "nobody")))
+    assert sorted(each.ref.name for each in listed) == ["cart", "web"]
+    by_name = {each.ref.name: each for each in listed}
+    for one in seen:
+        again = by_name[one.ref.name]
+        assert (again.uid, again.desired, again.ready) == (one.uid, one.desired, one.ready)
+    assert await reader.workloads(kind, world.namespace, frozenset(("nobody",))) == ()
+
+
 async def test_a_paused_deployment_says_so(world: World) -> None:
     """``spec.paused`` is in the snapshot: a restart would not roll out."""
     seen = await world.create(world.ref())

@@ -17,6 +17,7 @@ from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, EffectId, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
 from remediator.core.jobs import job_name
+from remediator.core.journal import PlanApproved
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
@@ -89,6 +90,9 @@ class Stage:
                 return replace(attempt, findings=findings)
             if attempt.phase is Phase.VERIFYING:
                 life.members.clear()
+            if attempt.request is not None:
+                life.tell(PlanApproved(by="somebody", digest=attempt.request.plan.digest))
+                continue
             if attempt.pending is None:
                 life.at = Instant(life.at + 10 * SECOND)  # who polls is asked less often
                 life.ring("act" if "act" in life.timers else "poll")

@@ -99,7 +99,8 @@ def policies() -> Iterator[tuple[str, Policy]]:
     for mode in ("observe", "suggest"):
         for name, step in STEPS.items():
             yield f"{mode} {name}", policy(mode=mode, step=step)
-    yield "approve restart", policy(mode="approve")
+    for name, step in STEPS.items():
+        yield f"approve {name}", policy(mode="approve", step=step, check=PROOF.get(name, "ready: {}"))
 
 
 POLICIES = dict(policies())
@@ -119,7 +120,6 @@ def expected(of: Policy) -> Outcome:
     withheld = {
         Mode.OBSERVE: Outcome.OBSERVED,
         Mode.SUGGEST: Outcome.SUGGESTED,
-        Mode.APPROVE: Outcome.SUGGESTED,
     }
     done = Outcome.FAILED if first(of) == "job" else Outcome.VERIFIED  # only then its log is read
     return withheld.get(mode, done)

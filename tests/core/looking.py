@@ -48,6 +48,11 @@ class Cluster:
         """The one workload."""
         return replace(WORKLOAD, ref=ref)
 
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """All of them."""
+        refs = (WorkloadRef(kind=kind, namespace=namespace, name=name) for name in sorted(names))
+        return tuple(replace(WORKLOAD, ref=ref) for ref in refs)
+
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """Its pods."""
         return self.found

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from remediator.cli.explain_text import say_explanation
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
+from remediator.core.breakers import Failure
+from remediator.core.budgets import budget_query
 from remediator.core.classify import Classifier, lane_of
 from remediator.core.cluster import Workload
 from remediator.core.decide import decide
@@ -19,8 +21,9 @@ from remediator.core.decision import Decision, Facts
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.incident import IncidentId
 from remediator.core.journal import Fired
-from remediator.core.policies import Mode, Policy, Service, WorkloadRef
+from remediator.core.policies import BudgetBound, Mode, Policy, Service, Slo, WorkloadRef
 from remediator.core.store import Arrival
+from remediator.core.times import HOUR, Millis
 from remediator.http.asking import write_answer
 from remediator.http.present import MOST_TARGETS, MOST_WEIGHED, Now
 from remediator.policy.explain import Explainer
@@ -28,7 +31,7 @@ from remediator.policy.explained import AlertExplanation, Explanation
 from remediator.policy.foresee import Standing, foresee
 from remediator.policy.load import load_policy
 from remediator.testing.memory import MemoryStore
-from tests.contract.stores import commit
+from tests.contract.stores import commit, incident
 from tests.core.builders import NOW
 from tests.core.explaining import firing, of_labels
 from tests.core.looking import Cluster
@@ -252,3 +255,65 @@ async def test_freezes_and_windows_say_what_they_would_say_now(freeze: str, duri
     told = {guard.name: (guard.verdict, guard.text) for guard in offline.runbooks[0].guards}
     assert told["freeze"] == ("asked when acting", f"that no freeze holds: {freeze}")
     assert told["window"] == ("asked when acting", f"that it is within the runbook's time: {during}")
+
+
+BRAKES = """\
+storm: {incidents: 2, within: 5m, stop_for: 1h}, flapping: {reopened: 2, within: 1h},
+  breaker: {failures: 1, within: 1h}, """
+
+
+async def test_storms_and_breakers_say_what_they_would_say_now() -> None:
+    """From the store, and nothing is taken. Without a daemon only the bounds are known."""
+    rules = load_policy({"p.yaml": FILES.replace("guards: {", f"guards: {{{BRAKES}")})
+    store = MemoryStore(lambda: NOW)
+    bound = rules.guards.breaker
+    assert bound is not None
+    for number in range(2):
+        made = incident(f"i{number}", group=f"g{number}")
+        failure = Failure(runbook="fix", member=f"i{number}/1", bound=bound)
+        decision = Decision(incident=made, opened=(f"i{number}#0",), failures=(failure,))
+        await store.commit(commit(None, decision))
+    live = await of_labels(rules, DOWN, present=now(rules, {}, store=store))
+    opinions = {guard.name: (guard.verdict, guard.text) for guard in live.runbooks[0].guards}
+    assert opinions["storm"] == (
+        "blocks",
+        "2 incidents opened within 5m, at most 1 allowed: nothing is changed before 2026-11-23T03:13:20.000Z",
+    )
+    assert opinions["flapping"] == ("allows", "reopened 0 times in the last 1h, at most 1 allowed")
+    assert opinions["breaker"][0] == "blocks"
+    assert opinions["breaker"][1].endswith("once you know why: remediator close fix")
+    offline = await of_labels(rules, DOWN)
+    told = {guard.name: (guard.verdict, guard.text) for guard in offline.runbooks[0].guards}
+    asked = "asked when acting"
+    assert told["storm"] == (
+        asked,
+        "that no storm of incidents is on: at most 1 incidents opened within 5m, else nothing for 1h",
+    )
+    assert told["flapping"][1].endswith(": reopened at most once within 1h")
+    assert told["breaker"][1].endswith(": at most 0 attempts of fix failed within 1h")
+
+
+async def test_an_error_budget_is_told_with_the_mode_that_it_leaves() -> None:
+    text = FILES.replace("guards: {", "guards: {error_budget: {below: 10%, then: observe}, ")
+    loaded = load_policy({"p.yaml": text})
+    slo = Slo(objective=99.9, window=Millis(HOUR), errors="errors")
+    services = {name: replace(each, slo=slo) for name, each in loaded.services.items()}
+    rules = replace(loaded, services=services)
+    query = budget_query("errors", Millis(HOUR))
+    live = await of_labels(rules, DOWN, present=now(rules, {query: (0.5,)}))
+    opinions = {guard.name: (guard.verdict, guard.text) for guard in live.runbooks[0].guards}
+    assert opinions["error_budget"] == (
+        "allows",
+        "0% of its error budget of 1h left, at least 10% wanted: rules are held to observe",
+    )
+    assert "held to observe while its service's error budget is nearly spent" in opinions["mode"][1]
+    assert live.runbooks[0].approval is None
+    asking = replace(
+        rules, guards=replace(rules.guards, error_budget=BudgetBound(below=10, then=Mode.APPROVE))
+    )
+    asked = await of_labels(asking, DOWN, present=now(asking, {query: (0.5,)}))
+    assert (asked.runbooks[0].approval or "").startswith("waits for approval of its plan by anyone who may")
+    assert [each.verdict for each in asked.runbooks[0].guards if each.name == "mode"] == ["asks"]
+    silent = await of_labels(rules, DOWN, present=now(rules, {query: Retryable("no answer")}))
+    opinions = {guard.name: (guard.verdict, guard.text) for guard in silent.runbooks[0].guards}
+    assert opinions["error_budget"] == ("blocks", "could not find out: no answer")

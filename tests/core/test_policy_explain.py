@@ -558,3 +558,24 @@ async def test_a_raise_that_time_decides_counts_from_the_opening_of_the_real_inc
     told = await told_in(rules, incident, after=21 * MINUTE + 30 * SECOND)
     assert told.severity is not None
     assert told.severity.raises[0].at == "T+39m"
+
+
+async def test_a_rule_that_waits_for_a_person_says_for_whom_and_how_long() -> None:
+    """Before it is trusted with anything: what will be asked, and what happens without an answer."""
+    for more, terms in (
+        ("", "by anyone who may operate the daemon within 15m"),
+        ("approval: {for: [SEV-4], within: 10m, by: [sre, admin]}", "by sre or admin within 10m"),
+    ):
+        text = FILES.replace("mode: auto", "mode: approve", 1)
+        text = text.replace("  fix:\n", f"  fix:\n    {more}\n", 1) if more else text
+        known = load_policy({"p.yaml": text})
+        told = await Explainer(Classifier(known)).alert(alert(DOWN))
+        [note] = told.runbooks
+        assert note.approval == (
+            f"waits for approval of its plan {terms}; otherwise it changes nothing, and people are paged"
+        )
+        [mode] = [guard for guard in note.guards if guard.name == "mode"]
+        assert (mode.verdict, mode.text) == (
+            "asks",
+            f"rule down is in mode approve: waits for approval {terms}",
+        )

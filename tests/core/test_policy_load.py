@@ -417,17 +417,21 @@ def test_a_name_in_a_file_that_is_no_yaml_is_given_the_benefit_of_the_doubt() ->
 
 def test_hundreds_of_notices_hide_no_error() -> None:
     """A daemon must not start with a runbook that proves nothing because there was much to say before."""
-    rule = '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: approve, runbooks: [bad]}}\n'
-    text = "severities: {SEV-4: {}}\nrunbooks: {bad: {steps: [{restart: {}}]}}\nrules:\n" + "".join(
-        rule.format(number) for number in range(600)
+    rule = (
+        '  - {{name: r{0}, match: [x="{0}"], severity: SEV-4, mode: auto, channels: [chat], runbooks: [b]}}\n'
     )
+    chat = "channels: {chat: {slack: {channel: '#x', token: {env: T}}}}"
+    beginning = (
+        f"severities: {{SEV-4: {{}}}}\nrunbooks: {{b: {{steps: [{{restart: {{}}}}]}}}}\n{chat}\nrules:\n"
+    )
+    text = beginning + "".join(rule.format(number) for number in range(600))
     with pytest.raises(PolicyError) as caught:
         load_policy({"p.yaml": text})
     assert [line.split(":")[1] for line in caught.value.findings] == ["2"]
     loaded = read_policies({"p.yaml": text})
     assert loaded.policy is None
     left_out = {each.level: each.message.split()[0] for each in loaded.findings if each.code == "P000"}
-    assert left_out == {Level.NOTICE: "100", Level.WARNING: "100"}
+    assert left_out == {Level.NOTICE: "101", Level.WARNING: "100"}
 
 
 def test_a_raise_to_the_same_severity_is_idle_and_no_error() -> None:

@@ -224,6 +224,7 @@ def test_gauges_are_those_of_this_scrape_and_absent_when_unknown() -> None:
         dead_letters=2,
         open_by_severity={"SEV-1": 1},
         paused={"all": 1, "service": 2},
+        breakers={"restart": True, "scale": False},
     )
     known = metrics.render(Scraped(gauges=gauges), "")[0].decode()
     for line in (
@@ -237,6 +238,8 @@ def test_gauges_are_those_of_this_scrape_and_absent_when_unknown() -> None:
         'remediator_paused_scopes{kind="all"} 1.0',
         'remediator_paused_scopes{kind="service"} 2.0',
         'remediator_paused_scopes{kind="runbook"} 0.0',
+        'remediator_breaker_open{runbook="restart"} 1.0',
+        'remediator_breaker_open{runbook="scale"} 0.0',
     ):
         assert f"{line}\n" in known
     unknown = metrics.render(Scraped(gauges=None), "")[0].decode()

@@ -104,13 +104,15 @@ def test_it_is_asked_after_the_mode_and_before_the_cluster_is_looked_at() -> Non
 ASKING = """\
 severities: {SEV-4: {}}
 services: {web: {namespace: shop, workload: deployment/web}}
-guards: {namespaces: [shop], storm: {incidents: 3, within: 5m, stop_for: 5m}}
+guards: {namespaces: [shop]}
 rules: [{name: r, match: [a="1"], severity: SEV-4, service: web, mode: auto, runbooks: [fix]}]
 runbooks: {fix: {steps: [drain: {}], verify: [alert: {}]}}
 """
 
 
 async def test_explaining_says_which_guard_is_lacking() -> None:
-    [book] = (await of_labels(load_policy({"p.yaml": ASKING}), {"a": "1"})).runbooks
+    loaded = load_policy({"p.yaml": ASKING})
+    of = replace(loaded, guards=replace(loaded.guards, lacks=("storm",)))
+    [book] = (await of_labels(of, {"a": "1"})).runbooks
     [guard] = [guard for guard in book.guards if guard.name == "supported"]
     assert (guard.verdict, "'storm'" in guard.text) == ("blocks", True)

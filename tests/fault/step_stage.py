@@ -259,7 +259,7 @@ async def staged(
         if any(step.action == "job" for step in steps):
             server.create(cron_job("tidy"))
         if steps[0].action == "restore":
-            await _patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
+            await patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
         if steps[0].action not in ("exec", "http"):
             server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
@@ -306,9 +306,10 @@ def autoscaler(name: str, target: str = "web") -> dict[str, Any]:
 
 async def _release(cluster: Kubernetes) -> None:
     containers = [{"name": "web", "image": "registry.local/web:v2"}]
-    await _patch(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
+    await patch(cluster, {"spec": {"template": {"spec": {"containers": containers}}}})
 
 
-async def _patch(cluster: Kubernetes, body: dict[str, Any]) -> None:
+async def patch(cluster: Kubernetes, body: dict[str, Any]) -> None:
+    """Somebody else changes ``web``."""
     path, media = "/apis/apps/v1/namespaces/shop/deployments/web", "application/strategic-merge-patch+json"
     await cluster.api.call(Call(method="PATCH", path=path, doing="change it", body=body, media=media))

@@ -71,7 +71,6 @@ async def test_P11_a_page_to_a_channel_that_cannot_be_sent_to_goes_to_the_next_l
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("rate: {", "storm: {incidents: 9, within: 5m, stop_for: 5m}, rate: {", "guard 'storm'"),
         ("steps: [{restart: {}}]", "steps: [{restart: {}}, {cordon: {}}]", "action cordon"),
         ("- {name: web-down,", "- {name: web-down, target: {pod: a/b}, service: web,", "asks for target"),
     ],

@@ -159,8 +159,10 @@ async def test_check_names_what_is_missing_and_who_needs_it(policies: Path, clus
         "  restart-web, step restart: restart the workload; rules web-down",
     ]
     assert f"1 of 8 permissions missing; grant them: remediator rbac {policies} | kubectl apply -f -" in err
-    _, _, err = await check(policies, cluster, "--mode", "approve", "--namespace", "ops", "--as-if", "auto")
+    _, _, err = await check(policies, cluster, "--mode", "suggest", "--namespace", "ops", "--as-if", "auto")
     assert "all there" in err, "under that ceiling nothing is changed"
+    code, _, _ = await check(policies, cluster, "--mode", "approve")
+    assert code == 1, "what a person approves is changed by the daemon"
     _, _, err = await check(policies, cluster, "--namespace", "ops", "--as-if", "auto")
     assert f"remediator rbac {policies} --namespace ops --as-if auto | kubectl apply -f -" in err
     code, out, _ = await check(policies, cluster, "--json")

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from remediator.adapters.prometheus import LARGEST_ANSWER, MOST_SERIES, Prometheus
+from remediator.core.budgets import budget_query
 from remediator.core.errors import Refused, RemediatorError, Retryable, SettingsError
 from remediator.core.lag import AlertingRule
-from remediator.core.times import Millis
+from remediator.core.times import DAY, MINUTE, Millis
 from remediator.policy.placing import promql_pattern, promql_text
 from tests.e2e.peers import Prometheus as Process
 from tests.rude_server import Answer, RudeServer, drip, rude_server, say
@@ -266,3 +267,23 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
         async with Prometheus.connected(f"http://{rude.host}") as connected:
             assert await connected.query("up") == ()
         assert proxy.heads == []
+
+
+@pytest.mark.parametrize(
+    ("errors", "share"),
+    [
+        ("vector(0.25)", 0.25),
+        ("vector(0.25) # of all", 0.25),
+        ("vector(0) / 0 or vector(1)", None),
+        ("nothing_of_that_name", None),
+        ("nothing_of_that_name or vector(0)", 0.0),
+        ("vector(time() % 2 < bool 0) / vector(1)", 0.0),
+    ],
+)
+@pytest.mark.parametrize("window", [10 * MINUTE, 30 * DAY])
+async def test_an_error_budget_is_the_average_of_what_is_a_number(
+    prometheus: Prometheus, errors: str, share: float | None, window: int
+) -> None:
+    """What is no number, while there are no requests, is left out; nothing but that is nothing."""
+    samples = await prometheus.query(budget_query(errors, Millis(window)))
+    assert [value for _, value in samples] == ([] if share is None else [pytest.approx(share)])

@@ -32,6 +32,7 @@ def test_everything_in_the_default_policies_comes_to_pass_in_a_test() -> None:
     missing = {part: [each["name"] for each in found["missing"]] for part, found in coverage.items()}
     assert missing.pop("guards") == UNCOVERED
     assert set(map(tuple, missing.values())) == {()}
+    assert coverage.pop("approvals")["total"] == 0, "they act by themselves, or not at all"
     assert all(found["total"] for found in coverage.values())
 
 

@@ -133,7 +133,7 @@ MISTAKES = [
     (_paused("pause: x, scope: {rule: web-donw}"), "3:40", "T831", "did you mean 'web-down'?"),
     (_paused("resume: true, scope: {runbook: restart-wb}"), "3:44", "T831", "did you mean 'restart-web'?"),
     (_paused("pause: x, scope: {namespace: Shop}"), "3:52", "T818", "a namespace"),
-    (HEAD.replace("fire: {alertname: WebDown}", "approve: alice"), "3:14", "T811", "asks for no approval"),
+    (HEAD.replace("fire: {", "approve: alice, fire: {"), "3:14", "T813", "must say exactly one of fire"),
     (HEAD.replace("fire: {", "service: web, fire: {"), "3:14", "T813", "whose incident people mean"),
     (HEAD.replace("fire: {", "resolve: {"), "3:14", "T832", "nothing has fired by 0s"),
     (

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from remediator.adapters.kubernetes.api import Api, Deadline
 from remediator.adapters.kubernetes.listing import Listing, collect
+from remediator.adapters.kubernetes.managers import managers_of
 from remediator.adapters.kubernetes.paths import AUTOSCALERS, group_path
 from remediator.core.cluster import Autoscaler
 from remediator.core.objects import HPA, ObjectRef
@@ -44,4 +45,6 @@ def autoscaler_of(obj: Json) -> Autoscaler:
         most=spec["maxReplicas"],
         generation=meta.get("generation", 0),
         annotations=dict(meta.get("annotations") or {}),
+        labels=dict(meta.get("labels") or {}),
+        managers=managers_of(obj),
     )

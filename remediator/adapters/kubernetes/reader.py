@@ -18,7 +18,14 @@ from remediator.adapters.kubernetes.faults import Call, understood
 from remediator.adapters.kubernetes.jobs import read_cron_job, read_job, read_job_pods
 from remediator.adapters.kubernetes.listing import Listing, collect
 from remediator.adapters.kubernetes.logs import Wanted, read_logs
-from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
+from remediator.adapters.kubernetes.paths import (
+    checked_name,
+    core_path,
+    group_path,
+    object_path,
+    read_call,
+    resource_of,
+)
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
 from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, pod_of, workload_of
@@ -49,6 +56,21 @@ class Reader:
         obj = await self._api.call(read_call(ref))
         with understood(f"{ref}"):
             return workload_of(ref, obj)
+
+    async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
+        """Those of the named that exist, from one list. Raises NotFound, Refused, Retryable."""
+        resource = resource_of(WorkloadRef(kind=kind, namespace=namespace, name=""))
+        path = group_path(resource.group, namespace, resource.plural, version=resource.version)
+        listing = Listing(resource=str(resource), namespace=namespace, path=path)
+
+        def made(obj: Any) -> Workload | None:
+            name = obj["metadata"]["name"]
+            if name not in names:
+                return None
+            return workload_of(WorkloadRef(kind=kind, namespace=namespace, name=name), obj)
+
+        with understood(f"the {resource.plural} of namespace {namespace}"):
+            return await collect(self._api, listing, made, self._api.deadline())
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """The pods its selector selects, page by page. Raises NotFound, Refused, Retryable."""

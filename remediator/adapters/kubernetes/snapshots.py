@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from remediator.adapters.kubernetes.managers import managers_of
 from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
 from remediator.core.cluster import Condition, Container, Endpoints, Pod, Workload
 from remediator.core.policies import WorkloadRef
@@ -43,6 +44,8 @@ def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
         heedless=is_heedless(ref.kind, spec),
         paused=bool(spec.get("paused")),
         annotations=dict(meta.get("annotations") or {}),
+        labels=dict(meta.get("labels") or {}),
+        managers=managers_of(obj),
         containers=_containers(spec),
         conditions={entry["type"]: _condition(entry) for entry in status.get("conditions") or ()},
     )

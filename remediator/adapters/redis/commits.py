@@ -8,12 +8,14 @@ from dataclasses import replace
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
 from remediator.core.alerts import Alert, Fingerprint
+from remediator.core.breakers import MOST_FAILURES, Failure
 from remediator.core.codec import alert_json, entry_json, evidence_text, incident_json, pack
 from remediator.core.decision import DeadLetter, Decision
 from remediator.core.evidence import KEPT
 from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.policies import SEVERITIES
-from remediator.core.store import Commit, CommitResult, Queue
+from remediator.core.store import ROW_AFTER, Commit, CommitResult, Queue
+from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
 
 KEPT_TIMELINE = 2_000
 
@@ -29,6 +31,7 @@ class CommitPart(Part):
         call.arg(self._bounds.retention)
         self._write_dead(call, commit.decision)
         self._write_unmatched(call, commit.unmatched)
+        self._write_trust(call, commit.decision)
         after = commit.decision.incident
         if after is not None:
             before = commit.before
@@ -36,6 +39,7 @@ class CommitPart(Part):
             version = before.version + 1 if same and before is not None else 1
             self._write_incident(call, replace(after, version=version))
             self._write_rest(call, commit.decision)
+            self._write_counts(call, commit.decision)
         elif commit.before is not None:
             call.each(commit.decision.cancel, call.arg)
         reply = await self._run_durably("commit", call)
@@ -52,7 +56,8 @@ class CommitPart(Part):
             call.key(*keys.incident(incident.id if incident is not None else IncidentId("")))
         call.each(SEVERITIES, lambda severity: call.key(keys.open[severity]))
         call.each(Queue, lambda queue: call.key(keys.queue(queue), keys.tries(queue)))
-        call.key(*keys.unmatched)
+        call.key(*keys.unmatched, keys.trust, *keys.lowered)
+        call.key(keys.openings, keys.breakers, keys.queue(Queue.NOTICES))
 
     def _write_checks(self, call: Call, commit: Commit) -> None:
         before, after = commit.before, commit.decision.incident
@@ -65,6 +70,8 @@ class CommitPart(Part):
         call.each(commit.fingerprints, write)
         order = list(Queue)
         call.each(commit.settles, lambda one: call.arg(order.index(one.queue) + 1, one.id))
+        standing = commit.relies_on
+        call.arg("" if standing is None else standing.rule, 0 if standing is None else standing.in_a_row)
 
     def _write_dead(self, call: Call, decision: Decision) -> None:
         def write(letter: DeadLetter) -> None:
@@ -79,12 +86,20 @@ class CommitPart(Part):
 
         call.each(alerts, write)
 
+    def _write_trust(self, call: Call, decision: Decision) -> None:
+        call.each(decision.marks, lambda mark: call.arg(*mark, ROW_AFTER.get(mark[1], "")))
+        lowering = decision.lowering
+        call.arg("" if lowering is None else lowering.rule)
+        if lowering is not None:
+            call.arg(lowering.at, lowering.why)
+
     def _write_incident(self, call: Call, after: Incident) -> None:
         counted = after.status not in (Status.HELD, Status.RESOLVED) and after.severity in SEVERITIES
         call.arg(1 if after.resolved else 0, KEPT_TIMELINE, KEPT)
         call.arg(incident_json(after), after.version, after.status, after.severity, after.service)
         call.arg(after.opened_at, 0 if after.status is Status.HELD else 1)
         call.arg(SEVERITIES.index(after.severity) + 1 if counted else 0, 1 if after.urgent else 0)
+        call.arg("" if after.active is None else after.active.rule)
 
     def _write_rest(self, call: Call, decision: Decision) -> None:
         def join(alert: Alert) -> None:
@@ -99,3 +114,14 @@ class CommitPart(Part):
         call.each(decision.messages, lambda message: call.arg(*pack(message)))
         call.each(decision.cancel, call.arg)
         call.each(decision.arm.items(), lambda timer: call.arg(*timer))
+
+    def _write_counts(self, call: Call, decision: Decision) -> None:
+        def count(failure: Failure) -> None:
+            call.key(self._keys.failures(failure.runbook), self._keys.breaker(failure.runbook))
+            call.arg(failure.runbook, failure.member, failure.bound.failures, failure.bound.within)
+            call.each(failure.notices, lambda notice: call.arg(*pack(notice)))
+
+        call.arg(KEPT_OPENINGS, OPENINGS_FOR)
+        call.each(decision.opened, call.arg)
+        call.arg(MOST_FAILURES)
+        call.each(decision.failures, count)

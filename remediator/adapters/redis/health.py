@@ -29,12 +29,14 @@ class HealthPart(Part):
     async def gauges(self) -> Gauges:
         """As the Protocol says."""
         keys = self._keys
-        (seconds, micros), first, dead, paused, named, *counts = await self._ask(
+        (seconds, micros), first, dead, lowered, paused, named, tripped, *counts = await self._ask(
             ("TIME",),
             ("ZRANGE", keys.timers, 0, 0, "WITHSCORES"),
             ("XLEN", keys.dead),
+            ("ZCARD", keys.lowered[0]),
             ("EXISTS", keys.pause("")),
             ("ZRANGE", keys.pauses, 0, -1, "WITHSCORES"),
+            ("ZRANGE", keys.breakers, 0, -1, "WITHSCORES"),
             *(("XLEN", keys.queue(queue)) for queue in Queue),
             *(("SCARD", name) for name in keys.open.values()),
         )
@@ -45,8 +47,10 @@ class HealthPart(Part):
             backlog={queue.value: length for queue, length in zip(Queue, counts[: len(Queue)], strict=True)},
             timer_lag=Millis(max(now - oldest, 0)),
             dead_letters=dead,
+            rules_lowered=lowered,
             open_by_severity={severity: count for severity, count in opened if count},
             paused=_count_paused(paused, named, now),
+            breakers=_open_breakers(tripped, now),
         )
 
     async def trouble(self) -> str | None:
@@ -57,6 +61,12 @@ class HealthPart(Part):
         except StoreUnavailable as error:
             return str(error)
         return found.trouble
+
+
+def _open_breakers(tripped: Sequence[bytes], now: int) -> Mapping[str, bool]:
+    """Those that were closed are scored with when that is forgotten."""
+    scores = zip(tripped[::2], map(float, tripped[1::2]), strict=True)
+    return {name.decode(): score == float("inf") for name, score in scores if score >= now}
 
 
 def _count_paused(everything: int, named: Sequence[bytes], now: int) -> Mapping[str, int]:

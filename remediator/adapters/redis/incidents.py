@@ -13,6 +13,7 @@ from remediator.core.decision import Facts
 from remediator.core.evidence import Evidence
 from remediator.core.incident import GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry
+from remediator.core.standing import Standing
 from remediator.core.store import IncidentFilter, IncidentPage, Loaded
 from remediator.core.times import Instant
 
@@ -42,7 +43,7 @@ class IncidentPart(Part):
         """As the Protocol says."""
         call = Call()
         doc, members, *_ = self._keys.incident(incident or IncidentId(""))
-        call.key(doc, members)
+        call.key(doc, members, self._keys.trust, self._keys.lowered[0])
         call.arg(0 if incident is None else 1)
 
         def write(fingerprint: Fingerprint) -> None:
@@ -50,7 +51,8 @@ class IncidentPart(Part):
             call.arg(fingerprint)
 
         call.each(fingerprints, write)
-        at, text, firing, member, over = await self._run("load", call)
+        at, text, firing, member, over, trying, row, lowered = await self._run("load", call)
+        rule = trying.decode()
         return Loaded(
             at=Instant(at),
             incident=None if text is None else incident_from(text),
@@ -58,6 +60,7 @@ class IncidentPart(Part):
                 firing=firing,
                 members=_marked(fingerprints, member),
                 over=_marked(fingerprints, over),
+                standing=Standing(rule=rule, in_a_row=row, lowered=bool(lowered)) if rule else None,
             ),
         )
 

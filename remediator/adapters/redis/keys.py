@@ -23,6 +23,14 @@ class Keys:
         self.epochs = f"{root}epochs"
         self.pauses = f"{root}pauses"
         """The scopes that are paused by name, scored with when that ends."""
+        self.breakers = f"{root}breakers"
+        """Runbooks whose breaker was opened: scored inf while it is, then with when that is forgotten."""
+        self.openings = f"{root}openings"
+        """Incidents that opened, scored with when."""
+        self.trust = f"{root}trust"
+        """What is counted of each rule, and how many of its attempts failed in a row."""
+        self.lowered = (f"{root}lowered", f"{root}lowered:docs")
+        """Rules that are trusted with less than their files say: scored with since when; and why."""
         self.touch = f"{root}touch"
         self.clock = f"{root}clock"
         """The time at the last look at the timers: how a clock that jumped back is noticed."""
@@ -72,6 +80,14 @@ class Keys:
     def pause(self, named: str) -> str:
         """That the scope of that path is paused; empty: that everything is."""
         return f"{self._root}pause:{named}" if named else f"{self._root}pause"
+
+    def breaker(self, runbook: str) -> str:
+        """That the breaker of that runbook is open, or was, and why."""
+        return f"{self._root}breaker:{runbook}"
+
+    def failures(self, runbook: str) -> str:
+        """Attempts of that runbook that failed, scored with when."""
+        return f"{self._root}failures:{runbook}"
 
     def told(self, notice: EffectId) -> str:
         """That a notice was enqueued."""

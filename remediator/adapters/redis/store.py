@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from remediator.adapters.redis.address import Address
 from remediator.adapters.redis.base import Bounds
+from remediator.adapters.redis.breakers import BreakerPart
 from remediator.adapters.redis.commits import CommitPart
 from remediator.adapters.redis.dial import Dialer
 from remediator.adapters.redis.durability import Durability, Examiner
@@ -18,13 +19,23 @@ from remediator.adapters.redis.link import Link
 from remediator.adapters.redis.listings import ListingPart
 from remediator.adapters.redis.pauses import PausePart
 from remediator.adapters.redis.queues import QueuePart
+from remediator.adapters.redis.trust import TrustPart
 from remediator.core.times import DAY, Millis
 
 BLOCKING_READERS = 32
 
 
 class RedisStore(
-    IntakePart, QueuePart, IncidentPart, CommitPart, ListingPart, GuardPart, PausePart, HealthPart
+    IntakePart,
+    QueuePart,
+    IncidentPart,
+    CommitPart,
+    ListingPart,
+    GuardPart,
+    PausePart,
+    BreakerPart,
+    TrustPart,
+    HealthPart,
 ):
     """The store. Make one with ``connect``; ``close`` it when the daemon ends."""
 

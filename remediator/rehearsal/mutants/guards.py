@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from remediator.core.policies import GuardPolicy, Policy, Share
-from remediator.rehearsal.mutants.base import Mutant, counts, spans
+from remediator.core.policies import (
+    BreakerBound,
+    BudgetBound,
+    FlappingBound,
+    GuardPolicy,
+    Policy,
+    Share,
+    StormBound,
+)
+from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
 SCOPES = ("cluster", "service", "target")
+BRAKES = {
+    "storm": "let so many incidents open at once that a change is blocked, and in another test one less; "
+    "expect blocked_by: storm, and a change once it is over",
+    "flapping": "resolve and fire the same alert until a change is blocked, and expect blocked_by: flapping",
+    "breaker": "let attempts fail (outcomes: {check: …, result: failed}) until the runbook is not tried any "
+    "more, and expect blocked_by: breaker",
+}
+COUNTED = ("incidents", "reopened", "failures")
 PERCENT = 10
 """By how much a share is changed."""
 
@@ -57,6 +73,16 @@ def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
         )
         for words, share in _shares(guards.max_unavailable):
             yield from made(("max_unavailable",), words, hint, max_unavailable=share)
+    for name, hint in BRAKES.items():
+        for words, bound in _brakes(name, getattr(guards, name)):
+            yield from made((name,), words, hint, **{name: bound})
+    if guards.error_budget is not None:
+        hint = (
+            "give the slo's errors a value near the bound (query: {…: 0.0004}) in two tests; in one expect "
+            "blocked_by: error_budget or mode, in the other a change"
+        )
+        for words, budget in _budgets(guards.error_budget):
+            yield from made(("error_budget",), words, hint, error_budget=budget)
     for scope in SCOPES:
         rate = getattr(guards.rate, scope)
         hint = f"let changes of one {scope} be asked for until one is blocked, and expect blocked_by: limits"
@@ -66,6 +92,13 @@ def mutants_of_guards(policy: Policy, places: Places) -> Iterator[Mutant]:
             yield from made(("rate", scope), words, hint, rate=replace(guards.rate, **{scope: other}))
 
 
+def _budgets(bound: BudgetBound) -> Iterator[tuple[str, BudgetBound | None]]:
+    for words, below in bounds("error_budget.below", bound.below):
+        if below <= PERCENT * 10:
+            yield words, replace(bound, below=below)
+    yield "error_budget removed", None
+
+
 def _shares(share: Share) -> Iterator[tuple[str, Share | None]]:
     step = PERCENT if share.percent else 1
     for value in (share.value - step, share.value + step):
@@ -73,3 +106,17 @@ def _shares(share: Share) -> Iterator[tuple[str, Share | None]]:
             other = replace(share, value=value)
             yield f"max_unavailable {share} -> {other}", other
     yield "max_unavailable removed", None
+
+
+def _brakes(
+    name: str, bound: StormBound | FlappingBound | BreakerBound | None
+) -> Iterator[tuple[str, object]]:
+    """Every number of a storm's, a flapping's or a breaker's bound, and that it is not there."""
+    if bound is None:
+        return
+    for each in fields(bound):
+        value, key = getattr(bound, each.name), f"{name}.{each.name}"
+        changed = counts(key, value) if each.name in COUNTED else spans(key, value)
+        for words, other in changed:
+            yield words, replace(bound, **{each.name: other})  # type: ignore[arg-type]  # by name
+    yield f"{name} removed", None

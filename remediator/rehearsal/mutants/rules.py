@@ -28,6 +28,9 @@ _LOWER = {Mode.AUTO: Mode.SUGGEST, Mode.APPROVE: Mode.OBSERVE, Mode.SUGGEST: Mod
 """What a rule is trusted with when its mode is lowered, so that a test can see it."""
 
 
+UNASKED = "expect outcome: approving and changes: [] before somebody approves: {at: 3m, approve: oncall}"
+
+
 def mutants_of_rules(policy: Policy, places: Places) -> Iterator[Mutant]:
     """Every rule by itself."""
     for number, rule in enumerate(policy.rules):
@@ -130,6 +133,8 @@ def _consequences(policy: Policy, places: Places, number: int, rule: Rule) -> It
         lower = _LOWER[rule.mode]
         hint = f"expect how it ends: attempts: [{{runbook: {rule.runbooks[0]}, outcome: verified}}]"
         yield mutant("mode", f"mode {rule.mode} -> {lower}", hint, mode=lower)
+    if rule.mode is Mode.APPROVE and rule.runbooks:
+        yield mutant("mode", f"mode {rule.mode} -> {Mode.AUTO}", UNASKED, mode=Mode.AUTO)
     if rule.hold:
         held = format_duration(rule.hold)
         hint = f"expect incidents: 0 just before {held} and incidents: 1 just after"

@@ -45,6 +45,7 @@ def _of_one(policy: Policy, places: Places, book: Runbook) -> Iterator[Mutant | 
     yield from _checks(book, made)
     yield from _limits(book, made)
     yield from _windows(book, made)
+    yield from _approval(book, made)
 
 
 def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:
@@ -170,3 +171,23 @@ def _windows(book: Runbook, made: Made) -> Iterator[Mutant | None]:
         rest = tuple(other for other in book.during if other != name)
         hint = f"let a test begin (start) within {name} alone, and expect a change"
         yield made(("during", str(number)), f"not during {name}", hint, replace(book, during=rest))
+
+
+def _approval(book: Runbook, made: Made) -> Iterator[Mutant | None]:
+    terms = book.approval
+    if terms is None:
+        return
+    hint = "expect outcome: approving and changes: [] before somebody approves: {at: 3m, approve: oncall}"
+    yield made(("approval",), "approval removed", hint, replace(book, approval=None))
+    for severity in terms.asked_for if len(terms.asked_for) > 1 else ():
+        rest = tuple(other for other in terms.asked_for if other != severity)
+        changed = replace(book, approval=replace(terms, asked_for=rest))
+        yield made(("approval", "for"), f"no approval for {severity}", hint, changed)
+    late = "let nobody answer, and expect outcome: approving just before that moment, and blocked just after"
+    for words, span in spans("within", terms.within):
+        changed = replace(book, approval=replace(terms, within=span))
+        yield made(("approval", "within"), f"approval: {words}", late, changed)
+    if terms.by:
+        hint = "let somebody else approve, and expect that the attempt still waits"
+        changed = replace(book, approval=replace(terms, by=()))
+        yield made(("approval", "by"), "anybody may approve", hint, changed)

@@ -10,7 +10,7 @@ from remediator.core.alerts import Lane
 from remediator.core.decide import decide
 from remediator.core.errors import RemediatorError
 from remediator.core.incident import EffectId
-from remediator.core.journal import Page, TimerDue
+from remediator.core.journal import Page, PlanApproved, TimerDue
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.plugins import Channel, ChannelMessage
 from remediator.core.policies import Policy
@@ -32,6 +32,7 @@ BUGS = (
     "raises-forgotten",
     "policy-of-birth",
     "named-pauses-forgotten",
+    "agrees-to-anything",
 )
 
 
@@ -49,6 +50,22 @@ class AcknowledgesFirst(Journey):
         for delivery in batch.deliveries:
             await self.queues.settle(delivery, self.consumer)
         await super().advance(replace(batch, deliveries=()))
+
+
+class AgreesToAnything(Journey):
+    """Takes whatever a person agrees to for what was asked."""
+
+    async def advance(self, batch: Batch) -> None:
+        """As the real one, with every digest replaced by the one that is asked about."""
+        incident = (await self.incidents.load(batch.incident, ())).incident
+        request = incident.active.request if incident is not None and incident.active is not None else None
+        if request is not None:
+            digest = request.plan.digest
+            events = tuple(
+                replace(e, digest=digest) if isinstance(e, PlanApproved) else e for e in batch.events
+            )
+            batch = replace(batch, events=events)
+        await super().advance(batch)
 
 
 class PagesFirst(Journey):

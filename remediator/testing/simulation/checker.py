@@ -9,10 +9,11 @@ from dataclasses import replace
 from remediator.core.incident import Incident, Outcome, Status
 from remediator.core.journal import PageKind
 from remediator.core.pauses import PauseScope, ScopeKind
-from remediator.core.policies import StillOpen, severity_rank
+from remediator.core.policies import Mode, StillOpen, severity_rank
 from remediator.core.store import DELIVERIES, Buried, Gauges
 from remediator.testing.simulation.history import (
     LOOKING,
+    Agreed,
     Answered,
     Changed,
     Claimed,
@@ -54,6 +55,7 @@ def violations(
         _p11_order(history),
         _p13_stops(history),
         _p13_newest_policy(history),
+        _p13_asked(history, scenario),
         _p14_verified(history),
         _only_rises(history),
     ]
@@ -235,6 +237,21 @@ def _p13_newest_policy(history: History) -> Iterator[str]:
                 yield f"P13: {record.target} was changed {late:.1f} s after it was forbidden by a new policy"
 
 
+def _p13_asked(history: History, scenario: Scenario) -> Iterator[str]:
+    """Where a person has to agree first, nothing is changed before one has, for that very attempt."""
+    services = scenario.policy.services
+    asking = {rule.matchers[0].value for rule in scenario.policy.rules if rule.mode is Mode.APPROVE}
+    targets = {ref.path for name in asking if (ref := services[name].workload) is not None}
+    agreed: set[str] = set()
+    for record in history.records:
+        if isinstance(record, Agreed):
+            agreed.add(record.attempt)
+        elif isinstance(record, Changed) and record.target in targets:
+            attempt = record.effect.rpartition("/")[0]
+            if attempt not in agreed:
+                yield f"P13: {record.target} was changed by {attempt}, to which nobody had agreed"
+
+
 def _p14_verified(history: History) -> Iterator[str]:
     for verified in history.of(Verified):
         if not verified.healthy:
@@ -324,7 +341,7 @@ def _hindered(history: History, start: float, end: float) -> float:
 def _first_pages(history: History) -> dict[str, float]:
     first: dict[str, float] = {}
     for got in history.of(PagerGot):
-        if got.kind is PageKind.TRIGGER:
+        if got.kind is PageKind.TRIGGER and "/asks/" not in got.dedup_key and "/lowered" not in got.dedup_key:
             first.setdefault(got.dedup_key.split("/")[0], got.at)
     return first
 

@@ -113,6 +113,14 @@ class Paused:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Agreed:
+    """A person agrees to what an attempt was shown to want, ``incident/number``."""
+
+    attempt: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reloaded:
     """A policy is the newest from now on; ``forbidden``: the targets that nobody may touch under it."""
 

@@ -10,6 +10,7 @@ from remediator.core.alerts import Alert, AlertStatus, Fingerprint
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.pauses import EVERYTHING, PauseScope, ScopeKind
 from remediator.core.policies import (
+    ApprovalTerms,
     AttemptLimits,
     ChannelSpec,
     Check,
@@ -43,6 +44,8 @@ from remediator.testing.simulation.reloads import draw_swaps, draw_variant
 BASE = 1_795_400_000
 """The virtual clock starts at that many seconds since the epoch."""
 DEADLINE = 2 * MINUTE
+APPROVE_WITHIN = Millis(50 * SECOND)
+"""Shorter than some people think."""
 STORMY_UNTIL = 330.0
 NAMESPACE = "sim"
 
@@ -141,6 +144,7 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
             *((Check(check="alert", within=Millis(60 * SECOND)),) if rng.random() < 0.5 else ()),
         ),
         limits=AttemptLimits(attempts=3, per=Millis(10 * MINUTE), cooldown=Millis(30 * SECOND)),
+        approval=ApprovalTerms(asked_for=(), within=APPROVE_WITHIN),
     )
     wait = Check(check="ready", stable=Millis(2 * SECOND), within=Millis(30 * SECOND))
     steps = (
@@ -155,7 +159,7 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
             matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
             severity=severities[name],
             hold=Millis(rng.choice([0, 0, 5]) * SECOND),
-            mode=Mode.AUTO,
+            mode=_draw_mode(name, severities),
             runbooks=(runbooks[name].name,),
         )
         for name in services
@@ -200,6 +204,12 @@ def _policy(services: list[str], severities: dict[str, str], rng: Random) -> Pol
         digest="simulated",
         render=render_runbook,
     )
+
+
+def _draw_mode(service: str, severities: dict[str, str]) -> Mode:
+    """Some wait for a person, by chance of its own: what else a seed draws stays what it was."""
+    own = Random(f"{service} {sorted(severities.items())}")
+    return Mode.APPROVE if own.random() < 0.2 else Mode.AUTO
 
 
 def _raises(to: str, rng: Random) -> tuple[Raise, ...]:

@@ -20,6 +20,7 @@ from remediator.core.verdicts import Verdict
 from remediator.journey import Journey
 from remediator.testing.simulation.bugs import (
     AcknowledgesFirst,
+    AgreesToAnything,
     ForgetsNamedPauses,
     ForgetsPods,
     LooksThenTakes,
@@ -30,6 +31,7 @@ from remediator.testing.simulation.bugs import (
 from remediator.testing.simulation.history import Answered, History, Reloaded
 from remediator.testing.simulation.machines import Machine
 from remediator.testing.simulation.peers import SimCluster, SimMetrics, SimPager, SimPorts
+from remediator.testing.simulation.people import answer_questions
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.reloads import forbidden_targets
 from remediator.testing.simulation.replica import Chaos, Gate, Replica
@@ -161,6 +163,7 @@ class World:
         classes: dict[str | None, type[Journey]] = {
             "acknowledge-before-commit": AcknowledgesFirst,
             "page-before-commit": PagesFirst,
+            "agrees-to-anything": AgreesToAnything,
         }
         return classes.get(self.bug, Journey)
 
@@ -266,6 +269,7 @@ class World:
             self._background_task(self._outage(outage))
         for at in self.scenario.swaps:
             self._background_task(self._swap_policies(at))
+        self._background_task(answer_questions(self.store, self.history))
         for start, end, scope in self.scenario.pauses:
             self._background_task(self._throw_switch(start, end, scope))
         await asyncio.sleep(self.scenario.stormy_until)

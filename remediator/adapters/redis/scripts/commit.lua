@@ -8,9 +8,12 @@ local open_sets = each(key)
 local streams = each(function() return { stream = key(), tries = key() } end)
 
 local unmatched = { order = key(), docs = key(), turn = key() }
+local trust, lowered = key(), { order = key(), docs = key() }
+local openings, breakers, notices = key(), key(), key()
 local old_id, old_version, new_id = arg(), arg(), arg()
 local standing = each(function() return { episode = key(), over = arg() == '1' } end)
 local settles = each(function() return { from = streams[number()], id = arg() } end)
+local relied_on = { rule = arg(), row = number() }
 local opens = new_id ~= '' and new_id ~= old_id
 
 for _, entry in ipairs(settles) do
@@ -21,6 +24,7 @@ if opens and (redis.call('GET', group) or '') ~= old_id then return 'conflict' e
 for _, alert in ipairs(standing) do
   if is_over(alert.episode) ~= alert.over then return 'conflict' end
 end
+if relied_on.rule ~= '' and failed_in_a_row(trust, relied_on.rule) ~= relied_on.row then return 'conflict' end
 if opens and redis.call('EXISTS', new.doc) == 1 then return 'id_taken' end
 
 local at, retention = now(), number()
@@ -38,6 +42,18 @@ each(function()
   end
 end)
 
+each(function()
+  local rule, what, row = arg(), arg(), arg()
+  redis.call('ZINCRBY', trust, 1, what .. '\31' .. rule)
+  if row == '1' then redis.call('ZINCRBY', trust, 1, ROW .. rule) end
+  if row == '0' then redis.call('ZADD', trust, 0, ROW .. rule) end
+end)
+local lowers = arg()
+if lowers ~= '' then
+  redis.call('ZADD', lowered.order, arg(), lowers)
+  redis.call('HSET', lowered.docs, lowers, arg())
+end
+
 local function forget()
   if redis.call('GET', group) == old_id then redis.call('DEL', group) end
   redis.call('DEL', old.doc, old.members, old.timeline, old.evidence)
@@ -50,6 +66,7 @@ local function write_incident()
   redis.call('HSET', new.doc, 'doc', arg(), 'version', arg(), 'status', arg(), 'severity', arg(),
              'service', arg())
   local opened_at, shown, open_set, urgent = arg(), arg() == '1', number(), arg() == '1'
+  redis.call('HSET', new.doc, 'trying', arg())
   if opens then redis.call('SET', group, new_id) end
   if shown then
     redis.call('ZADD', index, opened_at, new_id)
@@ -86,6 +103,42 @@ local function write_rest(timeline_max, evidence_max)
   end)
 end
 
+local function keep_newest(set, most)
+  local over = redis.call('ZCARD', set) - most
+  if over > 0 then redis.call('ZPOPMIN', set, over) end
+end
+
+-- That it opened is what storms are counted by; of too many the oldest go.
+local function note_openings()
+  local most, kept = number(), number()
+  each(function()
+    redis.call('ZADD', openings, 'NX', at, arg())
+    redis.call('ZREMRANGEBYSCORE', openings, '-inf', at - kept)
+    keep_newest(openings, most)
+    redis.call('PEXPIRE', openings, kept)
+  end)
+end
+
+-- Attempts that failed: enough of one runbook open its breaker. Only who opens it tells people.
+local function count_failures()
+  local kept = number()
+  each(function()
+    local failures, breaker = key(), key()
+    local runbook, member, most, within = arg(), arg(), number(), number()
+    local told = each(function() return { arg(), arg() } end)
+    redis.call('ZADD', failures, 'NX', at, member)
+    redis.call('ZREMRANGEBYSCORE', failures, '-inf', at - within)
+    keep_newest(failures, kept)
+    redis.call('PEXPIRE', failures, within)
+    local count = redis.call('ZCARD', failures)
+    if count < most or redis.call('ZSCORE', breakers, runbook) == 'inf' then return end
+    redis.call('ZADD', breakers, 'inf', runbook)
+    redis.call('DEL', breaker)
+    redis.call('HSET', breaker, 'opened_at', at, 'failures', count, 'within', within, 'by_attempt', member)
+    for _, notice in ipairs(told) do enqueue(notices, '', notice[1], notice[2]) end
+  end)
+end
+
 -- A resolved incident is forgotten after the retention; what is in no key of its own goes with `ends`.
 local function set_expiry(resolved)
   local kept = { new.doc, new.members, new.timeline, new.evidence }
@@ -112,6 +165,8 @@ else
   write_incident()
   write_members()
   write_rest(timeline_max, evidence_max)
+  note_openings()
+  count_failures()
   set_expiry(resolved)
 end
 -- Last, so that nothing is settled whose consequences our user was not allowed to write.

@@ -72,6 +72,12 @@ local function list_unmatched(list, name, data)
   end
 end
 
+-- How many attempts for a rule failed since the last one that was verified.
+local ROW = 'row\31'
+local function failed_in_a_row(trust, rule)
+  return tonumber(redis.call('ZSCORE', trust, ROW .. rule) or '0')
+end
+
 local function is_over(name)
   return string.sub(redis.call('GET', name) or '', 1, 1) == 'R'
 end
