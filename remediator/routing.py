@@ -1,9 +1,9 @@
-"""Which lane an alert travels on, and which incident an event belongs to."""
+"""Which lane an alert travels on, which incident an event belongs to, and what is known of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from remediator.core import codec
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
@@ -12,7 +12,9 @@ from remediator.core.codec import Recorded
 from remediator.core.errors import Permanent
 from remediator.core.incident import GroupKey, IncidentId
 from remediator.core.journal import Event, Fired, Resolved
-from remediator.core.store import Arrival, Delivered, IncidentStore, Queue
+from remediator.core.policies import Policy
+from remediator.core.roots import dependencies
+from remediator.core.store import Arrival, Delivered, IncidentStore, Loaded, Queue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +93,24 @@ async def gather_batches(
             key = incident or "nowhere"
         _collect(gathered.setdefault(key, _Gathering(incident)), delivery, what, won.get(place))
     return [_batch(gathering) for gathering in gathered.values()], unreadable
+
+
+async def load_all(
+    incidents: IncidentStore,
+    incident: IncidentId | None,
+    fingerprints: Sequence[Fingerprint],
+    matches: Sequence[Match],
+    policy: Policy,
+) -> Loaded:
+    """The incident and all facts that a decision may look at, the open incidents that come first included."""
+    loaded = await incidents.load(incident, fingerprints)
+    services = {match.service for match in matches}
+    if loaded.incident is not None and not loaded.incident.resolved:
+        services.add(loaded.incident.service)
+    names = sorted({name for service in services for name in dependencies(service, policy.services)})
+    if not names:
+        return loaded
+    return replace(loaded, facts=replace(loaded.facts, roots=await incidents.open_about(names)))
 
 
 def _read(

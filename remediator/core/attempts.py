@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import escalation
+from remediator.core import attaching, escalation
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -29,10 +29,32 @@ ASKING = (Phase.WAITING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
 
 
+def set_going(draft: Draft, policy: Policy, *, anew: bool = False) -> None:
+    """It is open: what it depends on comes first; else people are asked in time and a runbook begins.
+
+    ``anew``: it waited for something else until now.
+    """
+    attaching.attach(draft, policy)
+    escalation.apply_page_policy(draft, policy, anew=anew)
+    start_next(draft, policy)
+
+
+def keep_attached(draft: Draft, policy: Policy) -> None:
+    """Look anew at what it waits for, if it waits; once that is over, it is decided again."""
+    if draft.incident.status in (Status.HELD, Status.RESOLVED):
+        attaching.let_go(draft)
+    elif attaching.look_again(draft, policy):
+        set_going(draft, policy, anew=True)
+    elif draft.incident.attached_to is not None:
+        escalation.apply_page_policy(draft, policy)  # where that hides no page any more
+
+
 def start_next(draft: Draft, policy: Policy) -> None:
     """Begin the next planned runbook, unless one runs. A runbook that is gone from the policy blocks."""
     incident = draft.incident
     if incident.active is not None or incident.status in (Status.HELD, Status.RESOLVED):
+        return
+    if incident.plan and attaching.attach(draft, policy):
         return
     missing = ""
     while draft.incident.plan:

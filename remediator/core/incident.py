@@ -200,6 +200,13 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    attached_to: IncidentId | None = None
+    """The open incident of something it depends on: while there is one it starts no runbook of its own."""
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Under which names others that wait for it look for it."""
+        return (self.service,)
 
     @property
     def active(self) -> Attempt | None:

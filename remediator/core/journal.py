@@ -261,6 +261,8 @@ class Kind(StrEnum):
     ALERT_RESOLVED = "alert_resolved"
     SEVERITY_RAISED = "severity_raised"
     RAISE_UNKNOWN = "raise_unknown"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     STEP = "step"

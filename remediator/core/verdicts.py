@@ -13,6 +13,7 @@ from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
 
@@ -125,6 +126,9 @@ class GuardPorts(Protocol):
 
     async def firing(self) -> int:
         """How many alerts that the attempt's rule brought fire now, read from the store."""
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services, read from the store."""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -61,6 +61,10 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "pages": _list_of(_ref("Page")),
         "grouped_by": TEXTS,
         "reopened": COUNT,
+        "attached_to": {
+            **_or_null(TEXT),
+            "description": "The open incident of something its service depends on, for which it waits.",
+        },
         "level": {**COUNT, "description": "The escalation level that was last asked; 0: nobody."},
         "page_deadline_at": _or_null(TIME),
         "raise_at": {

@@ -18,6 +18,7 @@ from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
+from remediator.core.roots import Root
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse
 from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
@@ -25,6 +26,7 @@ from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import static_objection
 from remediator.policy.foresee import Standing
 from remediator.policy.remedies import NOBODY
+from remediator.routing import load_all
 
 MOST_TARGETS = 50
 """Workloads that are looked at for one notification; of the others is told what the policy says."""
@@ -67,16 +69,17 @@ class Now:
         groups = [] if match is None else [match.group]
         pointers, homes = await self.store.route(groups, [alert.fingerprint])
         home, pointed = homes.get(alert.fingerprint), next(iter(pointers.values()), None)
+        matches = [] if match is None else [match]
         if alert.status is AlertStatus.RESOLVED:
-            return await self._load(home, alert)
+            return await self._load(home, alert, matches)
         if home is not None and home != pointed:
-            before = await self._load(home, alert)
+            before = await self._load(home, alert, matches)
             if alert.fingerprint in before.facts.members:
                 return before  # it has been firing since before its labels meant another group
-        return await self._load(pointed, alert)
+        return await self._load(pointed, alert, matches)
 
-    async def _load(self, incident: IncidentId | None, alert: Alert) -> Standing:
-        loaded = await self.store.load(incident, [alert.fingerprint])
+    async def _load(self, incident: IncidentId | None, alert: Alert, matches: Sequence[Match]) -> Standing:
+        loaded = await load_all(self.store, incident, [alert.fingerprint], matches, self._policy)
         return Standing(at=loaded.at, incident=loaded.incident, facts=loaded.facts)
 
     def ports(self, request: ChangeRequest) -> ReadOnly:
@@ -183,6 +186,10 @@ class ReadOnly:
         if incident.id == NOBODY:
             raise NotAskedError
         return incident.firing_by_rule.get(self._request.attempt.rule, 0)
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services."""
+        return await self._now.store.open_about(names)
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -33,6 +33,7 @@ def show_incident(incident: Incident) -> Data:
         "pages": [_page(page) for page in incident.pages],
         "grouped_by": dict(incident.grouped_by),
         "reopened": incident.reopened,
+        "attached_to": incident.attached_to,
         "level": incident.level,
         "page_deadline_at": _time(incident.deadline_at),
         "raise_at": _time(incident.raise_at),

@@ -52,7 +52,7 @@ def foresee(policy: Policy, match: Match, alert: Alert, standing: Standing) -> F
     if after is not None and "hold" in after.timers:
         name = f"hold#{after.timers['hold']}"
         due = decisions[0].arm.get(name, Instant(standing.at + match.rule.hold))
-        facts = Facts(firing=after.alerts, members=frozenset({alert.fingerprint}))
+        facts = Facts(firing=after.alerts, members=frozenset({alert.fingerprint}), roots=standing.facts.roots)
         decisions.append(decide(after, [TimerDue(name=name, due=due)], facts, policy, due))
         standing = replace(standing, at=due)
     return _foreseen(standing, decisions)

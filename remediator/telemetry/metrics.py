@@ -76,6 +76,9 @@ class Metrics:
         self.severity_raised = self._counter(
             "severity_raised", "Open incidents that became more severe.", "from", "to"
         )
+        self.attached = self._counter(
+            "incidents_attached", "Incidents that began to wait for one of what they depend on.", "root"
+        )
         self.policy_reloads = self._counter(
             "policy_reloads", "Policies read: loaded, unchanged, or refused.", "outcome"
         )
@@ -159,6 +162,9 @@ class Metrics:
         promised = policy.severities.get(incident.severity)
         for entry in entries:
             self._tell(incident, entry, service)
+            if entry.kind is Kind.ATTACHED:
+                root = str(entry.data["root"])
+                self.attached.labels(root if root in policy.services else OTHER).inc()
             if promised is not None:
                 self._count_breach(entry, promised)
         paged = {e.data["level"] for e in entries if e.kind is Kind.PAGE and "level" in e.data}

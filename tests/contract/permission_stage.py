@@ -17,6 +17,7 @@ from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
 from remediator.core.policies import Mode, Policy
+from remediator.core.roots import Root
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import SECOND, Instant, Millis
 from remediator.policy.manifests import Account, Role, manifests
@@ -46,6 +47,9 @@ class _Waits:
         return Loaded(
             at=self.life.at, incident=self.life.incident, facts=Facts(firing=len(self.life.members))
         )
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        return tuple(root for root in self.life.roots if root.about in names)
 
 
 @dataclass(kw_only=True)
