@@ -109,8 +109,12 @@ def _incident(plan: IncidentPlan) -> Iterator[Line]:
         yield Line("hold", f"opened only if it still fires after {plan.hold}")
     if not plan.in_catalog:
         yield Line("catalog", f"{plan.service} is not in it: every change for it is blocked", "yellow")
-    if plan.waits_for:
-        yield Line("depends", f"on {', '.join(plan.waits_for)}")
+    if plan.attached_to is not None:
+        text = f"would attach to {plan.attached_to}: none of its runbooks starts while that one is open"
+        yield Line("attaches", text, "yellow")
+    elif plan.waits_for:
+        text = f"on {', '.join(plan.waits_for)}: it would attach to an open incident of theirs"
+        yield Line("depends", text)
 
 
 def _severity(plan: SeverityPlan) -> Iterator[Line]:

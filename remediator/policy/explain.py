@@ -197,6 +197,7 @@ class Explainer:
             group=match.group,
             hold=span(match.rule.hold or None),
             waits_for=() if service is None else service.depends_on,
+            attached_to=None if after is None else after.attached_to,
             severity=match.rule.severity if after is None else after.severity,
             now=None if before is None else _open_incident(before),
         )

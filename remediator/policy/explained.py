@@ -132,7 +132,9 @@ class IncidentPlan:
     group: str
     hold: str | None
     waits_for: tuple[str, ...]
-    """Services it depends on."""
+    """Services it depends on: while one of them has an open incident, this one would attach to that."""
+    attached_to: str | None
+    """The open incident that it would attach to now, instead of starting its runbooks; a daemon knows."""
     severity: str
     now: OpenIncident | None
 

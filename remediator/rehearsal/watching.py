@@ -87,8 +87,10 @@ class Watch:
         self.weighed: dict[IncidentId, tuple[int, ...]] = {}
         """What the answers of an incident's checks, and of what would raise it, last depended on."""
         self.shifts = 0
-        """How often an incident opened or was over."""
-        self._open: set[IncidentId] = set()
+        """How often an incident opened, was over, or came to stand otherwise to those that wait for it."""
+        self.looked: dict[IncidentId, int] = {}
+        """How many of these there were when an incident was last decided."""
+        self._open: dict[IncidentId, tuple[object, ...]] = {}
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Counted."""
@@ -97,9 +99,13 @@ class Watch:
     def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """Passed on."""
         after = decision.incident
-        if after is not None and (after.id in self._open) is (after.status in (Status.HELD, Status.RESOLVED)):
-            self.shifts += 1
-            self._open ^= {after.id}
+        if after is not None:
+            over = after.status in (Status.HELD, Status.RESOLVED)
+            stands = () if over else (after.severity, after.attached_to, bool(after.foreign), after.about)
+            if self._open.get(after.id, ()) != stands:
+                self.shifts += 1
+                self._open[after.id] = stands
+            self.looked[after.id] = self.shifts
         for watcher in self.watchers:
             watcher.committed(self.now(), decision, matches)
 

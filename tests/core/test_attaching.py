@@ -137,7 +137,7 @@ def test_one_that_is_held_attaches_when_it_opens() -> None:
     of = depending()
     of = replace(of, rules=tuple(replace(rule, hold=Millis(30 * SECOND)) for rule in of.rules))
     life = dependant(DB, of=of)
-    assert life.now.attached_to is None
+    assert "attach" not in life.timers, "it is no incident yet"
     life.ring("hold")
     assert life.now.attached_to == "i-db"
     assert life.now.active is None
