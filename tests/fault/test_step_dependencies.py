@@ -53,7 +53,7 @@ async def test_P13_an_incident_that_opens_just_before_the_change_forbids_it(
         assert stage.attempt.number == 2
         again = await stage.finish()
         assert again.result is ActResult.DONE
-        assert stage.effects == 1
+        assert stage.effects == len(again.changes) >= 1
 
 
 async def test_between_two_pods_the_second_is_kept(tmp_path: Path) -> None:
