@@ -83,7 +83,7 @@ class Journey:
         for _ in range(CONFLICTS):
             rules = self.rules()
             loaded = await load_all(
-                self.incidents, batch.incident, batch.fingerprints, batch.matches, rules.policy
+                self.incidents, batch.incident, batch.fingerprints, batch.events, rules.policy
             )
             self.saw_time(loaded.at)
             facts = replace(loaded.facts, ordinal=ordinal)

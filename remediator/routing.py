@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from remediator.core import codec
+from remediator.core.aiming import service_of_owner
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
 from remediator.core.classify import Classifier, Match, lane_of
 from remediator.core.codec import Recorded
 from remediator.core.errors import Permanent
-from remediator.core.incident import GroupKey, IncidentId
-from remediator.core.journal import Event, Fired, Resolved
+from remediator.core.incident import GroupKey, Incident, IncidentId
+from remediator.core.journal import Event, Fired, Located, Resolved
 from remediator.core.policies import Policy
 from remediator.core.roots import dependencies
 from remediator.core.store import Arrival, Delivered, IncidentStore, Loaded, Queue
@@ -99,18 +100,28 @@ async def load_all(
     incidents: IncidentStore,
     incident: IncidentId | None,
     fingerprints: Sequence[Fingerprint],
-    matches: Sequence[Match],
+    events: Sequence[Event],
     policy: Policy,
 ) -> Loaded:
     """The incident and all facts that a decision may look at, the open incidents that come first included."""
     loaded = await incidents.load(incident, fingerprints)
-    services = {match.service for match in matches}
-    if loaded.incident is not None and not loaded.incident.resolved:
-        services.add(loaded.incident.service)
-    names = sorted({name for service in services for name in dependencies(service, policy.services)})
+    names = waited_for(loaded.incident, events, policy)
     if not names:
         return loaded
-    return replace(loaded, facts=replace(loaded.facts, roots=await incidents.open_about(names)))
+    return replace(loaded, facts=replace(loaded.facts, roots=await incidents.open_about(sorted(names))))
+
+
+def waited_for(incident: Incident | None, events: Sequence[Event], policy: Policy) -> set[str]:
+    """Under which names whatever may come first is looked for: what its services depend on, its workload."""
+    services = {event.match.service for event in events if isinstance(event, Fired)}
+    owners = {event.owner for event in events if isinstance(event, Located) and event.owner is not None}
+    if incident is not None and not incident.resolved:
+        services.add(incident.service)
+        if incident.aim is not None and incident.aim.owner is not None:
+            owners.add(incident.aim.owner)
+    owned = {name for owner in owners if (name := service_of_owner(owner, policy)) is not None}
+    names = {name for service in services | owned for name in dependencies(service, policy.services)}
+    return names | owned | {owner.path for owner in owners}
 
 
 def _read(

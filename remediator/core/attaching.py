@@ -7,8 +7,10 @@ pages for as well. What it waits for is no pointer that could dangle: after ever
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from remediator.core.decision import Draft
-from remediator.core.incident import Status
+from remediator.core.incident import Incident, Status
 from remediator.core.journal import Kind
 from remediator.core.policies import PageNever, PageNow, PagePolicy, PageUnlessVerified, Policy, severity_rank
 from remediator.core.roots import Root, dependencies, first_cause, named
@@ -22,10 +24,28 @@ TIMER = "attach"
 def waits_for(draft: Draft, policy: Policy) -> Root | None:
     """The open incident that comes first. One that it is attached to stays, while it is one of them."""
     incident = draft.incident
-    wanted = dependencies(incident.service, policy.services)
-    roots = [root for root in named(draft.facts.roots, wanted) if root.incident != incident.id]
+    others = [root for root in draft.facts.roots if root.incident != incident.id]
+    roots = named(others, dependencies(incident.service, policy.services))
     kept = [root for root in roots if root.incident == incident.attached_to and not root.attached]
-    return first_cause(kept or roots, policy)
+    return first_cause(kept or roots, policy) or _same_owner(incident, others)
+
+
+def _same_owner(incident: Incident, others: Sequence[Root]) -> Root | None:
+    """Another one about the workload that owns what the alerts name, which comes before this one.
+
+    One with a runbook before one without, then the more severe, then the older: so of two only one waits.
+    """
+    if incident.aim is None or incident.aim.owner is None:
+        return None
+    same = [root for root in others if root.about in incident.about and not (root.attached or root.foreign)]
+    kept = next((root for root in same if root.incident == incident.attached_to), None)
+    mine = (not incident.tried, severity_rank(incident.severity), str(incident.id))
+    first = min(same, key=_turn, default=None)
+    return kept or (first if first is not None and _turn(first) < mine else None)
+
+
+def _turn(root: Root) -> tuple[bool, int, str]:
+    return root.idle, severity_rank(root.severity), str(root.incident)
 
 
 def attach(draft: Draft, policy: Policy) -> bool:
@@ -48,7 +68,10 @@ def attach(draft: Draft, policy: Policy) -> bool:
 def _take(draft: Draft, root: Root, policy: Policy) -> None:
     draft.change(attached_to=root.incident, verified_at=None)
     draft.arm(TIMER, draft.at + ATTACH_EVERY)
-    why = f"{draft.incident.service} depends on {root.about}, whose incident comes first"
+    service = draft.incident.service
+    why = f"{service} depends on {root.about}, whose incident comes first"
+    if root.about not in dependencies(service, policy.services):
+        why = f"it is about {root.about} as well, and comes first"
     text = f"attached to {root.incident}: {why}"
     if hides_page(draft, policy):
         text += f"; people are asked for that one, which is {root.severity}"

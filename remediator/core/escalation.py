@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from remediator.core import attaching, paging, patience
+from remediator.core.aiming import is_sought
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
@@ -46,7 +47,7 @@ def apply_page_policy(draft: Draft, policy: Policy, *, anew: bool = False) -> No
     match asked:
         case PageNow():
             ask_level(draft, policy, 1, f"{incident.severity} is paged at once")
-        case PageUnlessVerified() if not incident.tried:
+        case PageUnlessVerified() if not incident.tried and not is_sought(incident):
             ask_level(draft, policy, 1, "there is no runbook to try first")
         case PageUnlessVerified() if _nothing_left(draft):
             ask_level(draft, policy, 1, f"there is no runbook left to try{_last_reason(draft)}")
@@ -65,7 +66,8 @@ def apply_page_policy(draft: Draft, policy: Policy, *, anew: bool = False) -> No
 def _nothing_left(draft: Draft) -> bool:
     """Whether every runbook has had its turn, in vain."""
     incident = draft.incident
-    return not incident.plan and incident.active is None and incident.verified_at is None
+    idle = not incident.plan and incident.active is None and incident.verified_at is None
+    return idle and not is_sought(incident)
 
 
 def widen(draft: Draft, policy: Policy, before: Sequence[Level]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import attaching, attempts, paging, raising, remedy
+from remediator.core import attaching, attempts, locating, paging, raising, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -52,6 +52,7 @@ def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
         name = plain(alert.labels.get("alertname", "an alert"), 100)
         draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
     first = draft.firing == 0
+    locating.aim_at(draft, match)
     draft.join(alert, match.rule.name)
     _note(draft, alert, policy, first=first)
 
@@ -146,6 +147,7 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     paging.resolve_pages(draft)
     draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
     attaching.let_go(draft)
+    locating.forget(draft)
     draft.change(
         plan=(),
         tried=(),

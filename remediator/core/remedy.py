@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import attaching, escalation, paging, verification
+from remediator.core import attaching, escalation, locating, paging, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -209,6 +209,7 @@ def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
     attaching.let_go(draft)
+    locating.stop(draft)
     draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since
     draft.say(

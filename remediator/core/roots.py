@@ -16,13 +16,15 @@ DEPENDENCY = "dependency"
 class Root:
     """An open incident that others may wait for. ``about``: the name under which it was looked for.
 
-    ``attached``: it waits for another one itself. ``foreign``: an alert of it is not ours to act upon.
+    ``attached``: it waits for another one itself. ``idle``: its rules name no runbook. ``foreign``: an alert
+    of it is not ours to act upon.
     """
 
     incident: IncidentId
     about: str
     severity: str
     attached: bool = False
+    idle: bool = False
     foreign: bool = False
 
     def __str__(self) -> str:

@@ -10,14 +10,15 @@ from remediator.core.roots import Root
 
 KEPT_ROOTS = 2
 """Of each name so many are answered: the first, and another one where that is the asking incident itself."""
-_ATTACHED, _FOREIGN = 4, 8
+_IDLE, _ATTACHED, _FOREIGN = 4, 8, 16
 
 
 def _score(incident: Incident) -> int:
-    """Lower comes first: our own, those that wait for nothing themselves, the most severe."""
+    """Lower comes first: our own, those that wait for nothing, those with a runbook, the most severe."""
     known = incident.severity in SEVERITIES
     rank = SEVERITIES.index(incident.severity) if known else len(SEVERITIES) - 1
-    return rank + _ATTACHED * (incident.attached_to is not None) + _FOREIGN * bool(incident.foreign)
+    waits = incident.attached_to is not None
+    return rank + _IDLE * (not incident.tried) + _ATTACHED * waits + _FOREIGN * bool(incident.foreign)
 
 
 def root_of(incident: IncidentId, about: str, score: int) -> Root:
@@ -27,6 +28,7 @@ def root_of(incident: IncidentId, about: str, score: int) -> Root:
         about=about,
         severity=SEVERITIES[score % len(SEVERITIES)],
         attached=bool(score & _ATTACHED),
+        idle=bool(score & _IDLE),
         foreign=bool(score & _FOREIGN),
     )
 

@@ -274,7 +274,7 @@ class IncidentStore(Protocol):
         """Open incidents that are about any of these (``Incident.about``).
 
         Of each name the two that come first: our own before foreign ones, then those that are attached to
-        none, then the most severe.
+        none, then those with a runbook, then the most severe.
         """
 
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:

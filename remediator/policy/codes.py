@@ -130,7 +130,7 @@ _NOTICES = {
 }
 _UNSUPPORTED = {
     "N701": "`mode: approve`: nobody is asked, nothing is changed",
-    "N702": "`target`: it is not resolved, and every change for its rule is blocked",
+    "N702": "`target` that is a node: every change for its rule is blocked",
     "N703": "an action that is not performed: its runbook is blocked",
     "N704": "a check that is not asked: its runbook is blocked",
     "N705": "a diagnosis that is left out",

@@ -64,6 +64,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def astray(self) -> str:
+        """Unknown."""
+        raise NotAskedError
+
     async def workload(self, target: WorkloadRef) -> Workload:
         """Unknown."""
         raise NotAskedError

@@ -20,10 +20,11 @@ from remediator.core.cluster import (
 from remediator.core.errors import NotFound, Refused, Unknown
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
-from remediator.core.objects import ObjectRef
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.owners import CHANGEABLE, OWNERS, POD, REPLICASET, Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
-from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
+from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by, uid_of
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
 ISOLATED = frozenset((ISOLATED_REPLICAS, ISOLATED_UNTIL))
@@ -39,6 +40,10 @@ class Surroundings(Protocol):
     @property
     def sleep(self) -> Callable[[Millis], Awaitable[None]]:
         """Lets virtual time pass."""
+
+    @property
+    def workloads(self) -> Sequence[WorkloadRef]:
+        """Those that the catalog names."""
 
     def attempt(self) -> tuple[Incident, Attempt] | None:
         """The attempt that the daemon is at work for."""
@@ -156,6 +161,26 @@ class StagedCluster:
     ) -> tuple[str, ...]:
         """Nothing was written."""
         return ()
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """What is named like a workload that is known belongs to it. Raises NotFound."""
+        owner = self._owner(ref)
+        if owner is None or ((facts := self._facts.get(owner.path)) is not None and facts.missing):
+            raise NotFound(f"{ref} does not exist")
+        controller = None if owner.path == ref.path else Anchor(ref=owner, uid=uid_of(owner))
+        return Named(ref=ref, uid=uid_of(ref), controller=controller)
+
+    def _owner(self, ref: ObjectRef) -> WorkloadRef | None:
+        """Pods and ReplicaSets belong to the workload whose name they begin with, the longest one."""
+        if ref.kind not in (POD, REPLICASET):
+            return WorkloadRef(kind=ref.kind, namespace=ref.namespace, name=ref.name)
+        told = [path.split("/") for path in self._facts]
+        known = [WorkloadRef(kind=kind, namespace=space, name=name) for space, kind, name in told]
+        known += self._world.workloads
+        of_it = OWNERS[REPLICASET] if ref.kind == REPLICASET else CHANGEABLE
+        fits = [one for one in known if one.namespace == ref.namespace and one.kind in of_it]
+        fits = [one for one in fits if ref.name == one.name or ref.name.startswith(f"{one.name}-")]
+        return max(fits, key=lambda one: len(one.name), default=None)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""

@@ -106,6 +106,7 @@ class Reasons:
             severity=incident.severity,
             service=incident.service,
             entry=self._policy.services.get(incident.service),
+            target=incident.aim.owner if incident.aim is not None else None,
         )
         scales = Scales(metrics=self._stage.world.metrics, services=self._stage.store.open_services)
         return zip(wanted, self._stage.ask(weigh(wanted, scope, self._policy, scales)), strict=True)

@@ -69,6 +69,8 @@ class Stage:
         self._sleepers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._told = 0
         self._running: set[asyncio.Task[None]] = set()
+        services = self.policy.services.values()
+        self.world.workloads = [each.workload for each in services if each.workload is not None]
         self.world.now, self.world.working, self.world.sleep = self.now, self._working, self.sleep
         self._crew = Crew(
             Ports(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.core.aiming import astray
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -73,6 +74,10 @@ class Reach:
     async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
         """Open incidents of these services, now."""
         return await self._means.incidents.open_about(names)
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload."""
+        return astray(self._request.incident, self._request.rule)
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as this performance first saw it: every guard, and the plan, speak of one state."""

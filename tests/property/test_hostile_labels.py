@@ -35,6 +35,7 @@ from remediator.core.cluster import (
 )
 from remediator.core.journal import Entry
 from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
@@ -187,6 +188,10 @@ class Witness:
         self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
     ) -> tuple[str, ...]:
         raise AssertionError("it told of no pod")
+
+    async def named(self, ref: ObjectRef) -> Named:
+        self.looked_at.add(WorkloadRef(kind=ref.kind, namespace=ref.namespace, name=ref.name))
+        return Named(ref=ref, uid=ref.path)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         self.served.add((namespace, service))
