@@ -20,6 +20,14 @@ OWNERS: dict[str, tuple[str, ...]] = {
     JOB: (CRONJOB,),
 }
 """Which kinds can be the controller of which. Whatever else is in charge of one of these is a stranger."""
+GROUPS = {
+    POD: "",
+    REPLICASET: "apps",
+    JOB: "batch",
+    CRONJOB: "batch",
+    **dict.fromkeys(CHANGEABLE, "apps"),
+}
+"""The API group of each kind."""
 SKEW = 5 * SECOND
 """By so much the clocks of Prometheus and the API server may differ."""
 

@@ -79,7 +79,7 @@ class Remedies:
         )
         guards = await ask_opinions(request, self._present.ports(request))
         return RunbookNote(
-            plan=plan_runbook(runbook, scope.entry),
+            plan=plan_runbook(runbook, request.target),
             guards=guards,
             blocked=blocked,
             steps=tuple([await self._step(request, step, scope) for step in runbook.steps]),
@@ -87,7 +87,7 @@ class Remedies:
         )
 
     async def _step(self, request: ChangeRequest, step: Step, scope: Scope) -> StepNote:
-        said, trouble, known = say_step(step, scope.entry), None, "policy"
+        said, trouble, known = say_step(step, request.target), None, "policy"
         if step.wait is not None:
             return StepNote(step=said, diff=(), known=known)
         diff = diff_step(step)

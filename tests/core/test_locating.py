@@ -142,8 +142,8 @@ def test_alerts_about_one_object_are_one_incident_whoever_exports_them() -> None
 
 def test_nothing_is_planned_before_the_owner_is_known() -> None:
     life = named()
-    assert life.now.active is None
     assert [type(effect) for effect in life.decisions[0].effects] == [Locate]
+    assert not life.now.attempts
     assert set(life.timers) == {"deadline", "locate"}
     assert codec.incident_from(codec.incident_json(life.now)) == life.now
     answer(life)
@@ -260,10 +260,10 @@ def test_what_resolves_meanwhile_asks_nothing_more() -> None:
 def test_incidents_of_one_owner_attach_to_the_first_of_them() -> None:
     first = Root(incident=IncidentId("2026-11-23-0100-unknown"), about=WEB.path, severity="SEV-2")
     life = named(None, first)
-    assert life.now.attached_to is None, "it is not known to be of the same owner"
+    assert not told(life, Kind.ATTACHED), "it is not known to be of the same owner"
     answer(life)
     assert life.now.attached_to == first.incident
-    assert life.now.active is None
+    assert not life.now.attempts
     assert life.pages == []
     life.roots = ()
     life.ring("attach")
