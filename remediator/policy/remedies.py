@@ -38,7 +38,9 @@ class Remedies:
             runbook = self._policy.runbooks.get(name)
             if runbook is None:
                 continue
-            whom = (scope.incident, scope.severity, scope.service, incident.foreign, incident.alerts)
+            aim = incident.aim
+            named = (aim.owner, aim.trouble) if aim is not None else None
+            whom = (scope.incident, scope.severity, scope.service, incident.foreign, incident.alerts, named)
             key = (match.rule.name, name, *whom)
             if key not in self._known:
                 request = self._request(match, runbook, incident, at)

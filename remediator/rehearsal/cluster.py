@@ -167,8 +167,12 @@ class StagedCluster:
         owner = self._owner(ref)
         if owner is None or ((facts := self._facts.get(owner.path)) is not None and facts.missing):
             raise NotFound(f"{ref} does not exist")
-        controller = None if owner.path == ref.path else Anchor(ref=owner, uid=uid_of(owner))
-        return Named(ref=ref, uid=uid_of(ref), controller=controller)
+        if owner.path == ref.path:
+            return Named(ref=ref, uid=uid_of(ref))
+        above: ObjectRef = owner
+        if ref.kind == POD and owner.kind not in OWNERS[POD]:
+            above = ObjectRef(kind=REPLICASET, namespace=ref.namespace, name=f"{owner.name}-5d9c7")
+        return Named(ref=ref, uid=uid_of(ref), controller=Anchor(ref=above, uid=uid_of(above)))
 
     def _owner(self, ref: ObjectRef) -> WorkloadRef | None:
         """Pods and ReplicaSets belong to the workload whose name they begin with, the longest one."""

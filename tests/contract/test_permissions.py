@@ -230,7 +230,10 @@ def eager(of: Policy) -> Policy:
 
 
 async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Path) -> None:
-    """Every runbook of every rule is tried on every service that the rule can select."""
+    """Every runbook of every rule is tried on every service that the rule can select.
+
+    But for rules with a target: what their alerts will name is not known, so they are granted more.
+    """
     written = load_policy(Path("policies"))
     roles, of = roles_of(demands(written)), eager(written)
     targets = [one.workload for one in of.services.values() if one.workload is not None]
@@ -242,7 +245,8 @@ async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Pa
                 tried = await stage.attempt(alone, service=service)
                 assert tried.rule == rule.name
                 assert not any("could not" in line for line in (tried.reason, *tried.findings)), tried
-        assert unused(roles, stage) == []
+        by_service = tuple(rule for rule in written.rules if rule.target is None)
+        assert unused(roles_of(demands(replace(written, rules=by_service))), stage) == []
 
 
 async def a_pod(stage: Stage, kind: str) -> str:
