@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -27,6 +28,9 @@ from remediator.core.times import Instant, Millis
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by, uid_of
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
+_OF_POD = re.compile(r"(.+)-[a-z0-9]{1,10}-[a-z0-9]{5}", re.ASCII)
+_OF_REPLICASET = re.compile(r"(.+)-[a-z0-9]{1,10}", re.ASCII)
+_ORDINAL = re.compile(r"(.+)-[0-9]{1,4}", re.ASCII)
 ISOLATED = frozenset((ISOLATED_REPLICAS, ISOLATED_UNTIL))
 
 
@@ -42,6 +46,10 @@ class Surroundings(Protocol):
         """Lets virtual time pass."""
 
     @property
+    def strangers(self) -> bool:
+        """Whether pods of no known workload belong to one of their own name."""
+
+    @property
     def workloads(self) -> Sequence[WorkloadRef]:
         """Those that the catalog names."""
 
@@ -50,6 +58,15 @@ class Surroundings(Protocol):
 
     def step_said(self) -> StepOutcome | None:
         """What was said of the step that is being performed."""
+
+
+def _presumed(ref: ObjectRef) -> WorkloadRef:
+    """The workload that Kubernetes would have named the object after."""
+    if ref.kind == POD and (ordinal := _ORDINAL.fullmatch(ref.name)) is not None:
+        return WorkloadRef(kind="statefulset", namespace=ref.namespace, name=ordinal[1])
+    hashed = (_OF_POD if ref.kind == POD else _OF_REPLICASET).fullmatch(ref.name)
+    name = hashed[1] if hashed is not None else ref.name
+    return WorkloadRef(kind="deployment", namespace=ref.namespace, name=name)
 
 
 class StagedCluster:
@@ -184,7 +201,8 @@ class StagedCluster:
         of_it = OWNERS[REPLICASET] if ref.kind == REPLICASET else CHANGEABLE
         fits = [one for one in known if one.namespace == ref.namespace and one.kind in of_it]
         fits = [one for one in fits if ref.name == one.name or ref.name.startswith(f"{one.name}-")]
-        return max(fits, key=lambda one: len(one.name), default=None)
+        found = max(fits, key=lambda one: len(one.name), default=None)
+        return found if found is not None or not self._world.strangers else _presumed(ref)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""

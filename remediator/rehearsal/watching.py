@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from remediator.core.alerts import Disposition
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
-from remediator.core.incident import IncidentId, Status
+from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.journal import (
     Act,
     Acted,
@@ -100,14 +100,21 @@ class Watch:
         """Passed on."""
         after = decision.incident
         if after is not None:
-            over = after.status in (Status.HELD, Status.RESOLVED)
-            stands = () if over else (after.severity, after.attached_to, bool(after.foreign), after.about)
-            if self._open.get(after.id, ()) != stands:
-                self.shifts += 1
-                self._open[after.id] = stands
-            self.looked[after.id] = self.shifts
+            self._place(after)
         for watcher in self.watchers:
             watcher.committed(self.now(), decision, matches)
+
+    def _place(self, after: Incident) -> None:
+        """How it stands to others; of what is over nothing is kept."""
+        if after.status in (Status.HELD, Status.RESOLVED):
+            self.shifts += self._open.pop(after.id, None) is not None
+            self.looked.pop(after.id, None)
+            return
+        stands = (after.severity, after.attached_to, bool(after.foreign), bool(after.tried), after.about)
+        if self._open.get(after.id) != stands:
+            self.shifts += 1
+            self._open[after.id] = stands
+        self.looked[after.id] = self.shifts
 
     def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
         """Kept and passed on."""

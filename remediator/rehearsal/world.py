@@ -62,7 +62,10 @@ class World:
         *,
         workloads: Iterable[WorkloadFacts] = (),
         queries: Mapping[str, Values] | None = None,
+        strangers: bool = False,
     ) -> None:
+        """``strangers``: pods that belong to no workload that is known have one, after their own name."""
+        self.strangers = strangers
         self.version = 0
         self.now: Callable[[], Instant] = lambda: Instant(0)
         self.workloads: Sequence[WorkloadRef] = ()

@@ -6,7 +6,10 @@ import pytest
 
 from remediator.rehearsal.mutants.rules import mutants_of_rules
 from remediator.rehearsal.places import Places
-from tests.rehearsal.scenes import POLICY, one, policy, told
+from remediator.rehearsal.stage import Stage
+from remediator.rehearsal.world import World
+from tests.rehearsal.scenes import POLICY, alert, one, policy, told
+from tests.rehearsal.test_stage import at
 
 WEB_DOWN = """  - name: web-down
     match: [alertname="WebDown"]
@@ -85,3 +88,23 @@ def test_a_target_that_is_gone_from_the_rule_is_a_mutant() -> None:
     [found] = [one for one in mutants_of_rules(KNOWN, places) if one.change == "target removed"]
     assert found.subject == "rule web-down"
     assert found.policy.rule("web-down") is not None
+
+
+@pytest.mark.parametrize(
+    ("pod", "workload"),
+    [
+        ("web-1", "deployment/web"),
+        ("batch-5d9c7b8f6d-x2x9z", "deployment/batch"),
+        ("queue-0", "statefulset/queue"),
+        ("lonely", "deployment/lonely"),
+    ],
+)
+def test_a_backtest_presumes_the_workload_that_kubernetes_would_have_named_a_pod_after(
+    pod: str, workload: str
+) -> None:
+    """Recorded alerts do not tell it; what the catalog names comes first."""
+    with Stage(KNOWN, World(strangers=True)) as stage:
+        stage.deliver([alert({"alertname": "WebDown", "namespace": "shop", "pod": pod}, 0)], at(0))
+        stage.run_until(at(1000))
+        [incident] = stage.incidents
+        assert incident.attempts[-1].target == f"shop/{workload}"
