@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import escalation
+from remediator.core import attaching, escalation, locating
+from remediator.core.aiming import is_sought, target_of
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -29,10 +30,33 @@ ASKING = (Phase.WAITING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
 
 
+def set_going(draft: Draft, policy: Policy, *, anew: bool = False) -> None:
+    """It is open: what it depends on comes first; else people are asked in time and a runbook begins.
+
+    ``anew``: it waited for something else until now.
+    """
+    locating.seek(draft)
+    attaching.attach(draft, policy)
+    escalation.apply_page_policy(draft, policy, anew=anew)
+    start_next(draft, policy)
+
+
+def keep_attached(draft: Draft, policy: Policy) -> None:
+    """Look anew at what it waits for, if it waits; once that is over, it is decided again."""
+    if draft.incident.status in (Status.HELD, Status.RESOLVED):
+        attaching.let_go(draft)
+    elif attaching.look_again(draft, policy):
+        set_going(draft, policy, anew=True)
+    elif draft.incident.attached_to is not None:
+        escalation.apply_page_policy(draft, policy)  # where that hides no page any more
+
+
 def start_next(draft: Draft, policy: Policy) -> None:
     """Begin the next planned runbook, unless one runs. A runbook that is gone from the policy blocks."""
     incident = draft.incident
     if incident.active is not None or incident.status in (Status.HELD, Status.RESOLVED):
+        return
+    if incident.plan and (is_sought(incident) or attaching.attach(draft, policy)):
         return
     missing = ""
     while draft.incident.plan:
@@ -43,7 +67,9 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
+            rule = policy.rule(planned.rule)
             pinned, trouble = pin(runbook, draft.incident, policy, planned.rule)
+            target = target_of(draft.incident, rule, policy)
             attempt = _start(draft, Attempt(
                 number=draft.incident.attempt_count + 1,
                 runbook=pinned,
@@ -51,7 +77,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
-                target=_target(draft.incident.service, policy),
+                target=target.path if target is not None else "",
             ))  # fmt: skip
             if not trouble:
                 _set_out(draft, attempt)
@@ -63,11 +89,6 @@ def start_next(draft: Draft, policy: Policy) -> None:
         draft.say(Kind.GUARD, missing, guard="policy", verdict="blocks")
     if missing:
         escalation.remediation_failed(draft, policy, missing)
-
-
-def _target(name: str, policy: Policy) -> str:
-    service = policy.services.get(name)
-    return service.workload.path if service is not None and service.workload is not None else ""
 
 
 def _start(draft: Draft, attempt: Attempt) -> Attempt:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from remediator.core.changes import Change, Fence
 from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 
@@ -249,6 +250,9 @@ class ClusterReader(Protocol):
         self, namespace: str, pod: str, container: str, *, tail: int, previous: bool = False
     ) -> tuple[str, ...]:
         """The last ``tail`` lines of a container, oldest first; ``previous``: of the run before this one."""
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """The object of that name: a workload, a pod, or what may own one."""
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Kubernetes Service of that name."""

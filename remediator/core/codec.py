@@ -29,6 +29,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Acted,
         journal.Checked,
         journal.Weighed,
+        journal.Located,
         journal.Paged,
         journal.Acknowledged,
         journal.Closed,
@@ -37,6 +38,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Act,
         journal.Verify,
         journal.Weigh,
+        journal.Locate,
         journal.Page,
         journal.Notice,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import attempts, escalation, opening, paging, raising, remedy
+from remediator.core import attaching, attempts, escalation, locating, opening, paging, raising, remedy
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -20,6 +20,7 @@ from remediator.core.journal import (
     EffectLost,
     Event,
     Fired,
+    Located,
     Paged,
     Resolved,
     TimerDue,
@@ -44,6 +45,7 @@ def decide(
     if draft.exists and draft.incident.status is Status.HELD and draft.firing == 0:
         draft.drop()
     if draft.exists:
+        attempts.keep_attached(draft, policy)
         raising.keep_watch(draft, policy)
     return draft.finish(policy.digest)
 
@@ -67,7 +69,12 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             remedy.checked(draft, event, policy)
         case Weighed():
             raising.weighed(draft, event, policy)
+        case Located():
+            if locating.located(draft, event, policy):
+                attempts.set_going(draft, policy)
         case EffectLost():
+            if locating.lost(draft, event):
+                attempts.set_going(draft, policy)
             raising.lost(draft, event)
             remedy.lost(draft, event, policy)
         case Paged():
@@ -88,8 +95,7 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
         case "hold":
             if draft.firing > 0:
                 opening.end_hold(draft)
-                escalation.apply_page_policy(draft, policy)
-                attempts.start_next(draft, policy)
+                attempts.set_going(draft, policy)
         case "poll" | "act":
             attempts.proceed(draft, name)
         case "linger":
@@ -104,6 +110,11 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             raising.still_open(draft, policy)
         case "weigh":
             raising.ask_again(draft, policy)
+        case locating.TIMER:
+            locating.rang(draft)
+            attempts.set_going(draft, policy)
+        case attaching.TIMER:
+            pass  # what it waits for is looked at after every event
         case _:
             paging.retry(draft, name)
 

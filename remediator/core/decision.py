@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
+from remediator.core.roots import Root
 from remediator.core.times import Instant
 
 
@@ -24,6 +25,8 @@ class Facts:
     """Those alerts of the events at hand whose newest episode has ended, in whatever order events come."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
+    roots: tuple[Root, ...] = ()
+    """Open incidents of what its service depends on. Read apart: whoever acts asks once more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

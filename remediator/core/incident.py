@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from remediator.core.objects import ObjectRef
 from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
 from remediator.core.times import Instant
 
@@ -131,6 +132,25 @@ class PageState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Aim:
+    """The object that alerts name, where their rule has a ``target``, and what came of looking for it.
+
+    ``ref`` None: what they tell can be no name. ``told``: in words. ``owner``: the workload that it belongs
+    to, with its UID. ``trouble``: why it leads to none, and nothing is changed. ``asking``: the question
+    whose answer is waited for; ``asked``: how many there were; ``since``: when the first one was put.
+    """
+
+    ref: ObjectRef | None
+    told: str
+    owner: WorkloadRef | None = None
+    uid: str = ""
+    trouble: str = ""
+    asking: EffectId | None = None
+    asked: int = 0
+    since: Instant | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
     """A runbook that waits for its turn, with the rule that asked for it."""
 
@@ -200,6 +220,16 @@ class Incident:
     unweighed: tuple[str, ...] = ()
     """Conditions that could not be found out, as far as that was told since it last opened."""
     links: Mapping[str, str] = field(default_factory=dict)
+    aim: Aim | None = None
+    """What its alerts name."""
+    attached_to: IncidentId | None = None
+    """The open incident of something it depends on: while there is one it starts no runbook of its own."""
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Under which names others that wait for it look for it."""
+        aim = self.aim
+        return (self.service,) if aim is None or aim.owner is None else (self.service, aim.owner.path)
 
     @property
     def active(self) -> Attempt | None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from remediator.core.alerts import Alert, Fingerprint
 from remediator.core.classify import Match
 from remediator.core.incident import EffectId, IncidentId
-from remediator.core.policies import Mode
+from remediator.core.policies import Mode, WorkloadRef
 from remediator.core.times import Instant, Millis
 
 # --- events -----------------------------------------------------------------------------------------
@@ -157,6 +157,20 @@ class Weighed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Located:
+    """Which workload owns the object that alerts name. ``owner`` None: none does, for that ``reason``.
+
+    ``again``: it may be otherwise soon.
+    """
+
+    effect: EffectId
+    owner: WorkloadRef | None = None
+    uid: str = ""
+    reason: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EffectLost:
     """An effect could not be performed in five deliveries and is a dead letter now."""
 
@@ -164,7 +178,7 @@ class EffectLost:
     reason: str
 
 
-Outcomes = Diagnosed | Acted | Checked | Weighed | Paged | EffectLost
+Outcomes = Diagnosed | Acted | Checked | Weighed | Located | Paged | EffectLost
 Event = Fired | Resolved | TimerDue | Acknowledged | Closed | Outcomes
 
 # --- effects ----------------------------------------------------------------------------------------
@@ -216,6 +230,14 @@ class Weigh:
     incident: IncidentId
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Locate:
+    """Find out which workload owns the object that alerts name. Reads only."""
+
+    id: EffectId
+    incident: IncidentId
+
+
 class PageKind(StrEnum):
     """What a message to a paging channel asks for."""
 
@@ -245,7 +267,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Verify | Weigh
+Effect = Diagnose | Act | Verify | Weigh | Locate
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------
@@ -261,6 +283,9 @@ class Kind(StrEnum):
     ALERT_RESOLVED = "alert_resolved"
     SEVERITY_RAISED = "severity_raised"
     RAISE_UNKNOWN = "raise_unknown"
+    LOCATED = "located"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     STEP = "step"

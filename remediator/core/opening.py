@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, paging, raising, remedy
+from remediator.core import attaching, attempts, locating, paging, raising, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -44,8 +44,7 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
     if draft.firing == 0 and draft.incident.active is None:
         remedy.resolve(draft, "its alerts had resolved before anything was done")
         return
-    escalation.apply_page_policy(draft, policy)
-    attempts.start_next(draft, policy)
+    attempts.set_going(draft, policy)
 
 
 def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
@@ -53,6 +52,7 @@ def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
         name = plain(alert.labels.get("alertname", "an alert"), 100)
         draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
     first = draft.firing == 0
+    locating.aim_at(draft, match)
     draft.join(alert, match.rule.name)
     _note(draft, alert, policy, first=first)
 
@@ -146,6 +146,8 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
         return  # it waits for its hold already
     paging.resolve_pages(draft)
     draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
+    attaching.let_go(draft)
+    locating.forget(draft)
     draft.change(
         plan=(),
         tried=(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import escalation, paging, verification
+from remediator.core import attaching, escalation, locating, paging, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     Attempt,
     Outcome,
     Phase,
+    Planned,
     Status,
 )
 from remediator.core.journal import (
@@ -22,6 +23,7 @@ from remediator.core.journal import (
     Kind,
 )
 from remediator.core.policies import Mode, Policy
+from remediator.core.roots import DEPENDENCY
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
 
@@ -72,6 +74,8 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             _end(
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
+        case ActResult.BLOCKED if draft.firing > 0 and _comes_second(event):
+            _give_way(draft, attempt, reason, policy, again_at)
         case ActResult.RETRY | ActResult.BLOCKED:
             _blocked(draft, attempt, reason, policy)
         case ActResult.WITHHELD if attempt.changes:  # the mode is a new one: what was begun is left half done
@@ -85,6 +89,28 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             _end(
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
+
+
+def _comes_second(event: Acted) -> bool:
+    """Whether it was stopped because something that its service depends on has an open incident."""
+    last = event.verdicts[-1] if event.verdicts else None
+    return last is not None and not last.allowed and last.guard == DEPENDENCY
+
+
+def _give_way(draft: Draft, attempt: Attempt, reason: str, policy: Policy, again_at: int) -> None:
+    """The incident attaches; its runbook gets another turn when what comes first is over.
+
+    Where that is over already the step is tried again, for as long as any step that is put off.
+    """
+    if attaching.waits_for(draft, policy) is not None:
+        conclude(draft, attempt, Outcome.BLOCKED, reason)
+        again = Planned(runbook=attempt.runbook.name, rule=attempt.rule)
+        draft.change(plan=(again, *draft.incident.plan))
+        start_next(draft, policy)
+    elif again_at - attempt.phase_at < ACT_WITHIN:
+        draft.arm("act", again_at)
+    else:
+        _blocked(draft, attempt, reason, policy)
 
 
 def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
@@ -182,6 +208,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
 def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
+    attaching.let_go(draft)
+    locating.stop(draft)
     draft.cancel("poll", "act", "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since
     draft.say(

@@ -19,6 +19,7 @@ from remediator.core.journal import Entry, Notice
 from remediator.core.objects import Anchor
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.policies import Rate
+from remediator.core.roots import Root
 from remediator.core.times import DAY, Instant, Millis
 
 CHUNK = 500
@@ -268,6 +269,13 @@ class IncidentStore(Protocol):
 
     async def open_services(self, most: int) -> frozenset[str]:
         """Services with an open incident. It may stop looking once it has found ``most`` of them."""
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        """Open incidents that are about any of these (``Incident.about``).
+
+        Of each name the two that come first: our own before foreign ones, then those that are attached to
+        none, then those with a runbook, then the most severe.
+        """
 
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """Oldest first."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.aiming import target_of
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
@@ -13,6 +14,7 @@ from remediator.core.incident import Attempt, EffectId, Incident
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant, Millis
 
@@ -52,8 +54,14 @@ class ChangeRequest:
 
     @property
     def target(self) -> WorkloadRef | None:
-        """The workload that the catalog names for the service."""
-        return self.service.workload if self.service is not None else None
+        """The workload that the catalog names for the service, or that owns what the alerts name."""
+        return target_of(self.incident, self.rule, self.policy)
+
+    @property
+    def target_uid(self) -> str:
+        """The UID that the target was found with; empty where the catalog names it."""
+        rule, aim = self.rule, self.incident.aim
+        return aim.uid if rule is not None and rule.target is not None and aim is not None else ""
 
     @property
     def subject(self) -> Subject:
@@ -125,6 +133,12 @@ class GuardPorts(Protocol):
 
     async def firing(self) -> int:
         """How many alerts that the attempt's rule brought fire now, read from the store."""
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services, read from the store."""
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload; empty where it does, or none is named."""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -9,6 +9,7 @@ from remediator.core.errors import RemediatorError, Retryable, StoreUnavailable
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Pointless, Verdict
 from remediator.guards.clock import ClockGuard
+from remediator.guards.dependency import Dependency
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
 from remediator.guards.freeze import Freeze
@@ -27,6 +28,7 @@ GUARDS: tuple[Guard, ...] = (
     ClockGuard(),
     ModeGuard(),
     StillFiring(),
+    Dependency(),
     Supported(),
     Target(),
     Freeze(),

@@ -61,6 +61,14 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "pages": _list_of(_ref("Page")),
         "grouped_by": TEXTS,
         "reopened": COUNT,
+        "target": {
+            "oneOf": [_ref("Target"), {"type": "null"}],
+            "description": "What its alerts name, where their rule has a target; else null.",
+        },
+        "attached_to": {
+            **_or_null(TEXT),
+            "description": "The open incident of something its service depends on, for which it waits.",
+        },
         "level": {**COUNT, "description": "The escalation level that was last asked; 0: nobody."},
         "page_deadline_at": _or_null(TIME),
         "raise_at": {
@@ -72,6 +80,12 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "acknowledged_at": _or_null(TIME),
         "links": TEXTS,
         "policy": {**TEXT, "description": "Digest of the policy it was last decided under."},
+    },
+    "Target": {
+        "named": TEXT,
+        "workload": {**_or_null(TEXT), "description": "What owns it: namespace/kind/name."},
+        "uid": _or_null(TEXT),
+        "trouble": {**_or_null(TEXT), "description": "Why nothing is changed."},
     },
     "Attempt": {
         "number": COUNT,

@@ -33,6 +33,8 @@ def show_incident(incident: Incident) -> Data:
         "pages": [_page(page) for page in incident.pages],
         "grouped_by": dict(incident.grouped_by),
         "reopened": incident.reopened,
+        "attached_to": incident.attached_to,
+        "target": _target(incident),
         "level": incident.level,
         "page_deadline_at": _time(incident.deadline_at),
         "raise_at": _time(incident.raise_at),
@@ -42,6 +44,14 @@ def show_incident(incident: Incident) -> Data:
         "links": dict(incident.links),
         "policy": incident.policy,
     }
+
+
+def _target(incident: Incident) -> Data | None:
+    aim = incident.aim
+    if aim is None:
+        return None
+    owner = aim.owner.path if aim.owner is not None else None
+    return {"named": aim.told, "workload": owner, "uid": aim.uid or None, "trouble": aim.trouble or None}
 
 
 def _attempt(attempt: Attempt) -> Data:

@@ -89,6 +89,7 @@ _WARNINGS = {
     "R109": "a rule holds back for longer than people may take to answer",
     "R111": "a raise that never happens: another one comes first",
     "R112": "a rule acts on services that have no workload",
+    "R113": "a rule with a `target` whose `group_by` leaves it out",
     "B201": "a runbook is never used",
     "B203": "a runbook is verified only by what its own steps control, or by another service",
     "B205": "`http` names a host that is no `health` URL's: it is never asked",
@@ -130,7 +131,7 @@ _NOTICES = {
 }
 _UNSUPPORTED = {
     "N701": "`mode: approve`: nobody is asked, nothing is changed",
-    "N702": "`target`: it is not resolved, and every change for its rule is blocked",
+    "N702": "`target` that is a node: every change for its rule is blocked",
     "N703": "an action that is not performed: its runbook is blocked",
     "N704": "a check that is not asked: its runbook is blocked",
     "N705": "a diagnosis that is left out",

@@ -46,6 +46,7 @@ from remediator.policy.lint_rules import (
     idle_modes,
     long_holds,
     nothing_to_act_upon,
+    objects_together,
     silent_rules,
     unknown_services,
 )
@@ -69,7 +70,7 @@ NEEDED: tuple[Lint, ...] = (
 """Those that find errors, without which a daemon must not start."""
 ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
-    *(unknown_services, silent_rules, idle_modes, long_holds, nothing_to_act_upon),
+    *(unknown_services, silent_rules, idle_modes, long_holds, nothing_to_act_upon, objects_together),
     *(checks_that_hold_at_once, undo_of_nothing, short_cooldowns, idle_attempts),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),

@@ -10,6 +10,7 @@ from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
@@ -56,6 +57,14 @@ class Offline:
         raise NotAskedError
 
     async def firing(self) -> int:
+        """Unknown."""
+        raise NotAskedError
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def astray(self) -> str:
         """Unknown."""
         raise NotAskedError
 

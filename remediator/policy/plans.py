@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remediator.core.policies import Check, Runbook, Service, Step
+from remediator.core.policies import Check, Runbook, Step, WorkloadRef
 from remediator.core.times import format_duration
 
 
@@ -23,16 +23,15 @@ class RunbookPlan:
     limits: str
 
 
-def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
-    """What it would do, without looking at anything but the catalog."""
-    target = None if service is None else service.workload
+def plan_runbook(runbook: Runbook, target: WorkloadRef | None) -> RunbookPlan:
+    """What it would do to that workload, without looking at it."""
     limits = runbook.limits
     return RunbookPlan(
         name=runbook.name,
         summary=runbook.summary,
         target=None if target is None else target.path,
         diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
-        steps=tuple(say_step(each, service) for each in runbook.steps),
+        steps=tuple(say_step(each, target) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(
             f"at most {limits.attempts} attempt{'' if limits.attempts == 1 else 's'} in "
@@ -42,9 +41,8 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
     )
 
 
-def say_step(step: Step, service: Service | None) -> str:
+def say_step(step: Step, target: WorkloadRef | None) -> str:
     """A step in words."""
-    target = None if service is None else service.workload
     where = "" if target is None else f" {target} in {target.namespace}"
     return f"wait: {_check(step.wait)}" if step.wait is not None else _words(step.action, step.params) + where
 

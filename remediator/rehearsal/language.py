@@ -283,6 +283,11 @@ class ExpectWords(Words):
     status: StatusWord | None = Field(default=None, description="The status it has.")
     raised_to: str | None = Field(default=None, description="A severity that it has been raised to.")
     reopened: Count | None = Field(default=None, description="How often it was reopened.")
+    attached_to: str | None = Field(
+        default=None,
+        description="The service whose open incident it waits for, because it depends on it; "
+        "`nothing`: it waits for none.",
+    )
     attempts: list[AttemptWords] | None = Field(
         default=None, description="All its attempts, in their order; `[]`: none."
     )

@@ -19,6 +19,8 @@ from remediator.rehearsal.script import (
     WorkloadFacts,
 )
 
+NOTHING = "nothing"
+"""What an incident waits for that waits for none."""
 OTHER_GUARDS = ("plan", "policy")
 """What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone."""
 
@@ -81,6 +83,7 @@ class _Names:
         self.rule(each.rule, at("rule"))
         self._known(at("severity"), "severity", each.severity, policy.severities)
         self._known(at("raised_to"), "severity", each.raised_to, policy.severities)
+        self._known(at("attached_to"), "service", each.attached_to, (*policy.services, NOTHING))
         for attempt in each.attempts or ():
             self._known(at("attempts"), "runbook", attempt.runbook, policy.runbooks)
         for guard in each.blocked_by or ():

@@ -252,6 +252,7 @@ def _expectation(words: ExpectWords, where: Spot, node: Node) -> Expectation:
         status=words.status,
         raised_to=words.raised_to,
         reopened=words.reopened,
+        attached_to=words.attached_to,
         attempts=attempts,
         changes=_tuple(words.changes),
         blocked_by=_tuple(words.blocked_by),

@@ -21,7 +21,7 @@ from remediator.core.journal import Act, Effect, Entry, Weigh
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import CHUNK, Delivered, Queue
 from remediator.core.times import Instant, Millis
-from remediator.rehearsal.jumping import POLL
+from remediator.rehearsal.jumping import ATTACH, POLL
 from remediator.rehearsal.keeping import EVENTS, WORK, StageStore
 from remediator.rehearsal.runtime import StageRuntime
 from remediator.rehearsal.watching import EFFECT, Judged, PageSent, Watch, WatchedJourney, Watcher
@@ -69,6 +69,8 @@ class Stage:
         self._sleepers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._told = 0
         self._running: set[asyncio.Task[None]] = set()
+        services = self.policy.services.values()
+        self.world.workloads = [each.workload for each in services if each.workload is not None]
         self.world.now, self.world.working, self.world.sleep = self.now, self._working, self.sleep
         self._crew = Crew(
             Ports(
@@ -234,6 +236,8 @@ class Stage:
         """Whether the answers would be those that were given last."""
         if timer.startswith(POLL):
             return self._watch.asked.get(incident.id) == self._stamp(incident)
+        if timer.startswith(ATTACH):
+            return self._watch.looked.get(incident.id) == self._watch.shifts
         return self._watch.weighed.get(incident.id) == self._scales()
 
     def _asked_under(self, effect: Effect) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ holds as soon as it is asked, every channel takes every page. What is said other
 from __future__ import annotations
 
 import heapq
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from remediator.checks import CHECKS
@@ -26,7 +26,7 @@ from remediator.core.plugins import (
     Params,
     Sight,
 )
-from remediator.core.policies import ChannelSpec
+from remediator.core.policies import ChannelSpec, WorkloadRef
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
@@ -62,9 +62,13 @@ class World:
         *,
         workloads: Iterable[WorkloadFacts] = (),
         queries: Mapping[str, Values] | None = None,
+        strangers: bool = False,
     ) -> None:
+        """``strangers``: pods that belong to no workload that is known have one, after their own name."""
+        self.strangers = strangers
         self.version = 0
         self.now: Callable[[], Instant] = lambda: Instant(0)
+        self.workloads: Sequence[WorkloadRef] = ()
         self.working: Callable[[], Working | None] = lambda: None
         self.sleep: Callable[[Millis], Awaitable[None]] = _nobody_waits
         self._said: list[tuple[Outcome, ...]] = [tuple(outcomes)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.actions import ACTIONS
+from remediator.core.aiming import astray
 from remediator.core.changes import Change
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -23,6 +24,7 @@ from remediator.core.journal import Act
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.times import Instant
 from remediator.core.verdicts import ChangeRequest, Pointless
@@ -68,6 +70,14 @@ class Reach:
         if loaded.incident is None or awaiting(loaded.incident, self._effect.id) is None:
             return 0
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services, now."""
+        return await self._means.incidents.open_about(names)
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload."""
+        return astray(self._request.incident, self._request.rule)
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as this performance first saw it: every guard, and the plan, speak of one state."""

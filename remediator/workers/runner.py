@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
+from remediator.core.aiming import target_of
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import (
@@ -18,6 +19,7 @@ from remediator.core.journal import (
     Diagnose,
     Diagnosed,
     Effect,
+    Locate,
     Outcomes,
     Verify,
     Weigh,
@@ -26,6 +28,7 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
+from remediator.workers.locating import Locator
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.weighing import Weigher
@@ -41,6 +44,7 @@ class Runner:
         self._means = means
         self._steps = StepPerformer(means)
         self._weigher = Weigher(means)
+        self._locator = Locator(means)
         self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
         """Those of the policy that was last looked at: a catalog of thousands is not read for each."""
 
@@ -49,10 +53,12 @@ class Runner:
         loaded = await self._means.incidents.load(effect.incident, ())
         if isinstance(effect, Weigh):
             return await self._weigher.weigh(effect, loaded.incident)
+        if isinstance(effect, Locate):
+            return await self._locator.locate(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
-        sight = self._sight(loaded.incident, loaded.facts.firing, loaded.at)
+        sight = self._sight(loaded.incident, attempt, loaded.facts.firing, loaded.at)
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
@@ -63,14 +69,14 @@ class Runner:
             case _:
                 assert_never(effect)
 
-    def _sight(self, incident: Incident, firing: int, at: Instant) -> Sight:
+    def _sight(self, incident: Incident, attempt: Attempt, firing: int, at: Instant) -> Sight:
         policy = self._means.policy()
         if self._hosts[0] is not policy:
             self._hosts = policy, catalog_hosts(policy.services.values())
         service = policy.services.get(incident.service)
         return Sight(
             cluster=self._means.reader,
-            target=service.workload if service is not None else None,
+            target=target_of(incident, policy.rule(attempt.rule), policy),
             firing=firing,
             service=service,
             metrics=self._means.metrics,

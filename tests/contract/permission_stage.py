@@ -16,9 +16,11 @@ from remediator.core.alerts import Fingerprint
 from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
+from remediator.core.journal import Locate
 from remediator.core.policies import Mode, Policy
+from remediator.core.roots import Root
 from remediator.core.store import GuardStore, IncidentStore, Loaded
-from remediator.core.times import SECOND, Instant, Millis
+from remediator.core.times import SECOND, Instant, Millis, Stamp
 from remediator.policy.manifests import Account, Role, manifests
 from remediator.testing.apiserver import ADMIN, TOKEN, FakeApiServer, Pace, User
 from remediator.testing.apiserver.paths import parse
@@ -47,6 +49,9 @@ class _Waits:
             at=self.life.at, incident=self.life.incident, facts=Facts(firing=len(self.life.members))
         )
 
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        return tuple(root for root in self.life.roots if root.about in names)
+
 
 @dataclass(kw_only=True)
 class Stage:
@@ -61,10 +66,17 @@ class Stage:
         The alert resolves as soon as everything was done.
         """
         life = Life(policy)
-        life.tell(fired(policy, **labels))
+        event = fired(policy, **labels)
+        later = replace(event.alert, starts_at=Stamp("2040-01-01T00:00:00.000000000Z"))  # than any pod
+        life.tell(replace(event, alert=later))
         if "hold" in life.timers:
             life.ring("hold")
         runner = Runner(self._means(life))
+        asked = [one for made in life.decisions for one in made.effects if isinstance(one, Locate)]
+        for question in asked:  # its answer starts the attempt
+            found = await runner.perform(question)
+            assert found is not None
+            life.tell(found)
         findings: tuple[str, ...] = ()
         for _ in range(100):
             attempt = life.now.attempts[-1]

@@ -13,7 +13,15 @@ from remediator.checks import CHECKS
 from remediator.core.access import BY_NAME, Access
 from remediator.core.incident import Attempt, Outcome
 from remediator.core.plugins import Permission
-from remediator.core.policies import AttemptLimits, Mode, Policy, Rate, RateLimits
+from remediator.core.policies import (
+    AttemptLimits,
+    Mode,
+    Policy,
+    Rate,
+    RateLimits,
+    TargetSelector,
+    WorkloadRef,
+)
 from remediator.core.times import HOUR, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
@@ -21,6 +29,7 @@ from remediator.policy.load import load_policy, read_policies
 from remediator.policy.manifests import Line, Role, roles_of
 from remediator.policy.rbac import demands
 from remediator.policy.reach import reached
+from remediator.policy.templates import compile_template
 from tests.contract.permission_stage import Stage, staged
 
 POLICY = """
@@ -221,7 +230,10 @@ def eager(of: Policy) -> Policy:
 
 
 async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Path) -> None:
-    """Every runbook of every rule is tried on every service that the rule can select."""
+    """Every runbook of every rule is tried on every service that the rule can select.
+
+    But for rules with a target: what their alerts will name is not known, so they are granted more.
+    """
     written = load_policy(Path("policies"))
     roles, of = roles_of(demands(written)), eager(written)
     targets = [one.workload for one in of.services.values() if one.workload is not None]
@@ -233,7 +245,51 @@ async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Pa
                 tried = await stage.attempt(alone, service=service)
                 assert tried.rule == rule.name
                 assert not any("could not" in line for line in (tried.reason, *tried.findings)), tried
-        assert unused(roles, stage) == []
+        by_service = tuple(rule for rule in written.rules if rule.target is None)
+        assert unused(roles_of(demands(replace(written, rules=by_service))), stage) == []
+
+
+async def a_pod(stage: Stage, kind: str) -> str:
+    """The name of one of ``web``."""
+    reader = stage.cluster.reader
+    found = await reader.pods(await reader.workload(WorkloadRef(kind=kind, namespace="shop", name="web")))
+    return found[0].name
+
+
+@pytest.mark.parametrize("kind", ["deployment", "statefulset"])
+async def test_a_rule_with_a_target_finds_the_owner_and_changes_it_in_every_allowed_namespace(
+    kind: str, tmp_path: Path
+) -> None:
+    """What may own the object is not known beforehand, so more is granted than one attempt uses."""
+    whole = policy(kind, step="evict_pod: {which: oldest}")
+    rule = replace(
+        whole.rules[0], target=TargetSelector(kind="pod", selector=compile_template("shop/{{ labels.pod }}"))
+    )
+    of = replace(whole, rules=(replace(rule, service=None, group_by=("target",)),), services={})
+    needed = demands(of)
+    assert {one.name for one in needed} == {""}, "whatever is in the namespace"
+    assert {one.namespace for one in needed} == {"shop"}
+    roles = roles_of(needed)
+    async with staged(tmp_path, roles, (kind, "shop", "web")) as stage:
+        attempt = await stage.attempt(of, pod=await a_pod(stage, kind))
+        assert attempt.target == f"shop/{kind}/web"
+        assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
+        read = {(one.resource, one.verb) for one in stage.asked()}
+        assert ("pods", "get") in read
+        assert (f"{kind}s", "get") in read
+
+
+async def test_without_what_it_takes_to_find_the_owner_nothing_is_changed(tmp_path: Path) -> None:
+    whole = policy(step="evict_pod: {which: oldest}")
+    rule = replace(
+        whole.rules[0], target=TargetSelector(kind="pod", selector=compile_template("shop/{{ labels.pod }}"))
+    )
+    of = replace(whole, rules=(replace(rule, service=None, group_by=("target",)),))
+    roles = roles_of({one: why for one, why in demands(of).items() if one.resource != "replicasets"})
+    async with staged(tmp_path, roles, ("deployment", "shop", "web")) as stage:
+        attempt = await stage.attempt(of, pod=await a_pod(stage, "deployment"))
+        assert attempt.outcome is Outcome.BLOCKED
+        assert "get replicasets.apps in namespace shop" in attempt.reason
 
 
 def permissions() -> Iterator[Permission]:

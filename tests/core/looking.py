@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, RemediatorError
+from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant
 
@@ -74,6 +76,11 @@ class Cluster:
         if isinstance(found, RemediatorError):
             raise found
         return tuple(found[-tail:])
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """Itself, and nobody's."""
+        self.asked.append(ref.path)
+        return Named(ref=ref, uid=f"uid-{ref.path}")
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What is behind."""

@@ -45,7 +45,6 @@ NOTICES = [
     ("postmortem_within", "N716", "nobody is reminded of the post-mortem"),
     ("milestones", "N717", "nobody is reminded when one is missed"),
     ("slo:", "N718", "its error budget is not calculated"),
-    ("target: {pod", "N702", "every change is blocked"),
     ("mode: approve", "N701", "as with suggest, nothing is changed and the plan is told"),
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
     ("pvcs", "N705", "it is left out"),
@@ -106,7 +105,7 @@ def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
     assert policy.runbooks["restore-database"].lacks == ("check exec", "approval")
     assert policy.runbooks["restart-workload"].lacks == ("when of a step", "effect of a step")
     assert policy.guards.lacks == ("storm", "flapping", "breaker", "error_budget")
-    assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
+    assert [rule.lacks for rule in policy.rules] == [(), ()]
     assert policy.rules[1].mode is Mode.APPROVE
 
 
@@ -160,13 +159,13 @@ rules:
 @pytest.mark.parametrize(
     ("more", "service", "grouped"),
     [
-        ("", "unknown", {"namespace": "shop", "pod": "web-1"}),
-        (", service: '{{ labels.app }}'", "web", {"namespace": "shop", "pod": "web-1"}),
+        ("", "unknown", {"target": "shop/pod/web-1"}),
+        (", service: '{{ labels.app }}'", "web", {"target": "shop/pod/web-1"}),
         (", group_by: [service]", "unknown", {"service": "unknown"}),
         (
             ", group_by: [target, alertname]",
             "unknown",
-            {"namespace": "shop", "pod": "web-1", "alertname": "X"},
+            {"target": "shop/pod/web-1", "alertname": "X"},
         ),
     ],
 )
@@ -176,6 +175,14 @@ def test_alerts_with_a_target_are_told_apart_by_it(more: str, service: str, grou
     match = Classifier(load_policy({"p.yaml": TARGET.replace("MORE", more)})).match(labels)
     assert match is not None
     assert (match.service, dict(match.grouped_by)) == (service, grouped)
+
+
+def test_only_a_target_that_is_a_node_is_not_performed() -> None:
+    text = TARGET.replace("MORE", "").replace("pod: '{{ labels.namespace }}/", "node: '")
+    found = [(each.code, each.message) for each in read_policies({"p.yaml": text}).findings]
+    assert [code for code, _ in found if code == "N702"] == ["N702"]
+    [rule] = load_policy({"p.yaml": text}).rules
+    assert rule.lacks == ("target node",)
 
 
 def test_targets_that_are_written_out_do_not_share_an_incident() -> None:

@@ -16,12 +16,20 @@ from remediator.adapters.kubernetes.events import read_events
 from remediator.adapters.kubernetes.faults import Call, understood
 from remediator.adapters.kubernetes.listing import Listing, collect
 from remediator.adapters.kubernetes.logs import read_logs
-from remediator.adapters.kubernetes.paths import checked_name, core_path, object_path, read_call
+from remediator.adapters.kubernetes.paths import (
+    checked_name,
+    core_path,
+    found_call,
+    object_path,
+    read_call,
+)
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
-from remediator.adapters.kubernetes.snapshots import endpoints_of, pod_of, workload_of
+from remediator.adapters.kubernetes.snapshots import endpoints_of, named_of, pod_of, workload_of
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound
+from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 
 __all__ = ["Reader", "checked_name", "object_path", "read_call"]
@@ -105,6 +113,12 @@ class Reader:
             previous=previous,
             deadline=self._api.deadline(),
         )
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """The object of that name, with its controller. Raises NotFound, Refused, Retryable."""
+        obj = await self._api.call(found_call(ref))
+        with understood(f"{ref}"):
+            return named_of(ref, obj)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Service of that name. Raises NotFound, Refused, Retryable."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
-from remediator.core.cluster import Condition, Container, Endpoints, Pod, Workload
+from remediator.core.cluster import IGNORE_ANNOTATION, Condition, Container, Endpoints, Pod, Workload
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, parse_stamp, stamp_instant
 
@@ -121,6 +123,35 @@ def pod_of(obj: Json) -> Pod:
         last_end=_newest_end((*containers, *init)),
         controller=_controller(meta),
     )
+
+
+_OWN_GROUPS = {"ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Deployment": "apps"} | {
+    "Job": "batch",
+    "CronJob": "batch",
+}
+
+
+def named_of(ref: ObjectRef, obj: Json) -> Named:
+    """The object as it was found by its name."""
+    meta = obj["metadata"]
+    return Named(
+        ref=ref,
+        uid=meta["uid"],
+        created_at=instant_of(meta.get("creationTimestamp")),
+        controller=_anchor(ref.namespace, meta),
+        ignored=IGNORE_ANNOTATION in (meta.get("annotations") or {}),
+    )
+
+
+def _anchor(namespace: str, meta: Json) -> Anchor | None:
+    """The owner that manages the object. One of a group that is not Kubernetes' own keeps it in its kind."""
+    owners = (one for one in meta.get("ownerReferences") or () if one.get("controller"))
+    owner = next(owners, None)
+    if owner is None:
+        return None
+    kind, group = str(owner["kind"]), str(owner.get("apiVersion") or "").rpartition("/")[0]
+    said = kind.lower() if _OWN_GROUPS.get(kind) == group else f"{kind.lower()}.{group}"
+    return Anchor(ref=ObjectRef(kind=said, namespace=namespace, name=owner["name"]), uid=owner["uid"])
 
 
 def _controller(meta: Json) -> str:

@@ -24,6 +24,7 @@ from remediator.rehearsal.backtest.store import RecordStore
 from remediator.rehearsal.backtest.tally import Tally
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.watching import Judged, PageSent
+from remediator.rehearsal.world import World
 
 FORGET_AFTER = REOPENS_WITHIN + MINUTE
 
@@ -40,7 +41,12 @@ class Replay:
         self._rules = Classifier(policy)
         self._store: RecordStore
         self._stage = Stage(
-            self._rules, start_at=start_at, ceiling=ceiling, watchers=(self,), store=self._make_store
+            self._rules,
+            World(strangers=True),  # nobody recorded which workloads there were
+            start_at=start_at,
+            ceiling=ceiling,
+            watchers=(self,),
+            store=self._make_store,
         )
         self._over: deque[tuple[Instant, IncidentId]] = deque()
 
