@@ -35,6 +35,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.EffectLost,
         journal.Diagnose,
         journal.Act,
+        journal.Undo,
         journal.Verify,
         journal.Weigh,
         journal.Page,

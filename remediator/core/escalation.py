@@ -138,6 +138,17 @@ def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool 
     ask_level(draft, policy, 1, why)
 
 
+def left_in_place(draft: Draft, policy: Policy, why: str) -> None:
+    """What was changed should have been taken back and is there: people hear of it at once.
+
+    Where the incident's own people have been asked already, or never are, the operator does.
+    """
+    if draft.incident.level or isinstance(page_policy(draft, policy), PageNever):
+        paging.ask(draft, paging.OPERATOR_LEVEL, policy.operator, why)
+    else:
+        ask_level(draft, policy, 1, why)
+
+
 def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: bool = False) -> None:
     """Page every channel of a level; the operator where the severity has no such levels at all.
 

@@ -41,6 +41,7 @@ class Phase(StrEnum):
     ACTING = "acting"
     WAITING = "waiting"
     VERIFYING = "verifying"
+    UNDOING = "undoing"
     ENDED = "ended"
 
 
@@ -63,6 +64,34 @@ class CheckProgress:
     since: Instant | None = None
     asked_at: Instant | None = None
     observed: str = "not asked yet"
+    holds: bool | None = None
+    """What it last answered; None: nothing yet, or that it could not be found out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What a step of a runbook with ``undo`` changed, in words. How to take it back is in the journal."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undoing:
+    """How far an attempt has been taken back, all in words.
+
+    ``why``: how its verification failed. ``kept``: what there is nothing to take back of, and why. ``left``:
+    what should have been and is in place, and why: people hear of it.
+    """
+
+    why: str
+    undone: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = (("undone", self.undone), ("not undone", self.kept), ("left in place", self.left))
+        return "; ".join((self.why, *(f"{word}: {', '.join(texts)}" for word, texts in parts if texts)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +111,10 @@ class Attempt:
     findings: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     """What was changed, in words."""
+    made: tuple[Made, ...] = ()
+    """What each step changed, as long as it may have to be taken back."""
     checks: tuple[CheckProgress, ...] = ()
+    undoing: Undoing | None = None
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None

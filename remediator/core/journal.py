@@ -200,6 +200,30 @@ class Act:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Undo:
+    """Ask every guard, then take back what one step changed.
+
+    ``at``: when that was first decided. It stays the same however often it is put off.
+    """
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+    step: int
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of taking it back: a change of its own, which is made once."""
+        return EffectId(f"{self.incident}/{self.attempt}/undo/{self.step}")
+
+    @property
+    def undoes(self) -> EffectId:
+        """The identity of the step: what it changed is journalled under it."""
+        return EffectId(f"{self.incident}/{self.attempt}/{self.step}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verify:
     """Ask every check once."""
 
@@ -245,7 +269,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Verify | Weigh
+Effect = Diagnose | Act | Undo | Verify | Weigh
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from remediator.core.journal import (
     Paged,
     PageKind,
     PageResult,
+    Undo,
     Verify,
     Weigh,
 )
@@ -130,7 +131,7 @@ class Watch:
                     self._page(what.incident, what.channel, level)
             case Notice():
                 self._page(IncidentId(""), what.channel, 0)
-            case Diagnose() | Act() | Verify() | Weigh():
+            case Diagnose() | Act() | Undo() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
@@ -159,7 +160,7 @@ class WatchedJourney(Journey):
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(what if isinstance(what, Diagnose | Act | Verify | Weigh) else None)
+            EFFECT.set(what if isinstance(what, Diagnose | Act | Undo | Verify | Weigh) else None)
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome

@@ -19,6 +19,7 @@ from remediator.core.journal import (
     Diagnosed,
     Effect,
     Outcomes,
+    Undo,
     Verify,
     Weigh,
 )
@@ -28,6 +29,7 @@ from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
+from remediator.workers.undo import UndoPerformer
 from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
@@ -40,6 +42,7 @@ class Runner:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._steps = StepPerformer(means)
+        self._undoer = UndoPerformer(means)
         self._weigher = Weigher(means)
 
     async def perform(self, effect: Effect) -> Outcomes | None:
@@ -54,6 +57,8 @@ class Runner:
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
+            case Undo():
+                return await self._undoer.undo(effect, loaded.incident, attempt)
             case Diagnose():
                 return await self._diagnose(effect, attempt, sight)
             case Verify():
