@@ -91,7 +91,7 @@ def texts(life: Life, kind: Kind) -> list[str]:
 
 
 def test_a_failed_verification_takes_back_what_was_changed_the_last_step_first() -> None:
-    """Each under an identity of its own; waits changed nothing; what has no inverse says so and stops nothing."""
+    """Each under an identity of its own; waits changed nothing; what has no inverse stops nothing."""
     life = failing()
     first = undo(life)
     assert (first.step, first.step_id) == (3, f"{life.now.id}/1/undo/3")
@@ -264,7 +264,7 @@ def test_nothing_is_undone_unless_a_verification_failed(at: str) -> None:
 
 
 @pytest.mark.parametrize("undo", [True, False])
-def test_without_changes_or_without_the_wish_nothing_is_undone(undo: bool) -> None:  # noqa: FBT001
+def test_without_changes_or_without_the_wish_nothing_is_undone(undo: bool) -> None:
     """As before: it failed, and people are asked."""
     life = opened(book(undo=undo))
     for step in STEPS:
