@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import escalation
+from remediator.core import escalation, isolating
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -112,6 +112,7 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
+            isolating.expect(draft, attempt)
         case Phase.UNDOING:
             step, at = attempt.step, attempt.phase_at
             undo = Undo(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)

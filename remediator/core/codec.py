@@ -36,6 +36,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Diagnose,
         journal.Act,
         journal.Undo,
+        journal.EndIsolation,
         journal.Verify,
         journal.Weigh,
         journal.Page,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import attempts, escalation, opening, paging, raising, remedy
+from remediator.core import attempts, escalation, isolating, opening, paging, raising, remedy
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -62,13 +62,15 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         case Diagnosed():
             remedy.diagnosed(draft, event, policy)
         case Acted():
-            remedy.acted(draft, event, policy)
+            if not isolating.ended(draft, event, policy):
+                remedy.acted(draft, event, policy)
         case Checked():
             remedy.checked(draft, event, policy)
         case Weighed():
             raising.weighed(draft, event, policy)
         case EffectLost():
             raising.lost(draft, event)
+            isolating.ended(draft, event, policy)
             remedy.lost(draft, event, policy)
         case Paged():
             escalation.paged(draft, event, policy)
@@ -104,6 +106,8 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             raising.still_open(draft, policy)
         case "weigh":
             raising.ask_again(draft, policy)
+        case _ if name.startswith(isolating.TIMER):
+            isolating.due(draft, name)
         case _:
             paging.retry(draft, name)
 

@@ -205,7 +205,8 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
-    if draft.incident.resolved or not paging.is_current(draft, page):
+    over = draft.incident.resolved or not paging.is_current(draft, page)
+    if over and not page.apart:
         paging.queue_resolve(draft, page)
         return
     levels = draft.incident.levels

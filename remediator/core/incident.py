@@ -136,6 +136,26 @@ class Attempt:
         return self.runbook.verify
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Isolation:
+    """What a step has isolated, or may have, until it is brought back. ``name``: attempt and step, ``1.0``.
+
+    ``told``: why it could not be brought back, as far as people know. ``began_at``: since when it is tried.
+    """
+
+    name: str
+    runbook: str
+    rule: str
+    target: str
+    """Path of the workload."""
+    until: Instant
+    during: tuple[str, ...] = ()
+    pending: EffectId | None = None
+    tries: int = 0
+    began_at: Instant | None = None
+    told: str = ""
+
+
 class Delivery(StrEnum):
     """Where a message to a channel stands."""
 
@@ -160,6 +180,8 @@ class PageState:
     tries: int = 0
     accepted_at: Instant | None = None
     resolve_queued_at: Instant | None = None
+    apart: str = ""
+    """What it is about, where that is not the outage: it is not over when the incident is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +222,7 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     attempt_count: int = 0
     pages: tuple[PageState, ...] = ()
+    isolations: tuple[Isolation, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""
     foreign: str = ""

@@ -224,6 +224,21 @@ class Undo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EndIsolation:
+    """Bring back what a step isolated: its time is over. ``at``: since when. ``name``: of the isolation."""
+
+    id: EffectId
+    incident: IncidentId
+    name: str
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of the change: the same however often it is tried."""
+        return EffectId(f"{self.incident}/isolation/{self.name}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verify:
     """Ask every check once."""
 
@@ -269,7 +284,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Undo | Verify | Weigh
+Effect = Diagnose | Act | Undo | EndIsolation | Verify | Weigh
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import escalation, paging, undoing, verification
+from remediator.core import escalation, isolating, paging, undoing, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -65,9 +65,11 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
     if event.result is ActResult.RETRY and again_at - attempt.phase_at < ACT_WITHIN:
         draft.arm("act", again_at)
-    elif undoes:
+        return
+    if undoes:
         _end_undone(draft, undoing.undone(draft, attempt, event), policy)
     else:
+        isolating.judge(draft, attempt, event)
         _go_on(draft, attempt, event, policy)
 
 

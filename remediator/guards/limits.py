@@ -70,6 +70,10 @@ def limits_of(request: ChangeRequest) -> tuple[Limit, ...]:
             text=f"changes of service {request.incident.service}",
         ),
         Limit(name=f"rate/target/{path}", rate=rate.target, text=f"changes of {path}"),
+    ]
+    if request.expires:  # the attempt has been counted; its end is no further one
+        return tuple(limits)
+    limits += [
         Limit(
             name=f"attempts/{runbook.name}/{path}",
             rate=Rate(count=bounds.attempts, per=bounds.per),

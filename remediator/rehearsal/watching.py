@@ -17,6 +17,7 @@ from remediator.core.journal import (
     Acted,
     Diagnose,
     Effect,
+    EndIsolation,
     Notice,
     Outcomes,
     Page,
@@ -131,7 +132,7 @@ class Watch:
                     self._page(what.incident, what.channel, level)
             case Notice():
                 self._page(IncidentId(""), what.channel, 0)
-            case Diagnose() | Act() | Undo() | Verify() | Weigh():
+            case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
@@ -160,7 +161,9 @@ class WatchedJourney(Journey):
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(what if isinstance(what, Diagnose | Act | Undo | Verify | Weigh) else None)
+            EFFECT.set(
+                what if isinstance(what, Diagnose | Act | Undo | EndIsolation | Verify | Weigh) else None
+            )
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome

@@ -13,6 +13,7 @@ from remediator.core.journal import (
     Act,
     Diagnose,
     EffectLost,
+    EndIsolation,
     Notice,
     Page,
     Paged,
@@ -32,7 +33,7 @@ def lost_outcome(delivery: Delivered, reason: str) -> list[tuple[IncidentId, Rec
         return []
     incident = IncidentId(delivery.incident)
     match lost:
-        case Diagnose() | Act() | Undo() | Verify() | Weigh():
+        case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh():
             return [(incident, EffectLost(effect=lost.id, reason=reason), Lane.URGENT)]
         case Page():
             refused = Paged(

@@ -19,7 +19,7 @@ from remediator.core.cluster import (
     read_snapshot,
 )
 from remediator.core.errors import Refused
-from remediator.core.journal import Act, Undo
+from remediator.core.journal import Act, EndIsolation, Undo
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
@@ -35,7 +35,7 @@ class Reach:
     Where the change is withheld anyway nothing is taken: limits are looked at, the plan is made, that is all.
     """
 
-    def __init__(self, means: Means, request: ChangeRequest, effect: Act | Undo) -> None:
+    def __init__(self, means: Means, request: ChangeRequest, effect: Act | Undo | EndIsolation) -> None:
         self._means, self._request, self.effect = means, request, effect
         self._store = means.guards
         self._seen: Workload | None = None

@@ -18,6 +18,7 @@ from remediator.core.journal import (
     Diagnose,
     Diagnosed,
     Effect,
+    EndIsolation,
     Outcomes,
     Undo,
     Verify,
@@ -27,6 +28,7 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
+from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
 from remediator.workers.undo import UndoPerformer
@@ -43,6 +45,7 @@ class Runner:
         self._means = means
         self._steps = StepPerformer(means)
         self._undoer = UndoPerformer(means)
+        self._keeper = IsolationKeeper(means)
         self._weigher = Weigher(means)
 
     async def perform(self, effect: Effect) -> Outcomes | None:
@@ -50,6 +53,8 @@ class Runner:
         loaded = await self._means.incidents.load(effect.incident, ())
         if isinstance(effect, Weigh):
             return await self._weigher.weigh(effect, loaded.incident)
+        if isinstance(effect, EndIsolation):
+            return await self._keeper.end(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None

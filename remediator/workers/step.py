@@ -18,7 +18,7 @@ from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act, Acted, ActResult, Undo, VerdictNote
+from remediator.core.journal import Act, Acted, ActResult, EndIsolation, Undo, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
 from remediator.core.planned import changes_json
 from remediator.core.policies import WorkloadRef
@@ -75,7 +75,7 @@ async def performed(work: Work) -> Acted:
 
 
 def acted(
-    effect: Act | Undo,
+    effect: Act | Undo | EndIsolation,
     result: ActResult,
     reason: str,
     *,
@@ -320,8 +320,14 @@ class Work(Reach):
         """The lease always; the limits, and before it, only when nothing can have been changed."""
         if self._lease is None:
             return
-        steps = self._request.attempt.runbook.steps[: self.effect.step]
-        first = all(step.wait is not None for step in steps)
-        if self._limits and first and not self._request.attempt.changes:
+        if self._limits and self._is_first:
             await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
         await self._store.release(self._lease)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether its attempt can have changed nothing before."""
+        if not isinstance(self.effect, Act):
+            return False
+        steps = self._request.attempt.runbook.steps[: self.effect.step]
+        return all(step.wait is not None for step in steps) and not self._request.attempt.changes

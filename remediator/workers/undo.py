@@ -91,8 +91,3 @@ class _Undoing(Work):
     @property
     def _what(self) -> str:
         return f"undo {super()._what}"
-
-    async def give_back(self) -> None:
-        """The lease. Limits are the attempt's, which has changed something."""
-        if self._lease is not None:
-            await self._store.release(self._lease)
