@@ -188,8 +188,10 @@ class Draft:
         if kept is not None:
             kept, arm, cancelled = self._finish_timers(kept)
             total = kept.alerts_total + self._joins
+            stirred = bool(self._joins or self.left)
             kept = kept.evolve(
                 alerts=self.firing,
+                alerts_at=self.at if stirred else kept.alerts_at,
                 alerts_total=total,
                 firing_by_rule=dict(+self.by_rule),
                 policy=policy_digest,

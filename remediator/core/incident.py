@@ -214,6 +214,10 @@ class Incident:
     reopened: int = 0
     alerts: int = 0
     alerts_total: int = 0
+    alerts_at: Instant | None = None
+    """When an alert last fired or resolved."""
+    recurred: Mapping[str, int] = field(default_factory=dict)
+    """How often in a row what each runbook had mended came undone soon: see ``core.recurring``."""
     firing_by_rule: Mapping[str, int] = field(default_factory=dict)
     """Of those that fire now, how many each rule brought: a change needs one of its own rule."""
     plan: tuple[Planned, ...] = ()

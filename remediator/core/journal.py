@@ -93,6 +93,8 @@ class CheckResult:
 
     holds: bool | None
     observed: str
+    since: Instant | None = None
+    """From when on it has held at most: something broke it before, seen or not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,8 @@ def progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckPr
     """What is known of a check after one more answer."""
     seen = before.asked_at is not None and at - before.asked_at <= UNWATCHED
     since = (before.since if before.since is not None and seen else at) if result.holds else None
+    if since is not None and result.since is not None:
+        since = max(since, min(result.since, at))
     observed = plain(result.observed, 200)
     return CheckProgress(
         since=since,

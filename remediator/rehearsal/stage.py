@@ -249,7 +249,8 @@ class Stage:
     def _stamp(self, incident: Incident) -> tuple[int, ...]:
         """What the answers of an incident's checks depend on."""
         attempt = incident.active
-        return self.world.version, self.world.touched(attempt.target if attempt else ""), incident.alerts
+        touched = self.world.touched(attempt.target if attempt else "")
+        return self.world.version, touched, incident.alerts, incident.alerts_at or 0
 
     # --- what the daemon asks of the machine ---
 

@@ -84,6 +84,7 @@ class Runner:
             hosts=catalog_hosts(policy.services.values()),
             at=at,
             opened_at=incident.opened_at,
+            alerts_at=incident.alerts_at,
         )
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:

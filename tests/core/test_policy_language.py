@@ -131,7 +131,7 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
         ("{restart: {}, effect: once}", ("effect of a step",)),
         ("{exec: {command: [a]}, effect: idempotent}", ("action exec",)),
         ("{cordon: {}}", ("action cordon",)),
-        ("{wait: {for: no_recurrence}}", ("check no_recurrence",)),
+        ("{wait: {for: no_recurrence}}", ()),
         ("{wait: {for: {exec: {command: [a]}}}}", ("check exec",)),
         ("{restart: {}, when: ready}", ("when of a step",)),
         ("{restart: {}, when: {exec: {command: [a]}}}", ("when of a step", "check exec")),
