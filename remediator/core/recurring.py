@@ -14,13 +14,14 @@ from remediator.core.times import Instant, format_duration
 def recurred(incident: Incident, at: Instant) -> dict[str, int]:
     """How often what each runbook had mended came undone in a row, now that it fires again, at ``at``.
 
-    It counts where that is within ``per`` of the runbook's limits; longer after that, all begins anew.
+    It counts where that is within ``per`` of the runbook's limits. Longer after that all begins anew, and so
+    it does where the last attempt mended nothing: people have heard of that.
     """
-    last = next((one for one in reversed(incident.attempts) if one.outcome is Outcome.VERIFIED), None)
-    if last is None or last.ended_at is None or at - last.ended_at > last.runbook.limits.per:
+    last = incident.attempts[-1] if incident.attempts else None
+    if last is None or last.ended_at is None or last.outcome is not Outcome.VERIFIED:
         return {}
-    if incident.attempts[-1] is not last:
-        return dict(incident.recurred)  # it was not mended since: this is the same recurrence
+    if at - last.ended_at > last.runbook.limits.per:
+        return {}
     name = last.runbook.name
     return {**incident.recurred, name: incident.recurred.get(name, 0) + 1}
 

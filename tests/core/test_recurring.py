@@ -58,16 +58,16 @@ def test_what_was_mended_and_came_undone_is_counted_until_its_attempts_are_spent
     )
 
 
-def test_one_recurrence_is_counted_once_and_stays_counted_until_its_window_is_over() -> None:
-    """People had to mend it; it flickers on, and nothing is tried until an hour after the last fix."""
+def test_once_people_were_asked_all_begins_anew() -> None:
+    """They have heard of it: from then on the limits alone say whether it is tried."""
     life = opened(book(attempts=1))
     mend(life)
-    for _ in range(3):
-        recur(life, 10 * MINUTE)
-        life.acted(ActResult.BLOCKED)
-        assert life.now.recurred == {"restart": 1}
-        life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
-    recur(life, 40 * MINUTE)
+    recur(life, 10 * MINUTE)
+    assert life.now.recurred == {"restart": 1}
+    life.acted(ActResult.BLOCKED)
+    assert len(life.pages) == 1
+    life.tell(Resolved(fingerprint=Fingerprint("aa")), over=("aa",))
+    recur(life, 10 * MINUTE)
     assert life.now.recurred == {}
 
 
