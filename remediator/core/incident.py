@@ -13,6 +13,7 @@ from typing import NewType
 
 from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
 from remediator.core.times import Instant
+from remediator.core.undone import Made, Undoing
 
 IncidentId = NewType("IncidentId", str)
 EffectId = NewType("EffectId", str)
@@ -66,32 +67,6 @@ class CheckProgress:
     observed: str = "not asked yet"
     holds: bool | None = None
     """What it last answered; None: nothing yet, or that it could not be found out."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """What a step of a runbook with ``undo`` changed, in words. How to take it back is in the journal."""
-
-    step: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Undoing:
-    """How far an attempt has been taken back, all in words.
-
-    ``why``: how its verification failed. ``kept``: what there is nothing to take back of, and why. ``left``:
-    what should have been and is in place, and why: people hear of it.
-    """
-
-    why: str
-    undone: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        parts = (("undone", self.undone), ("not undone", self.kept), ("left in place", self.left))
-        return "; ".join((self.why, *(f"{word}: {', '.join(texts)}" for word, texts in parts if texts)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

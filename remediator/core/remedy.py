@@ -135,7 +135,7 @@ def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
         _end_undone(draft, undoing.leave(draft, attempt, reason, "whether it helped is unknown"), policy)
         return
     if attempt.phase is Phase.UNDOING:
-        _end_undone(draft, undoing.unknown(attempt, reason), policy)
+        _end_undone(draft, undoing.unknown(draft, attempt, reason), policy)
         return
     outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.WAITING: Outcome.FAILED, Phase.VERIFYING: Outcome.FAILED}
     _end(draft, attempt, outcomes.get(attempt.phase, Outcome.BLOCKED), reason, policy)
@@ -187,7 +187,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
         there = ", ".join(made.text for made in attempt.made)
         reason = f"{plain(reason, undoing.LONGEST_WHY)}; not undone, as no verification failed: {there}"
     attempt = conclude(draft, attempt, outcome, reason)
-    if attempt.undoing is not None and attempt.undoing.left:
+    left = attempt.undoing is not None and attempt.undoing.left
+    if attempt.undoing is not None and left:
         why = f"runbook {attempt.runbook.name} leaves in place: {', '.join(attempt.undoing.left)}"
         escalation.left_in_place(draft, policy, why)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
@@ -202,7 +203,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             resolve(draft, "its alerts have resolved")
         case Outcome.UNKNOWN:
             draft.change(plan=())
-            escalation.remediation_failed(draft, policy, failed, unknown=True)
+            if not left:  # people have just been asked, with all that is known
+                escalation.remediation_failed(draft, policy, failed, unknown=True)
         case Outcome.OBSERVED | Outcome.SUGGESTED:
             others = tuple(planned for planned in draft.incident.plan if planned.rule != attempt.rule)
             draft.change(plan=others)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from remediator.core import verification
 from remediator.core.attempts import enter
 from remediator.core.decision import Draft
-from remediator.core.incident import Attempt, Made, Outcome, Phase, Undoing
+from remediator.core.incident import Attempt, Outcome, Phase
 from remediator.core.journal import Acted, ActResult, Kind
 from remediator.core.text import plain
+from remediator.core.undone import Made, Undoing
 
 LONGEST_WHY = 250
 """Characters of how the verification failed: what was undone is told after it."""
@@ -44,7 +45,7 @@ def begin(draft: Draft, attempt: Attempt, why: str) -> Ended | None:
     return _go_back(draft, attempt)
 
 
-def leave(draft: Draft, attempt: Attempt, why: str, reason: str) -> Ended:
+def leave(draft: Draft, attempt: Attempt, why: str, reason: str, outcome: Outcome = Outcome.FAILED) -> Ended:
     """Nothing, or nothing more, is taken back: all that is left is told."""
     progress = attempt.undoing if attempt.undoing is not None else Undoing(why=plain(why, LONGEST_WHY))
     gone = len(attempt.runbook.steps) if attempt.undoing is None else attempt.step + 1
@@ -53,7 +54,13 @@ def leave(draft: Draft, attempt: Attempt, why: str, reason: str) -> Ended:
         texts[-1] = f"{texts[-1]} ({plain(reason, LONGEST_TEXT)})"
     progress = replace(progress, left=tuple(texts))
     draft.change_attempt(replace(attempt, undoing=progress))
-    return Outcome.FAILED, str(progress)
+    return outcome, str(progress)
+
+
+def unknown(draft: Draft, attempt: Attempt, reason: str) -> Ended:
+    """Whether the step was taken back cannot be known."""
+    text = f"whether it was taken back is unknown: {plain(reason, LONGEST_TEXT)}"
+    return leave(draft, attempt, "", text, Outcome.UNKNOWN)
 
 
 def _go_back(draft: Draft, attempt: Attempt) -> Ended | None:
@@ -81,15 +88,8 @@ def undone(draft: Draft, attempt: Attempt, event: Acted) -> Ended | None:
                 progress = replace(progress, kept=(*progress.kept, f"{text} ({reason})"))
             return _go_back(draft, draft.change_attempt(replace(attempt, undoing=progress)))
         case ActResult.RETRY if event.in_doubt:
-            return unknown(attempt, reason)
+            return unknown(draft, attempt, reason)
         case ActResult.UNKNOWN:
-            return unknown(attempt, reason)
+            return unknown(draft, attempt, reason)
         case ActResult.RETRY | ActResult.BLOCKED | ActResult.WITHHELD | ActResult.FAILED:
             return leave(draft, attempt, progress.why, reason)
-
-
-def unknown(attempt: Attempt, reason: str) -> Ended:
-    """Whether the step was taken back cannot be known."""
-    what = "; ".join(made.text for made in attempt.made if made.step == attempt.step)
-    text = f"whether this was taken back is unknown: {what}: {plain(reason, LONGEST_TEXT)}"
-    return Outcome.UNKNOWN, text if attempt.undoing is None else f"{text}; {attempt.undoing}"

@@ -227,8 +227,10 @@ def test_an_undo_of_which_nobody_knows_ends_all_of_it_and_people_are_asked(how: 
         acted(life, ActResult.RETRY, reason="no answer", in_doubt=True, retry_after=Millis(10 * MINUTE))
     attempt = life.now.attempts[-1]
     assert (attempt.number, attempt.outcome) == (1, Outcome.UNKNOWN)
-    assert attempt.reason.startswith("whether this was taken back is unknown: set the image: ")
-    assert "undone: scale web back" in attempt.reason
+    left = "set the image (whether it was taken back is unknown: "
+    assert "undone: scale web back; not undone: restart web (so); left in place: " in attempt.reason
+    assert f"left in place: {left}" in attempt.reason
+    assert life.now.pages[0].reason.startswith(f"runbook mend leaves in place: {left}")
     assert [page.channel for page in life.pages] == ["oncall"]
 
 
