@@ -187,11 +187,10 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
         there = ", ".join(made.text for made in attempt.made)
         reason = f"{plain(reason, undoing.LONGEST_WHY)}; not undone, as no verification failed: {there}"
     attempt = conclude(draft, attempt, outcome, reason)
-    left = attempt.undoing is not None and attempt.undoing.left
-    if attempt.undoing is not None and left:
-        why = f"runbook {attempt.runbook.name} leaves in place: {', '.join(attempt.undoing.left)}"
-        escalation.left_in_place(draft, policy, why)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
+    left = attempt.undoing is not None and attempt.undoing.left
+    if left:
+        escalation.left_in_place(draft, policy, failed)
     match outcome:
         case Outcome.VERIFIED:
             draft.change(verified_at=draft.at, plan=())

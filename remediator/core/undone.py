@@ -27,5 +27,5 @@ class Undoing:
     left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = (("undone", self.undone), ("not undone", self.kept), ("left in place", self.left))
+        parts = (("left in place", self.left), ("undone", self.undone), ("not undone", self.kept))
         return "; ".join((self.why, *(f"{word}: {', '.join(texts)}" for word, texts in parts if texts)))

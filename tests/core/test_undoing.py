@@ -146,7 +146,7 @@ def test_P14_nothing_is_undone_where_a_check_could_not_be_found_out(
     left = "set the image, restart web, scale web (what could not be verified is not known to have failed)"
     assert f"left in place: {left}" in attempt.reason
     assert [page.channel for page in life.pages] == ["oncall"]
-    assert life.now.pages[0].reason == f"runbook mend leaves in place: {left}"
+    assert life.now.pages[0].reason == f"runbook mend failed: {attempt.reason}"
     assert [attempt.runbook.name for attempt in life.now.attempts] == ["mend", "restart"]
 
 
@@ -177,8 +177,8 @@ def test_what_may_not_be_taken_back_stops_it_there_and_is_paged(result: ActResul
     attempt = life.now.attempts[0]
     assert attempt.outcome is Outcome.FAILED
     left = "set the image, restart web (kill_switch: paused by ada: deploying)"
-    assert f"undone: scale web back; left in place: {left}" in attempt.reason
-    assert life.now.pages[0].reason == f"runbook mend leaves in place: {left}"
+    assert attempt.reason.endswith(f"; left in place: {left}; undone: scale web back")
+    assert life.now.pages[0].reason == f"runbook mend failed: {attempt.reason}"
     assert [attempt.runbook.name for attempt in life.now.attempts] == ["mend", "restart"]
 
 
@@ -190,8 +190,9 @@ def test_what_is_left_reaches_somebody_whoever_was_asked_before(page: PagePolicy
     life = failing(book(page=page))
     acted(life, ActResult.BLOCKED, reason="frozen")
     assert [page.channel for page in life.pages] == asked
-    assert life.now.pages[-1].reason.startswith(
-        "runbook mend leaves in place: set the image, restart web, scale"
+    assert life.now.pages[-1].reason == (
+        "runbook mend failed: not verified in 2m: promql: False; "
+        "left in place: set the image, restart web, scale web (frozen)"
     )
 
 
@@ -228,9 +229,9 @@ def test_an_undo_of_which_nobody_knows_ends_all_of_it_and_people_are_asked(how: 
     attempt = life.now.attempts[-1]
     assert (attempt.number, attempt.outcome) == (1, Outcome.UNKNOWN)
     left = "set the image (whether it was taken back is unknown: "
-    assert "undone: scale web back; not undone: restart web (so); left in place: " in attempt.reason
-    assert f"left in place: {left}" in attempt.reason
-    assert life.now.pages[0].reason.startswith(f"runbook mend leaves in place: {left}")
+    assert f"; left in place: {left}" in attempt.reason
+    assert attempt.reason.endswith("; undone: scale web back; not undone: restart web (so)")
+    assert life.now.pages[0].reason == f"runbook mend unknown: {attempt.reason}"
     assert [page.channel for page in life.pages] == ["oncall"]
 
 

@@ -222,7 +222,7 @@ async def test_P13_a_pause_stops_an_undo_and_pages_what_is_left(
         assert "left in place: " in attempt.reason
         assert "paused by ada: deploying" in attempt.reason
         assert [page.channel for page in taking.stage.life.pages] == ["oncall"]
-        assert "leaves in place: " in taking.stage.life.now.pages[0].reason
+        assert "left in place: " in taking.stage.life.now.pages[0].reason
 
 
 @pytest.mark.parametrize("action", INVERTIBLE)
