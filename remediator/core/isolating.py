@@ -92,7 +92,10 @@ def ended(draft: Draft, event: Acted | EffectLost, policy: Policy) -> bool:
 
 def _over(draft: Draft, isolation: Isolation, event: Acted) -> None:
     text = f"the isolation is over: {plain(event.reason, 300)}"
-    draft.say(Kind.STEP, text, action="end:isolate", result=event.result)
+    if event.changes:
+        draft.say(Kind.STEP, text, action="end:isolate", result=event.result)
+    else:  # there was nothing to end: no step, so none is counted
+        draft.say(Kind.STEP, text)
     paging.resolve_apart(draft, TIMER + isolation.name)
     _forget(draft, isolation)
 

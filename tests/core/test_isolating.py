@@ -11,8 +11,9 @@ from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Delivery, Status
 from remediator.core.journal import Acted, ActResult, EffectLost, EndIsolation, Kind, PageKind, Resolved
 from remediator.core.policies import Check, Policy, Step
-from remediator.core.times import DAY, MINUTE, Millis
-from tests.core.builders import policy
+from remediator.core.times import DAY, MINUTE, Instant, Millis, format_instant
+from remediator.http.views import show_incident
+from tests.core.builders import NOW, policy
 from tests.core.test_decide import Life, opened
 
 TIMER = "isolation/1.0"
@@ -96,6 +97,7 @@ def test_a_step_that_was_put_off_beyond_its_own_time_is_ended_at_once() -> None:
     life.ring(TIMER)
     answer(life, ActResult.DONE)
     assert life.now.isolations == ()
+    assert life.decisions[-1].timeline[-1].data == {}, "nothing was ended, so no step is counted"
     acted(life, ActResult.DONE, DONE)
     assert life.timers[TIMER] <= life.at
 
@@ -115,11 +117,13 @@ def test_when_its_time_is_over_it_is_brought_back(how: str) -> None:
     effect = end(life)
     assert codec.unpack(*codec.pack(effect)) == effect
     assert effect.step_id == f"{life.now.id}/isolation/1.0"
-    answer(life, ActResult.DONE, "restore deployment/web: scale it from 0 to 4")
+    back = "restore deployment/web: scale it from 0 to 4"
+    answer(life, ActResult.DONE, back, changes=(back,))
     assert life.now.isolations == ()
     assert (life.now.status, len(life.pages)) == (before, pages)
     text = "the isolation is over: restore deployment/web: scale it from 0 to 4"
-    assert [entry.text for entry in life.decisions[-1].timeline] == [text]
+    (entry,) = life.decisions[-1].timeline
+    assert (entry.text, entry.data) == (text, {"action": "end:isolate", "result": "done"})
     assert TIMER not in life.timers
 
 
@@ -203,3 +207,10 @@ def test_a_new_outage_on_the_same_incident_leaves_the_end_alone() -> None:
     assert life.timers[TIMER] == due
     assert [name for name in life.timers if name.startswith("isolation/")] == [TIMER, "isolation/2.0"]
     assert Kind.REOPENED in {entry.kind for entry in life.decisions[-1].timeline}
+
+
+def test_what_is_isolated_is_shown() -> None:
+    """By the API, with until when."""
+    assert show_incident(isolated().now)["isolated"] == [
+        {"workload": "shop/deployment/web", "until": format_instant(Instant(NOW + 30 * MINUTE))}
+    ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from remediator.core.policies import Policy
 from remediator.core.times import MINUTE, SECOND, Instant
-from remediator.rehearsal.stage import START, Stage
-from tests.rehearsal.scenes import WEB, alert, one, policy, told
+from remediator.rehearsal.backtest.replay import Replay
+from remediator.rehearsal.stage import START, Stage, notify
+from tests.rehearsal.scenes import DATABASE, WEB, alert, one, policy, told
 
 DOWN = "- {at: 0s, fire: {alertname: WebDown}}\n- {at: 10s, resolve: {alertname: WebDown}}"
 AWAY = "isolate deployment/web: scale it from 3 to 0, for 30m at most"
@@ -79,3 +80,19 @@ def test_what_the_runbook_itself_brings_back_needs_no_end() -> None:
     known = isolating(("{isolate: {for: 30m}}", "{isolate: {for: 30m}}, {restore: {}}"))
     expect = f"- {{at: 31m, changes: ['{AWAY}', '{BACK}'], timeline: 'is not isolated by it any more'}}"
     assert played(expect, known=known) == ""
+
+
+def test_a_backtest_remembers_what_is_isolated_for_longer_than_an_incident_can_come_back() -> None:
+    """Its end falls into the worst hour, in which another target is touched, too; forgetting or not."""
+    known = isolating(("isolate: {for: 30m}", "isolate: {for: 2h}"))
+    for forgets in (True, False):
+        with Replay(known, START, forgets=forgets) as replay:
+            replay.take(notify([alert(WEB, 0)]), START)
+            replay.take(notify([alert(WEB, 10 * SECOND, since=0)]), Instant(START + 10 * SECOND))
+            replay.run_until(Instant(START + 90 * MINUTE))
+            replay.take(notify([alert(DATABASE, 100 * MINUTE)]), Instant(START + 100 * MINUTE))
+            replay.run_until(Instant(START + 119 * MINUTE))
+            assert replay.tally.targets.held == ("shop/deployment/web",)
+            replay.run_until(Instant(START + 121 * MINUTE))
+            assert replay.tally.targets.held == ("shop/deployment/web", "shop/statefulset/postgres")
+            assert not replay.tally.troubles
