@@ -92,7 +92,7 @@ def test_a_backtest_remembers_what_is_isolated_for_longer_than_an_incident_can_c
             replay.run_until(Instant(START + 90 * MINUTE))
             replay.take(notify([alert(DATABASE, 100 * MINUTE)]), Instant(START + 100 * MINUTE))
             replay.run_until(Instant(START + 119 * MINUTE))
-            assert replay.tally.targets.held == ("shop/deployment/web",)
+            assert [*replay.tally.targets.held] == ["shop/deployment/web"]
             replay.run_until(Instant(START + 121 * MINUTE))
-            assert replay.tally.targets.held == ("shop/deployment/web", "shop/statefulset/postgres")
+            assert [*replay.tally.targets.held] == ["shop/deployment/web", "shop/statefulset/postgres"]
             assert not replay.tally.troubles
