@@ -5,6 +5,7 @@ from __future__ import annotations
 from remediator.checks.alert import AlertCheck
 from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.http import HttpCheck
+from remediator.checks.no_recurrence import NoRecurrence
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
@@ -12,5 +13,13 @@ from remediator.core.plugins import CheckPlugin
 
 CHECKS: dict[str, CheckPlugin] = {
     check.name: check
-    for check in (Ready(), Rollout(), AlertCheck(), EndpointsCheck(), PromqlCheck(), HttpCheck())
+    for check in (
+        Ready(),
+        Rollout(),
+        AlertCheck(),
+        EndpointsCheck(),
+        PromqlCheck(),
+        HttpCheck(),
+        NoRecurrence(),
+    )
 }

@@ -183,6 +183,8 @@ def _runbook(note: RunbookNote) -> Iterator[Line]:
         yield from _step(step)
     for part in plan.verify:
         yield Line("prove", part, depth=1)
+    for part in plan.undo:
+        yield Line("undo", part, depth=1)
     yield Line("limits", plan.limits, "dim", 1)
     if note.blocked is not None:
         yield Line("blocked", note.blocked, "red", 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import attaching, escalation, locating
+from remediator.core import attaching, escalation, isolating, locating
 from remediator.core.aiming import is_sought, target_of
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -18,16 +18,19 @@ from remediator.core.incident import (
     Phase,
     Status,
 )
-from remediator.core.journal import Act, Diagnose, Kind, Verify
+from remediator.core.journal import Act, Diagnose, Kind, Undo, Verify
 from remediator.core.pinning import pin
 from remediator.core.policies import Policy
 from remediator.core.text import plain
 
+LONGEST_REASON = 500
 KEPT_CHANGES = 40
 KEPT_OF_OLD = 5
 """Changes that are told of an attempt, and of one that another has followed."""
 ASKING = (Phase.WAITING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
+CHANGING = (Phase.ACTING, Phase.UNDOING)
+"""Phases that change something, and may be put off."""
 
 
 def set_going(draft: Draft, policy: Policy, *, anew: bool = False) -> None:
@@ -94,7 +97,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
 def _start(draft: Draft, attempt: Attempt) -> Attempt:
     # what older ones found is on the timeline: the incident's value stays small
     older = draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]
-    kept = [replace(old, findings=(), changes=told(old.changes, KEPT_OF_OLD)) for old in older]
+    kept = [replace(old, findings=(), changes=told(old.changes, KEPT_OF_OLD), undoing=None) for old in older]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
     draft.say(
         Kind.ATTEMPT_STARTED,
@@ -130,6 +133,11 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
+            isolating.expect(draft, attempt)
+        case Phase.UNDOING:
+            step, at = attempt.step, attempt.phase_at
+            undo = Undo(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
+            draft.effects.append(undo)
         case Phase.WAITING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
         case Phase.ENDED:
@@ -159,7 +167,7 @@ def enter(draft: Draft, attempt: Attempt, phase: Phase, step: int = 0) -> None:
 def proceed(draft: Draft, timer: str) -> None:
     """A poll or a put-off step is due."""
     attempt = draft.incident.active
-    waits_in = ASKING if timer == "poll" else (Phase.ACTING,)
+    waits_in = ASKING if timer == "poll" else CHANGING
     if attempt is not None and attempt.pending is None and attempt.phase in waits_in:
         _send(draft, attempt)
 
@@ -184,8 +192,9 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             runbook=replace(attempt.runbook, diagnose=(), steps=(), verify=()),  # nobody performs it any more
             phase=Phase.ENDED,
             pending=None,
+            made=(),
             outcome=outcome,
-            reason=plain(reason, 500),
+            reason=plain(reason, LONGEST_REASON),
             ended_at=draft.at,
         )
     )

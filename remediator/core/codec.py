@@ -36,6 +36,8 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.EffectLost,
         journal.Diagnose,
         journal.Act,
+        journal.Undo,
+        journal.EndIsolation,
         journal.Verify,
         journal.Weigh,
         journal.Locate,

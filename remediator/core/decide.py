@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from remediator.core import attaching, attempts, escalation, locating, opening, paging, raising, remedy
+from remediator.core import (
+    attaching,
+    attempts,
+    escalation,
+    isolating,
+    locating,
+    opening,
+    paging,
+    raising,
+    remedy,
+)
 from remediator.core.decision import Decision, Draft, Facts
 from remediator.core.incident import Incident, Status
 from remediator.core.journal import (
@@ -64,7 +74,8 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         case Diagnosed():
             remedy.diagnosed(draft, event, policy)
         case Acted():
-            remedy.acted(draft, event, policy)
+            if not isolating.ended(draft, event, policy):
+                remedy.acted(draft, event, policy)
         case Checked():
             remedy.checked(draft, event, policy)
         case Weighed():
@@ -76,6 +87,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             if locating.lost(draft, event):
                 attempts.set_going(draft, policy)
             raising.lost(draft, event)
+            isolating.ended(draft, event, policy)
             remedy.lost(draft, event, policy)
         case Paged():
             escalation.paged(draft, event, policy)
@@ -115,6 +127,8 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             attempts.set_going(draft, policy)
         case attaching.TIMER:
             pass  # what it waits for is looked at after every event
+        case _ if name.startswith(isolating.TIMER):
+            isolating.due(draft, name)
         case _:
             paging.retry(draft, name)
 

@@ -188,10 +188,12 @@ class Draft:
             cancelled = frozenset(f"{name}#{number}" for name, number in self._before.timers.items())
         if kept is not None:
             timers, arm, cancelled = self._finish_timers(kept)
+            stirred = bool(self._joins or self.left)
             kept = kept.evolve(
                 timers=timers,
                 timers_armed=kept.timers_armed + len(arm),
                 alerts=self.firing,
+                alerts_at=self.at if stirred else kept.alerts_at,
                 alerts_total=kept.alerts_total + self._joins,
                 firing_by_rule=dict(+self.by_rule),
                 policy=policy_digest,

@@ -145,6 +145,17 @@ def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool 
     ask_level(draft, policy, 1, why)
 
 
+def left_in_place(draft: Draft, policy: Policy, why: str) -> None:
+    """What was changed should have been taken back and is there: people hear of it at once.
+
+    Where the incident's own people have been asked already, or never are, the operator does.
+    """
+    if draft.incident.level or isinstance(page_policy(draft, policy), PageNever):
+        paging.ask(draft, paging.OPERATOR_LEVEL, policy.operator, why)
+    else:
+        ask_level(draft, policy, 1, why)
+
+
 def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: bool = False) -> None:
     """Page every channel of a level; the operator where the severity has no such levels at all.
 
@@ -201,7 +212,8 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
-    if draft.incident.resolved or not paging.is_current(draft, page):
+    over = draft.incident.resolved or not paging.is_current(draft, page)
+    if over and not page.apart:
         paging.queue_resolve(draft, page)
         return
     levels = draft.incident.levels

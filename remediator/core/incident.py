@@ -14,6 +14,7 @@ from typing import NewType
 from remediator.core.objects import ObjectRef
 from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
 from remediator.core.times import Instant
+from remediator.core.undone import Made, Undoing
 
 IncidentId = NewType("IncidentId", str)
 EffectId = NewType("EffectId", str)
@@ -42,6 +43,7 @@ class Phase(StrEnum):
     ACTING = "acting"
     WAITING = "waiting"
     VERIFYING = "verifying"
+    UNDOING = "undoing"
     ENDED = "ended"
 
 
@@ -64,6 +66,8 @@ class CheckProgress:
     since: Instant | None = None
     asked_at: Instant | None = None
     observed: str = "not asked yet"
+    holds: bool | None = None
+    """What it last answered; None: nothing yet, or that it could not be found out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +87,10 @@ class Attempt:
     findings: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     """What was changed, in words."""
+    made: tuple[Made, ...] = ()
+    """What each step changed, as long as it may have to be taken back."""
     checks: tuple[CheckProgress, ...] = ()
+    undoing: Undoing | None = None
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None
@@ -103,6 +110,26 @@ class Attempt:
             wait = self.runbook.steps[self.step].wait
             return (wait,) if wait is not None else ()
         return self.runbook.verify
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Isolation:
+    """What a step has isolated, or may have, until it is brought back. ``name``: attempt and step, ``1.0``.
+
+    ``told``: why it could not be brought back, as far as people know. ``began_at``: since when it is tried.
+    """
+
+    name: str
+    runbook: str
+    rule: str
+    target: str
+    """Path of the workload."""
+    until: Instant
+    during: tuple[str, ...] = ()
+    pending: EffectId | None = None
+    tries: int = 0
+    began_at: Instant | None = None
+    told: str = ""
 
 
 class Delivery(StrEnum):
@@ -129,6 +156,8 @@ class PageState:
     tries: int = 0
     accepted_at: Instant | None = None
     resolve_queued_at: Instant | None = None
+    apart: str = ""
+    """What it is about, where that is not the outage: it is not over when the incident is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,6 +209,10 @@ class Incident:
     reopened: int = 0
     alerts: int = 0
     alerts_total: int = 0
+    alerts_at: Instant | None = None
+    """When an alert last fired or resolved."""
+    recurred: Mapping[str, int] = field(default_factory=dict)
+    """How often in a row what each runbook had mended came undone soon: see ``core.recurring``."""
     firing_by_rule: Mapping[str, int] = field(default_factory=dict)
     """Of those that fire now, how many each rule brought: a change needs one of its own rule."""
     plan: tuple[Planned, ...] = ()
@@ -188,6 +221,7 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     attempt_count: int = 0
     pages: tuple[PageState, ...] = ()
+    isolations: tuple[Isolation, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""
     foreign: str = ""

@@ -93,6 +93,8 @@ class CheckResult:
 
     holds: bool | None
     observed: str
+    since: Instant | None = None
+    """From when on it has held at most: something broke it before, seen or not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,6 +216,45 @@ class Act:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Undo:
+    """Ask every guard, then take back what one step changed.
+
+    ``at``: when that was first decided. It stays the same however often it is put off.
+    """
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+    step: int
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of taking it back: a change of its own, which is made once."""
+        return EffectId(f"{self.incident}/{self.attempt}/undo/{self.step}")
+
+    @property
+    def undoes(self) -> EffectId:
+        """The identity of the step: what it changed is journalled under it."""
+        return EffectId(f"{self.incident}/{self.attempt}/{self.step}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndIsolation:
+    """Bring back what a step isolated: its time is over. ``at``: since when. ``name``: of the isolation."""
+
+    id: EffectId
+    incident: IncidentId
+    name: str
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of the change: the same however often it is tried."""
+        return EffectId(f"{self.incident}/isolation/{self.name}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verify:
     """Ask every check once."""
 
@@ -267,7 +308,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Verify | Weigh | Locate
+Effect = Diagnose | Act | Undo | EndIsolation | Verify | Weigh | Locate
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from remediator.core import attaching, attempts, locating, paging, raising, remedy
+from remediator.core import attaching, attempts, locating, paging, raising, recurring, remedy
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
 from remediator.core.decision import Draft
@@ -169,7 +169,8 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
 
 def _reopen(draft: Draft) -> None:
     again = draft.incident.reopened + 1
-    draft.change(status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at)
+    count = recurring.recurred(draft.incident, draft.at)
+    draft.change(status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at, recurred=count)
     draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
 
 

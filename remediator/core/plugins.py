@@ -168,6 +168,8 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    alerts_at: Instant | None = None
+    """When an alert of the incident last fired, or resolved."""
 
 
 class CheckPlugin(Protocol):

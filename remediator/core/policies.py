@@ -248,6 +248,8 @@ class Runbook:
     diagnose: tuple[Diagnosis, ...] = ()
     steps: tuple[Step, ...] = ()
     verify: tuple[Check, ...] = ()
+    undo: bool = False
+    """Whether what was changed is taken back after a failed verification."""
     limits: AttemptLimits = field(default_factory=AttemptLimits)
     during: tuple[str, ...] = ()
     """Names of time intervals; outside of all of them it changes nothing. Empty: at any time."""

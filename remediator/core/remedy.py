@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import attaching, escalation, locating, paging, verification
+from remediator.core import attaching, escalation, isolating, locating, paging, undoing, verification
 from remediator.core.attempts import awaited, conclude, enter, enter_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -60,16 +60,39 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         verdict_text = "allows" if verdict.allowed else "blocks"
         draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
     action = attempt.runbook.steps[attempt.step].action
-    reason = plain(event.reason, 300)
-    draft.say(Kind.STEP, f"{action}: {event.result}: {reason}", action=action, result=event.result)
+    undoes = attempt.phase is Phase.UNDOING
+    _tell(draft, event, action, undoes=undoes)
     attempt = replace(attempt, pending=None, changes=told((*attempt.changes, *event.changes)))
-    draft.change_attempt(attempt)
+    attempt = draft.change_attempt(attempt if undoes else undoing.keep(attempt, event))
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
+    put_off = event.result is ActResult.RETRY or (undoes and _comes_second(event))
+    if put_off and again_at - attempt.phase_at < ACT_WITHIN:
+        draft.arm("act", again_at)
+        return
+    if undoes:
+        _end_undone(draft, undoing.undone(draft, attempt, event), policy)
+    else:
+        isolating.judge(draft, attempt, event)
+        _go_on(draft, attempt, event, policy, again_at)
+
+
+def _tell(draft: Draft, event: Acted, action: str, *, undoes: bool) -> None:
+    word, label = (f"undo {action}", f"undo:{action}") if undoes else (action, action)
+    text = f"{word}: {event.result}: {plain(event.reason, 300)}"
+    if (
+        undoes and event.result is ActResult.DONE and not event.changes
+    ):  # nothing was done, so none is counted
+        draft.say(Kind.STEP, f"{word}: nothing is taken back: {plain(event.reason, 300)}")
+    else:
+        draft.say(Kind.STEP, text, action=label, result=event.result)
+
+
+def _go_on(draft: Draft, attempt: Attempt, event: Acted, policy: Policy, again_at: int) -> None:
+    """After a step that is not put off any more."""
+    action, reason = attempt.runbook.steps[attempt.step].action, plain(event.reason, 300)
     match event.result:
         case ActResult.DONE:
             enter_step(draft, attempt, attempt.step + 1)
-        case ActResult.RETRY if again_at - attempt.phase_at < ACT_WITHIN:
-            draft.arm("act", again_at)
         case ActResult.RETRY if event.in_doubt:
             _end(
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
@@ -103,7 +126,7 @@ def _give_way(draft: Draft, attempt: Attempt, reason: str, policy: Policy, again
     Where that is over already the step is tried again, for as long as any step that is put off.
     """
     if attaching.waits_for(draft, policy) is not None:
-        conclude(draft, attempt, Outcome.BLOCKED, reason)
+        conclude(draft, attempt, Outcome.BLOCKED, _with_what_is_there(attempt, reason))
         again = Planned(runbook=attempt.runbook.name, rule=attempt.rule)
         draft.change(plan=(again, *draft.incident.plan))
         start_next(draft, policy)
@@ -111,6 +134,12 @@ def _give_way(draft: Draft, attempt: Attempt, reason: str, policy: Policy, again
         draft.arm("act", again_at)
     else:
         _blocked(draft, attempt, reason, policy)
+
+
+def _end_undone(draft: Draft, ended: undoing.Ended | None, policy: Policy) -> None:
+    attempt = draft.incident.active
+    if ended is not None and attempt is not None:
+        _end(draft, attempt, *ended, policy)
 
 
 def _blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
@@ -129,6 +158,12 @@ def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
         return
     reason = f"{attempt.phase} could not be performed: {plain(event.reason)}"
     attempt = draft.change_attempt(replace(attempt, pending=None))
+    if attempt.phase is Phase.VERIFYING and attempt.made:
+        _end_undone(draft, undoing.leave(draft, attempt, reason, "whether it helped is unknown"), policy)
+        return
+    if attempt.phase is Phase.UNDOING:
+        _end_undone(draft, undoing.unknown(draft, attempt, reason), policy)
+        return
     outcomes = {Phase.ACTING: Outcome.UNKNOWN, Phase.WAITING: Outcome.FAILED, Phase.VERIFYING: Outcome.FAILED}
     _end(draft, attempt, outcomes.get(attempt.phase, Outcome.BLOCKED), reason, policy)
 
@@ -161,7 +196,11 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
         if attempt.phase is Phase.WAITING and not attempt.changes and draft.firing == 0:
             _blocked(draft, attempt, "", policy)
             return
-        _end(draft, attempt, Outcome.FAILED, verification.unmet(attempt, draft.at), policy)
+        why = verification.unmet(attempt, draft.at)
+        if attempt.phase is Phase.VERIFYING:
+            _end_undone(draft, undoing.begin(draft, attempt, why), policy)
+        else:
+            _end(draft, attempt, Outcome.FAILED, why, policy)
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
     moments = [draft.at + pause, ends_at]
@@ -171,8 +210,13 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+    if outcome is not Outcome.VERIFIED:
+        reason = _with_what_is_there(attempt, reason)
     attempt = conclude(draft, attempt, outcome, reason)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
+    left = attempt.undoing is not None and attempt.undoing.left
+    if left:
+        escalation.left_in_place(draft, policy, failed)
     match outcome:
         case Outcome.VERIFIED:
             draft.change(verified_at=draft.at, plan=())
@@ -184,7 +228,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             resolve(draft, "its alerts have resolved")
         case Outcome.UNKNOWN:
             draft.change(plan=())
-            escalation.remediation_failed(draft, policy, failed, unknown=True)
+            if not left:  # people have just been asked, with all that is known
+                escalation.remediation_failed(draft, policy, failed, unknown=True)
         case Outcome.OBSERVED | Outcome.SUGGESTED:
             others = tuple(planned for planned in draft.incident.plan if planned.rule != attempt.rule)
             draft.change(plan=others)
@@ -203,6 +248,13 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
                 start_next(draft, policy)
             else:
                 escalation.remediation_failed(draft, policy, failed)
+
+
+def _with_what_is_there(attempt: Attempt, reason: str) -> str:
+    if not attempt.made or attempt.undoing is not None:
+        return reason
+    there = ", ".join(made.text for made in attempt.made)
+    return f"{plain(reason, undoing.LONGEST_WHY)}; not undone, as no verification failed: {there}"
 
 
 def resolve(draft: Draft, reason: str) -> None:

@@ -126,6 +126,8 @@ class Intent:
     """UIDs of the pods that it was about to take away: however often it is performed, it takes no other."""
     on: Anchor | None = None
     """The object that carries the mark, where that is not the target: it is looked for there."""
+    planned: str = ""
+    """The changes that were last intended, as ``core.planned`` writes them; empty: they are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -322,11 +324,14 @@ class GuardStore(Protocol):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held.
 
         ``on``: the object that carries the mark, where that is not the target. ``before``: the mark that it
         carries now. ``pods``: UIDs of those that it takes away. Of all of them the first ones are kept.
+        ``planned``: the changes themselves, of which the last are kept: whoever intends again has made sure
+        that the ones before did not take effect.
         """
 
     async def intended(self, effect: EffectId) -> Intent | None:

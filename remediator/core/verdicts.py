@@ -30,6 +30,8 @@ class ChangeRequest:
     at: Instant
     policy: Policy
     ceiling: Mode
+    expires: bool = False
+    """It ends what an earlier change began, whose time is over: whether an alert fires does not matter."""
 
     @property
     def rule(self) -> Rule | None:

@@ -25,6 +25,9 @@ class StillFiring:
         if fresh:
             text = f"guards.accept asks for {fresh[0]} since its alerts came, and they were not held to it"
             return Verdict(guard=self.name, allowed=False, text=text)
+        if request.expires:
+            text = "it ends a change whose time is over, whether an alert fires or not"
+            return Verdict(guard=self.name, allowed=True, text=text)
         firing = await ports.firing()
         text = f"{firing} alert{'' if firing == 1 else 's'} of the rule still firing"
         if not firing:

@@ -59,6 +59,7 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "alerts_total": {**COUNT, "description": "How many there ever were."},
         "attempts": _list_of(_ref("Attempt")),
         "pages": _list_of(_ref("Page")),
+        "isolated": {**_list_of(_ref("Isolation")), "description": "What its steps have isolated, or may."},
         "grouped_by": TEXTS,
         "reopened": COUNT,
         "target": {
@@ -98,7 +99,14 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "ended_at": _or_null(TIME),
         "findings": _list_of(TEXT),
         "changes": _list_of(TEXT),
+        "undone": _list_of(TEXT),
+        "not_undone": {**_list_of(TEXT), "description": "What there was nothing to take back of, and why."},
+        "left_in_place": {
+            **_list_of(TEXT),
+            "description": "What should have been taken back and was not, and why.",
+        },
     },
+    "Isolation": {"workload": TEXT, "until": TIME},
     "Page": {
         "channel": TEXT,
         "level": COUNT,

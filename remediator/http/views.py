@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.alerts import Alert
-from remediator.core.incident import Attempt, Incident, PageState
+from remediator.core.incident import Attempt, Incident, Isolation, PageState
 from remediator.core.journal import Entry
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.store import Buried
 from remediator.core.text import plain
 from remediator.core.times import format_instant
+from remediator.core.undone import Undoing
 
 Data = dict[str, Any]
 
@@ -31,6 +32,7 @@ def show_incident(incident: Incident) -> Data:
         "alerts_total": incident.alerts_total,
         "attempts": [_attempt(attempt) for attempt in incident.attempts],
         "pages": [_page(page) for page in incident.pages],
+        "isolated": [_isolation(isolation) for isolation in incident.isolations],
         "grouped_by": dict(incident.grouped_by),
         "reopened": incident.reopened,
         "attached_to": incident.attached_to,
@@ -55,6 +57,7 @@ def _target(incident: Incident) -> Data | None:
 
 
 def _attempt(attempt: Attempt) -> Data:
+    undoing = attempt.undoing if attempt.undoing is not None else Undoing(why="")
     return {
         "number": attempt.number,
         "runbook": attempt.runbook.name,
@@ -66,7 +69,14 @@ def _attempt(attempt: Attempt) -> Data:
         "ended_at": _time(attempt.ended_at),
         "findings": list(attempt.findings),
         "changes": list(attempt.changes),
+        "undone": list(undoing.undone),
+        "not_undone": list(undoing.kept),
+        "left_in_place": list(undoing.left),
     }
+
+
+def _isolation(isolation: Isolation) -> Data:
+    return {"workload": isolation.target, "until": _time(isolation.until)}
 
 
 def _page(page: PageState) -> Data:

@@ -135,7 +135,6 @@ _UNSUPPORTED = {
     "N703": "an action that is not performed: its runbook is blocked",
     "N704": "a check that is not asked: its runbook is blocked",
     "N705": "a diagnosis that is left out",
-    "N706": "`undo: on_failure`: nothing is undone",
     "N707": "`approval`: its runbook is blocked",
     "N709": "`when` of a step: its runbook is blocked",
     "N710": "an `effect` stricter than the action's own: its runbook is blocked",

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from remediator.actions import ACTIONS
+from remediator.core.plugins import no_inverse
 from remediator.core.policies import Check, Runbook, Step, WorkloadRef
 from remediator.core.times import format_duration
 
@@ -21,6 +23,8 @@ class RunbookPlan:
     steps: tuple[str, ...]
     verify: tuple[str, ...]
     limits: str
+    undo: tuple[str, ...] = ()
+    """What becomes of each change after a failed verification, the last first; empty: nothing is undone."""
 
 
 def plan_runbook(runbook: Runbook, target: WorkloadRef | None) -> RunbookPlan:
@@ -38,7 +42,21 @@ def plan_runbook(runbook: Runbook, target: WorkloadRef | None) -> RunbookPlan:
             f"{format_duration(limits.per)}, "
             f"{format_duration(limits.cooldown)} between two"
         ),
+        undo=_undo(runbook),
     )
+
+
+def _undo(runbook: Runbook) -> tuple[str, ...]:
+    changing = [step for step in runbook.steps if step.wait is None] if runbook.undo else []
+    return tuple(map(_undone, reversed(changing)))
+
+
+def _undone(step: Step) -> str:
+    """What an undo makes of a step."""
+    action = ACTIONS.get(step.action)
+    if action is None or not action.invertible:
+        return str(no_inverse(step.action))
+    return f"{step.action}: taken back while it is as it was set, unless that took healthy pods away"
 
 
 def say_step(step: Step, target: WorkloadRef | None) -> str:

@@ -200,12 +200,6 @@ class RunbookModel(Model):
     """An entry of ``runbooks``: what is looked at, done and proven."""
 
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "undo": Unperformed(
-            code="N706",
-            only="`on_failure`",
-            instead="nothing is undone; what was changed is left and told",
-            meant=lambda runbook: runbook.undo == "on_failure",
-        ),
         "approval": Unperformed(
             code="N707", instead="an attempt of it is blocked, and people are asked", lacks="approval"
         ),
@@ -244,6 +238,7 @@ class RunbookModel(Model):
             diagnose=tuple(map(to_diagnosis, diagnose)),
             steps=tuple(map(to_step, steps)),
             verify=tuple(map(to_check, verify)),
+            undo=self.undo == "on_failure",
             limits=AttemptLimits(
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)
             ),

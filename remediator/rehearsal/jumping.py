@@ -18,7 +18,9 @@ from remediator.core.remedy import POLL_EVERY, POLL_LATER
 from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 
-TIMELESS = frozenset(("ready", "rollout", "alert", "endpoints", "promql", "http", "exec", "logs"))
+TIMELESS = frozenset(
+    ("ready", "rollout", "alert", "endpoints", "promql", "http", "exec", "logs", "no_recurrence")
+)
 """Checks whose answer depends on the world alone and not on what time it is."""
 POLL = "poll"
 WEIGH = "weigh"

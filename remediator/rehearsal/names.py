@@ -102,6 +102,11 @@ class _Names:
         books = self._policy.runbooks
         meant = [books[outcome.runbook]] if outcome.runbook is not None else list(books.values())
         match outcome:
+            case StepOutcome(step=name, undo=True):
+                what, known = (
+                    "undo of step",
+                    {step.action for book in meant if book.undo for step in book.steps},
+                )
             case StepOutcome(step=name):
                 what, known = "step", {step.action for book in meant for step in book.steps}
             case CheckOutcome(check=name):

@@ -185,9 +185,13 @@ def _scope(words: ScopeWords | None) -> PauseScope:
 
 def _outcome(words: OutcomeWords) -> Outcome:
     result = words.result or "ok"
-    if words.step is not None:
+    if (action := words.step or words.undo) is not None:
         return StepOutcome(
-            step=words.step, runbook=words.runbook, result=Result(result), takes=Millis(words.takes or 0)
+            step=action,
+            runbook=words.runbook,
+            result=Result(result),
+            takes=Millis(words.takes or 0),
+            undo=words.undo is not None,
         )
     if words.check is not None:
         return CheckOutcome(

@@ -17,12 +17,14 @@ from remediator.core.journal import (
     Acted,
     Diagnose,
     Effect,
+    EndIsolation,
     Notice,
     Outcomes,
     Page,
     Paged,
     PageKind,
     PageResult,
+    Undo,
     Verify,
     Weigh,
 )
@@ -143,7 +145,7 @@ class Watch:
                     self._page(what.incident, what.channel, level)
             case Notice():
                 self._page(IncidentId(""), what.channel, 0)
-            case Diagnose() | Act() | Verify() | Weigh():
+            case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
@@ -172,7 +174,9 @@ class WatchedJourney(Journey):
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(what if isinstance(what, Diagnose | Act | Verify | Weigh) else None)
+            EFFECT.set(
+                what if isinstance(what, Diagnose | Act | Undo | EndIsolation | Verify | Weigh) else None
+            )
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome

@@ -16,7 +16,7 @@ from remediator.checks.promql import PromqlParams
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act
+from remediator.core.journal import Act, Undo
 from remediator.core.plugins import (
     ChannelMessage,
     CheckPlugin,
@@ -45,7 +45,7 @@ from remediator.rehearsal.script import (
 T = TypeVar("T")
 Values = tuple[float, ...]
 """Of the series that a query gives; none at all when it is empty."""
-Working = tuple[Incident, Attempt, Act | None]
+Working = tuple[Incident, Attempt, Act | Undo | None]
 """For which incident and attempt the daemon is at work, and at which step."""
 OPPOSITE = {Result.OK: Result.FAILED, Result.FAILED: Result.OK, Result.UNKNOWN: Result.OK}
 
@@ -148,7 +148,9 @@ class World:
             (
                 said
                 for said in self._of(StepOutcome)
-                if said.step == action and self._about(said.runbook, attempt)
+                if said.step == action
+                and said.undo is isinstance(act, Undo)
+                and self._about(said.runbook, attempt)
             ),
             None,
         )

@@ -20,7 +20,7 @@ from remediator.core.cluster import (
     read_snapshot,
 )
 from remediator.core.errors import Refused
-from remediator.core.journal import Act
+from remediator.core.journal import Act, EndIsolation, Undo
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
@@ -37,8 +37,8 @@ class Reach:
     Where the change is withheld anyway nothing is taken: limits are looked at, the plan is made, that is all.
     """
 
-    def __init__(self, means: Means, request: ChangeRequest, effect: Act) -> None:
-        self._means, self._request, self._effect = means, request, effect
+    def __init__(self, means: Means, request: ChangeRequest, effect: Act | Undo | EndIsolation) -> None:
+        self._means, self._request, self.effect = means, request, effect
         self._store = means.guards
         self._seen: Workload | None = None
         self._lease: Lease | None = None
@@ -67,7 +67,7 @@ class Reach:
     async def firing(self) -> int:
         """The rule's own alerts that fire now; none when the incident no longer waits for this step."""
         loaded = await self._means.incidents.load(self._request.incident.id, ())
-        if loaded.incident is None or awaiting(loaded.incident, self._effect.id) is None:
+        if loaded.incident is None or awaiting(loaded.incident, self.effect.id) is None:
             return 0
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
 
@@ -107,6 +107,17 @@ class Reach:
             if self._meant:
                 return ()  # those that are left are well by now
             raise Pointless(str(error)) from error
+
+    @property
+    def _invertible(self) -> bool:
+        """Whether what the action changes can be taken back: then the journal keeps how."""
+        action = ACTIONS.get(self._request.step.action)
+        return action is not None and action.invertible
+
+    @property
+    def _what(self) -> str:
+        """What is done, where nobody knows any more how it was planned."""
+        return f"{self._request.step.action} {self._request.target}"
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""
@@ -152,7 +163,7 @@ class Reach:
 
     @property
     def _owner(self) -> str:
-        return f"{self._means.replica}/{self._effect.id}"
+        return f"{self._means.replica}/{self.effect.id}"
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How they stand; taken when none is exceeded, unless the change is withheld anyway."""

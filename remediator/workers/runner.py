@@ -19,8 +19,10 @@ from remediator.core.journal import (
     Diagnose,
     Diagnosed,
     Effect,
+    EndIsolation,
     Locate,
     Outcomes,
+    Undo,
     Verify,
     Weigh,
 )
@@ -28,9 +30,11 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
 from remediator.core.times import Instant
+from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.locating import Locator
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
+from remediator.workers.undo import UndoPerformer
 from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
@@ -43,6 +47,8 @@ class Runner:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._steps = StepPerformer(means)
+        self._undoer = UndoPerformer(means)
+        self._keeper = IsolationKeeper(means)
         self._weigher = Weigher(means)
         self._locator = Locator(means)
         self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
@@ -55,6 +61,8 @@ class Runner:
             return await self._weigher.weigh(effect, loaded.incident)
         if isinstance(effect, Locate):
             return await self._locator.locate(effect, loaded.incident)
+        if isinstance(effect, EndIsolation):
+            return await self._keeper.end(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
@@ -62,6 +70,8 @@ class Runner:
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
+            case Undo():
+                return await self._undoer.undo(effect, loaded.incident, attempt)
             case Diagnose():
                 return await self._diagnose(effect, attempt, sight)
             case Verify():
@@ -84,6 +94,7 @@ class Runner:
             hosts=self._hosts[1],
             at=at,
             opened_at=incident.opened_at,
+            alerts_at=incident.alerts_at,
         )
 
     async def _diagnose(self, effect: Diagnose, attempt: Attempt, sight: Sight) -> Diagnosed:

@@ -18,8 +18,9 @@ from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Fenced, NotFound, Permanent, Retryable, StoreUnavailable, Unknown
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act, Acted, ActResult, VerdictNote
+from remediator.core.journal import Act, Acted, ActResult, EndIsolation, Undo, VerdictNote
 from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.planned import changes_json
 from remediator.core.policies import WorkloadRef
 from remediator.core.text import plain
 from remediator.core.times import SECOND, Millis
@@ -43,30 +44,38 @@ class StepPerformer:
 
     async def act(self, effect: Act, incident: Incident, attempt: Attempt) -> Acted:
         """The step's outcome. Raises StoreUnavailable; everything else is an outcome."""
-        step = attempt.runbook.steps[effect.step]
-        request = ChangeRequest(
-            incident=incident,
-            attempt=attempt,
-            step=step,
-            effect=effect.step_id,
-            at=effect.at,
-            policy=self._means.policy(),
-            ceiling=self._means.ceiling,
-        )
+        return await performed(Work(self._means, requested(self._means, effect, incident, attempt), effect))
+
+
+def requested(means: Means, effect: Act | Undo, incident: Incident, attempt: Attempt) -> ChangeRequest:
+    """What the guards are asked about."""
+    return ChangeRequest(
+        incident=incident,
+        attempt=attempt,
+        step=attempt.runbook.steps[effect.step],
+        effect=effect.step_id,
+        at=effect.at,
+        policy=means.policy(),
+        ceiling=means.ceiling,
+    )
+
+
+async def performed(work: Work) -> Acted:
+    """Its outcome. Raises StoreUnavailable; everything else is an outcome."""
+    try:
         try:
-            work = _Work(self._means, request, effect)
-            try:
-                return await work.perform()
-            finally:
-                await work.give_back()
-        except Retryable as error:
-            if isinstance(error, StoreUnavailable):
-                raise
-            return _acted(effect, ActResult.RETRY, str(error), retry_after=Millis(error.delay or LOOK_AGAIN))
+            return await work.perform()
+        finally:
+            await work.give_back()
+    except Retryable as error:
+        if isinstance(error, StoreUnavailable):
+            raise
+        delay = Millis(error.delay or LOOK_AGAIN)
+        return acted(work.effect, ActResult.RETRY, str(error), retry_after=delay)
 
 
-def _acted(
-    effect: Act,
+def acted(
+    effect: Act | Undo | EndIsolation,
     result: ActResult,
     reason: str,
     *,
@@ -87,7 +96,7 @@ def _acted(
     )
 
 
-class _Work(Reach):
+class Work(Reach):
     """One performance of one step."""
 
     async def perform(self) -> Acted:
@@ -109,8 +118,8 @@ class _Work(Reach):
         if not last.allowed:
             result = ActResult.BLOCKED if last.retry_after is None else ActResult.RETRY
             reason = f"{last.guard}: {last.text}"
-            return _acted(
-                self._effect,
+            return acted(
+                self.effect,
                 result,
                 reason,
                 verdicts=verdicts,
@@ -132,17 +141,18 @@ class _Work(Reach):
             text = f"{withheld.text}; it would have been blocked by {objection.guard}: {objection.text}"
         else:
             text = f"{withheld.text}; otherwise: {would}"
-        acted = _acted(self._effect, ActResult.WITHHELD, text, verdicts=verdicts, changes=self._gone)
-        return replace(acted, mode=self._request.mode)
+        told = acted(self.effect, ActResult.WITHHELD, text, verdicts=verdicts, changes=self._gone)
+        return replace(told, mode=self._request.mode)
 
     async def _change(self, verdicts: Sequence[Verdict]) -> Acted:
         assert self._lease is not None
         planned = tuple(await self.plan())
         pods = frozenset(change.pod_uid for change in pod_changes(planned))
         before, on = self._mark(planned), self._anchor(planned)
-        if not await self._store.intend(self._request.effect, self._lease, before, pods, on):
+        kept = changes_json(planned) if self._invertible else ""
+        if not await self._store.intend(self._request.effect, self._lease, before, pods, on, kept):
             lost = "the lease was lost before the change"
-            return _acted(self._effect, ActResult.RETRY, lost, verdicts=verdicts, changes=self._gone)
+            return acted(self.effect, ActResult.RETRY, lost, verdicts=verdicts, changes=self._gone)
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
         done = list(self._gone)
         try:
@@ -153,21 +163,21 @@ class _Work(Reach):
         except Unknown as error:
             if pods:  # which of them are gone shows itself when it is performed again
                 text = str(error)
-                return _acted(
-                    self._effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
+                return acted(
+                    self.effect, ActResult.RETRY, text, verdicts=verdicts, changes=done, in_doubt=True
                 )
             return await self._in_doubt(error, verdicts, before, on)
         except StoreUnavailable:
             raise
         except (Retryable, Fenced) as error:
             delay = Millis(error.delay or LOOK_AGAIN) if isinstance(error, Retryable) else None
-            return _acted(
-                self._effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done, retry_after=delay
+            return acted(
+                self.effect, ActResult.RETRY, str(error), verdicts=verdicts, changes=done, retry_after=delay
             )
         except Permanent as error:
-            return _acted(self._effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
+            return acted(self.effect, ActResult.FAILED, str(error), verdicts=verdicts, changes=done)
         reason = "; ".join(done) or "nothing is left to do"
-        return _acted(self._effect, ActResult.DONE, reason, verdicts=verdicts, changes=done)
+        return acted(self.effect, ActResult.DONE, reason, verdicts=verdicts, changes=done)
 
     async def _perform(self, change: Change, fence: Fence) -> Verdict | None:
         """Claim the target and make the change; or what objects to it at the last look."""
@@ -191,8 +201,8 @@ class _Work(Reach):
     def _stopped(self, objection: Verdict, verdicts: Sequence[Verdict], done: Sequence[str]) -> Acted:
         self._means.observer.judged(self._request.incident.id, [objection])
         result = ActResult.BLOCKED if objection.retry_after is None else ActResult.RETRY
-        return _acted(
-            self._effect,
+        return acted(
+            self.effect,
             result,
             f"stopped at the last look: {objection.guard}: {objection.text}",
             verdicts=(*verdicts, objection),
@@ -211,13 +221,13 @@ class _Work(Reach):
         except Retryable as again:
             if isinstance(again, StoreUnavailable):
                 raise
-            found = _acted(self._effect, ActResult.RETRY, str(again), in_doubt=True)
+            found = acted(self.effect, ActResult.RETRY, str(again), in_doubt=True)
         except Unknown as again:
-            found = _acted(self._effect, ActResult.RETRY, str(again), in_doubt=True)
+            found = acted(self.effect, ActResult.RETRY, str(again), in_doubt=True)
         if found is not None:
             return found
         text = f"{error}; it did not take effect"
-        return _acted(self._effect, ActResult.RETRY, text, verdicts=verdicts)
+        return acted(self.effect, ActResult.RETRY, text, verdicts=verdicts)
 
     async def _look_for_it(self, before: str, on: Anchor | None) -> Acted | None:
         """Whether an earlier performance took effect, found out under a new epoch.
@@ -233,17 +243,17 @@ class _Work(Reach):
             still = await ask_guard(guard, self._request, self)
             if not still.allowed:  # even the epoch is not written to a target while everything stands still
                 reason = f"it cannot be looked for: {still.text}"
-                return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+                return acted(self.effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         if self._request.withheld:  # nor where nothing may be changed any more
             reason = "it cannot be looked for: its rule is no longer trusted to change anything"
-            return _acted(self._effect, ActResult.UNKNOWN, reason)
+            return acted(self.effect, ActResult.UNKNOWN, reason)
         if self._lease is not None:
             await self._store.release(self._lease)  # the next one has a new epoch
             self._lease = None
         lease = await self.lease(target.path)
         if isinstance(lease, str):
             reason = f"{target} is being worked on by {lease}"
-            return _acted(self._effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
+            return acted(self.effect, ActResult.RETRY, reason, retry_after=LOOK_AGAIN, in_doubt=True)
         fence = Fence(epoch=lease.epoch, effect=self._request.effect)
         place: ObjectRef = target if on is None else on.ref
         try:
@@ -253,25 +263,25 @@ class _Work(Reach):
                 on = Anchor(ref=target, uid=seen.uid)
             claimed = await self._executor.claim(place, on.uid, fence)
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{place} no longer exists")
+            return acted(self.effect, ActResult.FAILED, f"{place} no longer exists")
         except Fenced as error:
-            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+            return acted(self.effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except (Unknown, Retryable) as error:
             if isinstance(error, StoreUnavailable):
                 raise
-            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+            return acted(self.effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except Permanent as error:
-            return _acted(self._effect, ActResult.UNKNOWN, str(error))
+            return acted(self.effect, ActResult.UNKNOWN, str(error))
         mark = claimed.annotations.get(EFFECT_ANNOTATION, "")
         if mark == before != fence.effect:
             self._seen = seen  # after our claim its controllers are behind for a moment
             return None
         if mark != fence.effect:
             reason = f"{place} was changed by {plain(mark, 80)} since: whether ours happened cannot be seen"
-            return _acted(self._effect, ActResult.UNKNOWN, reason)
-        done = f"{self._request.step.action} {target}"
+            return acted(self.effect, ActResult.UNKNOWN, reason)
+        done = self._what
         reason = f"{done}: found done after its answer was lost"
-        return _acted(self._effect, ActResult.DONE, reason, changes=[done])
+        return acted(self.effect, ActResult.DONE, reason, changes=[done])
 
     async def _look_for_pods(self, meant: frozenset[str]) -> Acted | None:
         """Which of the pods an earlier performance was about to take away are gone. None: some are left.
@@ -284,17 +294,17 @@ class _Work(Reach):
         try:
             pods = await self._reader.pods(await self._reader.workload(target))
         except NotFound:
-            return _acted(self._effect, ActResult.FAILED, f"{target} no longer exists")
+            return acted(self.effect, ActResult.FAILED, f"{target} no longer exists")
         except Retryable as error:
-            return _acted(self._effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
+            return acted(self.effect, ActResult.RETRY, str(error), retry_after=LOOK_AGAIN, in_doubt=True)
         except Permanent as error:
-            return _acted(self._effect, ActResult.UNKNOWN, str(error))
+            return acted(self.effect, ActResult.UNKNOWN, str(error))
         self._meant = meant
         left = sum(pod.uid in meant and not pod.terminating for pod in pods)
         text = f"{self._request.step.action} {target}: {len(meant) - left} of {len(meant)} pods found gone"
         told = self._request.attempt.changes
         self._gone = (text,) if left < len(meant) and text not in told else ()
-        return None if left else _acted(self._effect, ActResult.DONE, text, changes=self._gone)
+        return None if left else acted(self.effect, ActResult.DONE, text, changes=self._gone)
 
     def _findable(self) -> WorkloadRef | Acted:
         """The target in which an earlier performance is looked for."""
@@ -303,15 +313,21 @@ class _Work(Reach):
         if target is not None and not objection:
             objection = self._request.attempt.began_elsewhere(target)
         if objection or target is None:
-            return _acted(self._effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
+            return acted(self.effect, ActResult.UNKNOWN, f"it cannot be looked for: {objection}")
         return target
 
     async def give_back(self) -> None:
         """The lease always; the limits, and before it, only when nothing can have been changed."""
         if self._lease is None:
             return
-        steps = self._request.attempt.runbook.steps[: self._effect.step]
-        first = all(step.wait is not None for step in steps)
-        if self._limits and first and not self._request.attempt.changes:
+        if self._limits and self._is_first:
             await self._store.refund(self._limits, self._request.member, self._request.effect, self._lease)
         await self._store.release(self._lease)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether its attempt can have changed nothing before."""
+        if not isinstance(self.effect, Act):
+            return False
+        steps = self._request.attempt.runbook.steps[: self.effect.step]
+        return all(step.wait is not None for step in steps) and not self._request.attempt.changes

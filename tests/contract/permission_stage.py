@@ -60,10 +60,10 @@ class Stage:
     server: FakeApiServer
     cluster: Kubernetes
 
-    async def attempt(self, policy: Policy, **labels: str) -> Attempt:
+    async def attempt(self, policy: Policy, *, helps: bool = True, **labels: str) -> Attempt:
         """What becomes of the attempt that an alert with these labels starts, with its findings.
 
-        The alert resolves as soon as everything was done.
+        The alert resolves as soon as everything was done, if that ``helps``.
         """
         life = Life(policy)
         event = fired(policy, **labels)
@@ -83,7 +83,7 @@ class Stage:
             findings = findings or attempt.findings
             if attempt.phase is Phase.ENDED:
                 return replace(attempt, findings=findings)
-            if attempt.phase is Phase.VERIFYING:
+            if attempt.phase is Phase.VERIFYING and helps:
                 life.members.clear()
             if attempt.pending is None:
                 life.at = Instant(life.at + 10 * SECOND)  # who polls is asked less often

@@ -30,6 +30,7 @@ from remediator.policy.manifests import Line, Role, roles_of
 from remediator.policy.rbac import demands
 from remediator.policy.reach import reached
 from remediator.policy.templates import compile_template
+from remediator.testing.apiserver import Behaviour
 from tests.contract.permission_stage import Stage, staged
 
 POLICY = """
@@ -65,9 +66,11 @@ STEPS = {
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
+UNDONE = {name for name in STEPS if ACTIONS[name].invertible} - {"restore"}
+"""Steps that are taken back; a restoration only while its isolation was to go on."""
 PROOF = {"isolate": "alert: {state: resolved}"}
 """What proves a step, where that is not that all its pods are ready."""
-EVERYWHERE = frozenset(("http", "promql", "alert"))
+EVERYWHERE = frozenset(("http", "promql", "alert", "no_recurrence"))
 """Plugins that ask nothing of Kubernetes."""
 
 
@@ -167,6 +170,25 @@ async def test_the_generated_role_is_enough_and_all_of_it_is_used(name: str, tmp
         attempt = await stage.attempt(of)
         assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
         assert unused(roles, stage) == []
+
+
+@pytest.mark.parametrize("name", sorted(UNDONE))
+async def test_what_a_step_changed_is_taken_back_under_the_permissions_of_the_step(
+    name: str, tmp_path: Path
+) -> None:
+    """An undo takes no more than what it undoes; the Role is the same with it and without."""
+    of = policy(step=STEPS[name], check="alert: {state: resolved, within: 30s}")
+    books = {key: replace(book, undo=True) for key, book in of.runbooks.items()}
+    undoing = replace(of, runbooks=books)
+    roles = roles_of(demands(undoing))
+    assert roles == roles_of(demands(of))
+    async with staged(tmp_path, roles, ("deployment", "shop", "web"), step=name) as stage:
+        stage.server.behave("shop", "web", Behaviour.stays_broken())
+        await stage.server.settled()
+        attempt = await stage.attempt(undoing, helps=False)
+        assert attempt.outcome is Outcome.FAILED
+        assert attempt.undoing is not None
+        assert (len(attempt.undoing.undone), attempt.undoing.left) == (1, ()), attempt.reason
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from remediator.policy.declared.looks import (
     ExecCheck,
     ExecDiagnosis,
     LogsCheck,
-    NoRecurrence,
     Pvcs,
     Top,
     Traces,
@@ -27,9 +26,7 @@ DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
         *(Job, Exec, HttpAction, Silence, Pause),
     )
 }
-DECLARED_CHECKS: dict[str, type[Declared]] = {
-    check.name: check for check in (ExecCheck, LogsCheck, NoRecurrence)
-}
+DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (ExecCheck, LogsCheck)}
 DECLARED_DIAGNOSES: dict[str, type[Declared]] = {
     diagnosis.name: diagnosis for diagnosis in (Pvcs, Top, ExecDiagnosis, Traces)
 }

@@ -52,14 +52,6 @@ class LogsCheck:
     example: ClassVar[str] = "logs: {match: 'error|exception|panic', at_most: 3, since: 2m}"
 
 
-class NoRecurrence:
-    """Holds while no alert of the incident fires again; ``for`` is the window."""
-
-    name: ClassVar[str] = "no_recurrence"
-    params: ClassVar[type[Params]] = NoParams
-    example: ClassVar[str] = "no_recurrence: {for: 15m, within: 30m}"
-
-
 class Pvcs:
     """The persistent volume claims of the workload: bound or not, how large, how full."""
 
