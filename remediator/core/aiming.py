@@ -15,6 +15,12 @@ def target_of(incident: Incident, rule: Rule | None, policy: Policy) -> Workload
     return service.workload if service is not None else None
 
 
+def uid_of(incident: Incident, rule: Rule | None) -> str:
+    """The UID that this workload was found with; empty where the catalog names it."""
+    aim = incident.aim
+    return aim.uid if rule is not None and rule.target is not None and aim is not None else ""
+
+
 def is_sought(incident: Incident) -> bool:
     """Whether it is not known yet what the object that its alerts name belongs to."""
     aim = incident.aim

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from remediator.core import attaching, escalation, isolating, locating
-from remediator.core.aiming import is_sought, target_of
+from remediator.core.aiming import is_sought, target_of, uid_of
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -81,6 +81,7 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
                 target=target.path if target is not None else "",
+                target_uid=uid_of(draft.incident, rule) if target is not None else "",
             ))  # fmt: skip
             if not trouble:
                 _set_out(draft, attempt)

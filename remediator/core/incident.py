@@ -96,12 +96,22 @@ class Attempt:
     ended_at: Instant | None = None
     target: str = ""
     """Path of the workload it is about; empty where the catalog named none."""
+    target_uid: str = ""
+    """The UID that this workload was found with, where the alerts name what it owns; else empty."""
 
     def began_elsewhere(self, target: WorkloadRef) -> str:
         """Why ``target``, which the newest catalog names, is not for this attempt; empty when it is."""
         if self.target in ("", target.path):
             return ""
         return f"the catalog names {target} now, the attempt began on {self.target}"
+
+    @property
+    def located(self) -> WorkloadRef | None:
+        """The workload it began with, where the alerts name what it owns: it stays that one."""
+        if not self.target_uid:
+            return None
+        namespace, kind, name = self.target.split("/")
+        return WorkloadRef(kind=kind, namespace=namespace, name=name)
 
     @property
     def awaited(self) -> tuple[Check, ...]:
@@ -124,6 +134,8 @@ class Isolation:
     rule: str
     target: str
     """Path of the workload."""
+    target_uid: str = ""
+    """As of the attempt: what its alerts name may be another one, or nobody's, when the time is over."""
     until: Instant
     during: tuple[str, ...] = ()
     pending: EffectId | None = None

@@ -42,6 +42,7 @@ def expect(draft: Draft, attempt: Attempt) -> None:
         rule=attempt.rule,
         during=attempt.runbook.during,
         target=attempt.target,
+        target_uid=attempt.target_uid,
         until=Instant(attempt.phase_at + parse_duration(str(step.params["for"]))),
     )
     draft.change(isolations=(*draft.incident.isolations, isolation)[-KEPT:])

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from remediator.core.aiming import target_of
+from remediator.core.aiming import target_of, uid_of
 from remediator.core.changes import Change
 from remediator.core.cluster import Budget, Pod, Workload
 from remediator.core.errors import Refused
-from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.incident import Attempt, EffectId, Incident, Phase
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
@@ -56,14 +56,19 @@ class ChangeRequest:
 
     @property
     def target(self) -> WorkloadRef | None:
-        """The workload that the catalog names for the service, or that owns what the alerts name."""
-        return target_of(self.incident, self.rule, self.policy)
+        """The workload that the catalog names for the service, or that owns what the alerts name.
+
+        What takes back or ends an earlier change is for the workload that was changed. What the alerts name
+        may lead to another one by then: the incident was reopened, or its alerts name two objects.
+        """
+        returns = self.expires or self.attempt.phase is Phase.UNDOING
+        located = self.attempt.located if returns else None
+        return located or target_of(self.incident, self.rule, self.policy)
 
     @property
     def target_uid(self) -> str:
         """The UID that the target was found with; empty where the catalog names it."""
-        rule, aim = self.rule, self.incident.aim
-        return aim.uid if rule is not None and rule.target is not None and aim is not None else ""
+        return self.attempt.target_uid or uid_of(self.incident, self.rule)
 
     @property
     def subject(self) -> Subject:

@@ -12,7 +12,8 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
 class Dependency:
     """Blocks while an incident of something that the service depends on, directly or in turn, is open.
 
-    Then the incident attaches to that one, and its runbook gets another turn when that one is over.
+    Then the incident attaches to that one, and its runbook gets another turn when that one is over. What ends
+    an earlier change whose time is over is no remedy, and waits for nothing.
     """
 
     name: ClassVar[str] = DEPENDENCY
@@ -22,6 +23,9 @@ class Dependency:
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """By the newest catalog and the incidents that are open now: dependants often fire first."""
+        if request.expires:
+            text = "it ends a change whose time is over, whatever else is open"
+            return Verdict(guard=self.name, allowed=True, text=text)
         names = self.bounds(request)
         if not names:
             text = f"{request.incident.service} depends on nothing in the catalog"

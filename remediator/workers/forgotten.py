@@ -14,6 +14,7 @@ from remediator.core.incident import EffectId
 from remediator.core.isolating import ISOLATE
 from remediator.core.isolation import isolated_until, remembered
 from remediator.core.journal import Notice
+from remediator.core.owners import changeable_from
 from remediator.core.policies import Policy, Service, WorkloadRef
 from remediator.core.ports import Observer, Runtime
 from remediator.core.store import IncidentFilter, IncidentStore, NoticeStore
@@ -82,20 +83,33 @@ class ForgottenIsolations:
 
     async def _is_known(self, service: Service) -> bool:
         """Whether an incident still has it to end: then it tells of it, too."""
-        wanted = IncidentFilter(service=service.name)
-        page = await self._incidents.incidents(wanted, MOST, None)
         path = service.workload.path if service.workload is not None else ""
-        return any(isolation.target == path for one in page.items for isolation in one.isolations)
+        # one whose alerts named what the workload owns may be of another service, or of none
+        for wanted in (IncidentFilter(service=service.name), IncidentFilter()):
+            page = await self._incidents.incidents(wanted, MOST, None)
+            if any(isolation.target == path for one in page.items for isolation in one.isolations):
+                return True
+        return False
 
 
 def isolatable(policy: Policy) -> tuple[Service, ...]:
-    """The services whose workload a rule may isolate, where the guards allow to touch it at all."""
+    """The services whose workload a rule may isolate, where the guards allow to touch it at all.
+
+    A rule with a target may isolate whatever owns what its alerts name, in a catalog or in none; what is in
+    none is not looked for.
+    """
     books = {
         name for name, book in policy.runbooks.items() if any(step.action == ISOLATE for step in book.steps)
     }
     if not books:
         return ()
-    names = {name for rule, services in reached(policy) if books & {*rule.runbooks} for name in services}
+    isolating = [(rule, services) for rule, services in reached(policy) if books & {*rule.runbooks}]
+    names = {name for rule, services in isolating if rule.target is None for name in services}
+    targets = [rule.target for rule, _ in isolating if rule.target is not None and not rule.lacks]
+    kinds = {kind for target in targets for kind in changeable_from(target.kind)}
+    if kinds:
+        known = policy.services.values()
+        names |= {one.name for one in known if one.workload is not None and one.workload.kind in kinds}
     services = (policy.services[name] for name in sorted(names))
     allowed = [one for one in services if not static_objection(one.name, one.workload, policy.guards)]
     return tuple(allowed[:MOST])

@@ -60,6 +60,7 @@ def _stands_for(isolation: Isolation, effect: EndIsolation) -> Attempt:
         phase=Phase.ENDED,
         phase_at=effect.at,
         target=isolation.target,
+        target_uid=isolation.target_uid,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from remediator.core.aiming import astray
 from remediator.core.changes import Change, Fence
 from remediator.core.cluster import EFFECT_ANNOTATION
 from remediator.core.disruption import pod_changes
@@ -309,7 +310,10 @@ class Work(Reach):
     def _findable(self) -> WorkloadRef | Acted:
         """The target in which an earlier performance is looked for."""
         target = self._request.target
-        objection = static_objection(self._request.incident.service, target, self._request.policy.guards)
+        objection = astray(self._request.incident, self._request.rule) if target is None else ""
+        objection = objection or static_objection(
+            self._request.incident.service, target, self._request.policy.guards
+        )
         if target is not None and not objection:
             objection = self._request.attempt.began_elsewhere(target)
         if objection or target is None:

@@ -15,12 +15,14 @@ from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_unt
 from remediator.core.policies import Policy, Step, WorkloadRef
 from remediator.core.store import Commit, CommitResult, Queue
 from remediator.core.times import MINUTE, Instant, Millis
+from remediator.policy.templates import compile_template
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.world import Silent
 from remediator.workers.forgotten import ForgottenIsolations, isolatable
 from tests.core.builders import NOW, WEB, policy
 from tests.core.test_actions import workload
 from tests.core.test_decide import opened
+from tests.core.test_locating import POD
 
 
 @dataclass
@@ -111,3 +113,19 @@ async def test_what_an_incident_still_has_to_end_is_its_own_to_tell() -> None:
     assert await store.commit(commit) is CommitResult.COMMITTED
     assert life.now.isolations
     assert await told(Cluster(isolated()), store=store) == []
+
+
+async def test_what_a_rule_may_isolate_by_the_names_of_its_alerts_is_looked_at_too() -> None:
+    """Whichever service the rule is for: its alerts may name any pod. Its incident may be of no service."""
+    of = isolating()
+    first, *rest = of.rules
+    of = replace(of, rules=(replace(first, target=POD, service=compile_template("unknown")), *rest))
+    assert [service.name for service in isolatable(of)] == ["web"]
+    (notice,) = await told(Cluster(isolated()), of)
+    assert "deployment/web in shop stays isolated" in notice
+    store, life = MemoryStore(lambda: NOW), opened(isolating())
+    life.acted()
+    stranger = Decision(incident=life.now.evolve(service="unknown"))
+    commit = Commit(before=None, decision=stranger, facts=Facts(), fingerprints=frozenset(), settles=())
+    assert await store.commit(commit) is CommitResult.COMMITTED
+    assert await told(Cluster(isolated()), of, store) == []
