@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from remediator.testing.apiserver import FakeApiServer
+from remediator.testing.apiserver import Behaviour, FakeApiServer
 from remediator.testing.apiserver.kinds import PODS
 from tests.integration.daemon import POLICIES, Daemon, alert, daemon, notification, write_policies
 
@@ -72,6 +72,7 @@ async def test_the_workload_that_owns_the_pod_is_restarted(tmp_path: Path) -> No
     async with shop(tmp_path) as (running, cluster):
         for number, name in enumerate(("web", "batch")):
             first, second = pods(cluster, name)
+            cluster.behave("shop", name, Behaviour.bad_rollout())  # the second stays until it is named
             await running.post(about(first, f"{number}1"))
             done = await running.incident(
                 partial(is_changed, f"shop/deployment/{name}"), f"{name} is restarted"
