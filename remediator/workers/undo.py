@@ -12,11 +12,12 @@ from remediator.actions import ACTIONS
 from remediator.core.changes import Change
 from remediator.core.cluster import Need, Snapshot, read_snapshot
 from remediator.core.disruption import healthy_taken
-from remediator.core.errors import Permanent, Refused, Retryable
+from remediator.core.errors import Permanent, Refused, RemediatorError, Retryable, StoreUnavailable
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Acted, ActResult, Undo
 from remediator.core.planned import changes_from
 from remediator.core.plugins import Action, no_inverse
+from remediator.core.policies import WorkloadRef
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means
 from remediator.workers.step import Work, acted, performed, requested
@@ -52,6 +53,10 @@ class UndoPerformer:
         return outcome
 
 
+def _made_anew(ref: WorkloadRef) -> str:
+    return f"{ref} is another object of that name by now"
+
+
 class _Undoing(Work):
     """One performance. ``foreign``: why what was changed is somebody else's by now."""
 
@@ -61,6 +66,20 @@ class _Undoing(Work):
         super().__init__(means, request, effect)
         self._action, self._made = action, made
         self.foreign = ""
+
+    async def perform(self) -> Acted:
+        """Where alerts led to the target, one that was made anew is not it: nothing of ours is left there."""
+        target, uid = self._findable(), self._request.target_uid
+        if uid and isinstance(target, WorkloadRef):
+            try:
+                seen = await self.workload(target)
+            except StoreUnavailable:
+                raise
+            except RemediatorError:
+                return await super().perform()  # the guard that needs it says what is wrong
+            if seen.uid != uid:
+                return acted(self.effect, ActResult.DONE, _made_anew(target))
+        return await super().perform()
 
     async def _make_plan(self) -> tuple[Change, ...]:
         """The inverse, of the last change first. Raises Pointless where there is none that may be made."""
@@ -85,7 +104,7 @@ class _Undoing(Work):
 
     def _invert(self, change: Change, seen: Snapshot) -> Change:
         if change.fenced_on.path == seen.workload.ref.path and change.uid != seen.workload.uid:
-            raise Refused(f"{seen.workload.ref} is another object of that name by now")
+            raise Refused(_made_anew(seen.workload.ref))
         return self._action.inverse(change, seen)
 
     @property

@@ -59,6 +59,20 @@ async def test_an_undo_is_done_where_the_step_was_done(tmp_path: Path, later: st
         assert await taking.spec() == before
 
 
+async def test_where_the_workload_was_made_anew_there_is_nothing_to_take_back(tmp_path: Path) -> None:
+    """As where the catalog names it: nobody is paged for what is gone."""
+    async with failed(tmp_path, "set_image") as taking:
+        await locate(taking.stage)
+        life, there = taking.stage.life, await taking.spec()
+        life.incident = life.now.with_attempt(replace(taking.stage.attempt, target_uid="before"))
+        outcome = await taking.perform()
+        assert outcome is not None
+        assert (outcome.result, outcome.changes) == (ActResult.DONE, ())
+        assert "is another object of that name by now" in outcome.reason
+        assert await taking.spec() == there
+        assert "left in place" not in taking.stage.attempt.reason
+
+
 @pytest.mark.parametrize("later", LATER)
 async def test_an_isolation_ends_where_it_began(tmp_path: Path, later: str) -> None:
     """Its incident was over and may be about another outage by now."""
