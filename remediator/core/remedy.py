@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import approval, escalation, hindsight, paging, trust, verification
+from remediator.core import (
+    approval,
+    attaching,
+    escalation,
+    hindsight,
+    isolating,
+    locating,
+    paging,
+    trust,
+    undoing,
+    verification,
+)
 from remediator.core.attempts import (
     awaited,
     begin_step,
@@ -19,6 +30,7 @@ from remediator.core.incident import (
     Attempt,
     Outcome,
     Phase,
+    Planned,
     Status,
 )
 from remediator.core.journal import (
@@ -31,6 +43,7 @@ from remediator.core.journal import (
     Kind,
 )
 from remediator.core.policies import Mode, Policy
+from remediator.core.roots import DEPENDENCY
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, SECOND, format_duration
 
@@ -72,25 +85,48 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         verdict_text = "allows" if verdict.allowed else "asks" if verdict.asks else "blocks"
         draft.say(Kind.GUARD, f"{verdict.guard}: {verdict.text}", guard=verdict.guard, verdict=verdict_text)
     action = attempt.runbook.steps[attempt.step].action
-    reason = plain(event.reason, 300)
-    result = "begun" if event.settles is not None else event.result
-    draft.say(Kind.STEP, f"{action}: {result}: {reason}", action=action, result=result)
-    for line in event.output[-KEPT_FINDINGS:]:
-        draft.say(Kind.OUTPUT, f"{action}: {plain(line, 300)}", action=action)
+    undoes = attempt.phase is Phase.UNDOING
+    _tell(draft, event, action, undoes=undoes)
     attempt = replace(attempt, pending=None, changes=told((*attempt.changes, *event.changes)))
-    draft.change_attempt(attempt)
+    attempt = draft.change_attempt(attempt if undoes else undoing.keep(attempt, event))
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
+    put_off = event.result is ActResult.RETRY or (undoes and _comes_second(event))
+    if put_off and again_at - attempt.phase_at < ACT_WITHIN:
+        draft.arm("act", again_at)
+        return
+    if undoes:
+        _end_undone(draft, undoing.undone(draft, attempt, event), policy)
+    else:
+        isolating.judge(draft, attempt, event)
+        _go_on(draft, attempt, event, policy, again_at)
+
+
+def _tell(draft: Draft, event: Acted, action: str, *, undoes: bool) -> None:
+    word, label = (f"undo {action}", f"undo:{action}") if undoes else (action, action)
+    reason = plain(event.reason, 300)
+    if undoes and event.result is ActResult.DONE and not event.changes:  # nothing was done: none is counted
+        draft.say(Kind.STEP, f"{word}: nothing is taken back: {reason}")
+    else:
+        result = "begun" if event.settles is not None else event.result
+        draft.say(Kind.STEP, f"{word}: {result}: {reason}", action=label, result=result)
+    for line in event.output[-KEPT_FINDINGS:]:
+        draft.say(Kind.OUTPUT, f"{word}: {plain(line, 300)}", action=label)
+
+
+def _go_on(draft: Draft, attempt: Attempt, event: Acted, policy: Policy, again_at: int) -> None:
+    """After a step that is not put off any more."""
+    action, reason = attempt.runbook.steps[attempt.step].action, plain(event.reason, 300)
     match event.result:
         case ActResult.DONE if event.settles is not None:
             enter(draft, replace(attempt, settling=event.settles), Phase.SETTLING, attempt.step)
         case ActResult.DONE:
             enter_step(draft, attempt, attempt.step + 1)
-        case ActResult.RETRY if again_at - attempt.phase_at < ACT_WITHIN:
-            draft.arm("act", again_at)
         case ActResult.RETRY if event.in_doubt:
             _end(
                 draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy
             )
+        case ActResult.BLOCKED if draft.firing > 0 and _comes_second(event):
+            _give_way(draft, attempt, reason, policy, again_at)
         case ActResult.RETRY | ActResult.BLOCKED:
             blocked(draft, attempt, reason, policy)
         case ActResult.ASKS if draft.firing == 0:
@@ -112,6 +148,34 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
             )
 
 
+def _comes_second(event: Acted) -> bool:
+    """Whether it was stopped because something that its service depends on has an open incident."""
+    last = event.verdicts[-1] if event.verdicts else None
+    return last is not None and not last.allowed and last.guard == DEPENDENCY
+
+
+def _give_way(draft: Draft, attempt: Attempt, reason: str, policy: Policy, again_at: int) -> None:
+    """The incident attaches; its runbook gets another turn when what comes first is over.
+
+    Where that is over already the step is tried again, for as long as any step that is put off.
+    """
+    if attaching.waits_for(draft, policy) is not None:
+        conclude(draft, attempt, Outcome.BLOCKED, _with_what_is_there(attempt, reason))
+        again = Planned(runbook=attempt.runbook.name, rule=attempt.rule)
+        draft.change(plan=(again, *draft.incident.plan))
+        start_next(draft, policy)
+    elif again_at - attempt.phase_at < ACT_WITHIN:
+        draft.arm("act", again_at)
+    else:
+        blocked(draft, attempt, reason, policy)
+
+
+def _end_undone(draft: Draft, ended: undoing.Ended | None, policy: Policy) -> None:
+    attempt = draft.incident.active
+    if ended is not None and attempt is not None:
+        _end(draft, attempt, *ended, policy)
+
+
 def blocked(draft: Draft, attempt: Attempt, reason: str, policy: Policy) -> None:
     """The attempt cannot go on. Where nothing fires any more, what was done is verified instead."""
     approval.stop_asking(draft)
@@ -130,6 +194,12 @@ def lost(draft: Draft, event: EffectLost, policy: Policy) -> None:
         return
     reason = f"{attempt.phase} could not be performed: {plain(event.reason)}"
     attempt = draft.change_attempt(replace(attempt, pending=None))
+    if attempt.phase is Phase.VERIFYING and attempt.made:
+        _end_undone(draft, undoing.leave(draft, attempt, reason, "whether it helped is unknown"), policy)
+        return
+    if attempt.phase is Phase.UNDOING:
+        _end_undone(draft, undoing.unknown(draft, attempt, reason), policy)
+        return
     outcomes = {
         **dict.fromkeys((Phase.ACTING, Phase.SETTLING), Outcome.UNKNOWN),
         **dict.fromkeys((Phase.WAITING, Phase.VERIFYING), Outcome.FAILED),
@@ -173,10 +243,13 @@ def checked(draft: Draft, event: Checked, policy: Policy) -> None:
             blocked(draft, attempt, "", policy)
             return
         unmet = verification.unmet(attempt, draft.at)
-        if attempt.phase is Phase.SETTLING:
-            _not_settled(draft, attempt, event.results[0], unmet, policy)
-            return
-        _end(draft, attempt, Outcome.FAILED, unmet, policy)
+        match attempt.phase:
+            case Phase.SETTLING:
+                _not_settled(draft, attempt, event.results[0], unmet, policy)
+            case Phase.VERIFYING:
+                _end_undone(draft, undoing.begin(draft, attempt, unmet), policy)
+            case _:
+                _end(draft, attempt, Outcome.FAILED, unmet, policy)
         return
     pause = POLL_EVERY if draft.at - attempt.phase_at < 30 * SECOND else POLL_LATER
     moments = [draft.at + pause, ends_at]
@@ -248,11 +321,16 @@ def _say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
 
 
 def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: Policy) -> None:
+    if outcome is not Outcome.VERIFIED:
+        reason = _with_what_is_there(attempt, reason)
     attempt = conclude(draft, attempt, outcome, reason)
     if outcome in trust.GOES_WRONG:
         draft.fail(attempt)
     trust.judge(draft, attempt, policy)
     failed = f"runbook {attempt.runbook.name} {outcome}: {attempt.reason}"
+    left = attempt.undoing is not None and attempt.undoing.left
+    if left:
+        escalation.left_in_place(draft, policy, failed)
     match outcome:
         case Outcome.VERIFIED:
             draft.change(verified_at=draft.at, plan=())
@@ -264,7 +342,8 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
             resolve(draft, "its alerts have resolved")
         case Outcome.UNKNOWN:
             draft.change(plan=())
-            escalation.remediation_failed(draft, policy, failed, unknown=True)
+            if not left:  # people have just been asked, with all that is known
+                escalation.remediation_failed(draft, policy, failed, unknown=True)
         case Outcome.OBSERVED | Outcome.SUGGESTED:
             others = tuple(planned for planned in draft.incident.plan if planned.rule != attempt.rule)
             draft.change(plan=others)
@@ -285,10 +364,19 @@ def _end(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str, policy: 
                 escalation.remediation_failed(draft, policy, failed)
 
 
+def _with_what_is_there(attempt: Attempt, reason: str) -> str:
+    if not attempt.made or attempt.undoing is not None:
+        return reason
+    there = ", ".join(made.text for made in attempt.made)
+    return f"{plain(reason, undoing.LONGEST_WHY)}; not undone, as no verification failed: {there}"
+
+
 def resolve(draft: Draft, reason: str) -> None:
     """The incident is over: nothing is armed any more but what the outbox still owes."""
     hindsight.nothing_fires(draft)
     draft.change(status=Status.RESOLVED, resolved_at=draft.at, plan=(), deadline_at=None)
+    attaching.let_go(draft)
+    locating.stop(draft)
     draft.cancel("poll", "act", approval.TIMER, "deadline", "escalate", "progress", "linger", "hold")
     took = draft.at - draft.incident.open_since
     draft.say(
