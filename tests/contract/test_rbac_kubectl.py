@@ -52,7 +52,7 @@ async def may(kubectl: Kubectl, *words: str) -> bool:
 async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
     admin: Kubectl, account: Kubectl, tmp_path: Path
 ) -> None:
-    """Applied twice it changes nothing; names are held to. Rules with a target read by any."""
+    """Applied twice it changes nothing; names are held to. Rules with a target read by any, the observer lists."""
     for name in ("auth-service", "another"):
         admin.server.deployment("fintech-services", name, replicas=1)
     await admin.server.settled()
@@ -69,6 +69,7 @@ async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
         ("get", "pods"),
         ("get", "events"),
         ("get", "poddisruptionbudgets"),
+        ("get", "deployments"),
         ("get", "deployments", "auth-service"),
         ("get", "deployments", "another"),
         ("logs", "--tail=1", "-l", "app=auth-service"),
@@ -76,7 +77,7 @@ async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
     ):
         assert await may(account, *words), words
     for words in (
-        ("get", "deployments"),
+        ("get", "secrets"),
         ("patch", "deployments", "another", *change),
         ("delete", "pods", "--all"),
         ("get", "pods", "-n", "kube-system"),
