@@ -104,14 +104,14 @@ def in_force(rule: Rule, record: Record, ceiling: Mode) -> Mode:
     return mode if record.lowered is None else mode.capped(LOWERED_TO)
 
 
-def overdue(incident: Incident, at: Instant, policy: Policy) -> Sequence[str]:
+def overdue(incident: Incident, at: Instant, policy: Policy) -> list[str]:
     """Which promises of its severity an open incident has broken already.
 
     Nobody need take on what a verified fix has repaired; it has to be over in time all the same.
     """
     severity = policy.severities.get(incident.severity)
     if severity is None:
-        return ()
+        return []
     open_for = at - incident.open_since
     answered = incident.acknowledged_at is not None or incident.verified_at is not None
     owed = [phase for phase in PROMISES if not (phase == "acknowledge" and answered)]
