@@ -57,6 +57,8 @@ class Metrics:
     def _taken_in(self, build: Builder) -> None:
         self.webhook_requests = build.counter(intake.REQUESTS)
         self._answers: Kept[Counter, int] = Kept(self.webhook_requests)
+        for code in intake.STATUSES:
+            self._answers.of(code)
         self.webhook_duration = build.histogram(intake.DURATION)
         self.last_webhook = build.gauge(intake.LAST_WEBHOOK)
         self.alerts = build.counter(intake.ALERTS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from remediator.core.incident import Incident, Outcome
-from remediator.core.journal import Entry, Kind, PageKind
+from remediator.core.journal import Entry, Kind, PageKind, PageResult
 from remediator.core.policies import Policy, Severity
 from remediator.core.times import SECOND
 from remediator.telemetry.build import Builder
@@ -69,6 +69,8 @@ class Told:
                 self._resolved(incident, entry, _service(incident, policy))
             case Kind.ACKNOWLEDGED if "took" in data:
                 self._phase(severity, "acknowledge", data["took"])
+            case Kind.PAGE if "channel" in data:
+                _foretell(self.pages, (str(data["channel"]),), tuple(PageResult))
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
                 self.pages.labels(str(data["channel"]), str(data["outcome"])).inc()
             case _:

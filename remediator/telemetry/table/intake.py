@@ -6,6 +6,8 @@ from remediator.core.alerts import Disposition
 from remediator.telemetry.table import labels as on
 from remediator.telemetry.table.row import Group, Label, Row, Type
 
+STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 415, 503)
+"""Of webhooks: their series are there from the start."""
 RECOVERABLE = (Disposition.NEW, Disposition.RESOLVED, Disposition.UNMATCHED)
 
 REQUESTS = Row(
