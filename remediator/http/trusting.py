@@ -44,8 +44,8 @@ class Trusting:
         if lifted is None:
             raise ApiError(409, f"rule {name} is not lowered", "see how it stands with GET /v1/trust")
         _log.warning(
-            "rule is trusted again", rule=name, by=asked.principal.name, note=plain(sent.get("note") or "", 500),
-            lowered_because=lifted.why,
+            "rule is trusted again", rule=name, by=asked.principal.name, lowered_because=lifted.why,
+            note=plain(sent.get("note") or "", 500),
         )  # fmt: skip
         return answer(self._show(rule, await self._store.records()))
 
