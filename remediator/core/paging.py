@@ -94,7 +94,7 @@ def _queue_beside(
     asks: str = "",
     apart: str = "",
 ) -> tuple[PageState, ...]:
-    """Queue a message to each channel, beside the escalation. ``what`` tells it apart, ``thread`` to people."""
+    """Queue a message to each channel, beside the escalation. ``what`` tells it apart."""
     incident = draft.incident
     fresh = tuple(
         PageState(
