@@ -358,6 +358,7 @@ class App:
             store=store,
             trouble=self.trouble,
             reload=self.reload,
+            in_thread=self.runtime.in_thread,
             silent=self.observer.silent_alertmanagers,
             work=lambda: {name: Work(*consumer.busy) for name, consumer in crew.consumers.items()},
         )

@@ -30,6 +30,8 @@ _UNSAFE = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE))
 _log = structlog.get_logger(__name__)
 
 Reload = Callable[[], Awaitable[Reading]]
+Page = tuple[bytes, str]
+InThread = Callable[[Callable[[], Page]], Awaitable[Page]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,11 +95,12 @@ class Ops:
         store: HealthStore,
         trouble: Callable[[], str | None],
         reload: Reload,
+        in_thread: InThread,
         silent: Callable[[], Mapping[str, str]] = dict,
         work: Callable[[], Mapping[str, Work]] = dict,
     ) -> None:
         self._metrics, self._store, self._trouble = metrics, store, trouble
-        self._reload, self._silent, self._work = reload, silent, work
+        self._reload, self._in_thread, self._silent, self._work = reload, in_thread, silent, work
 
     async def healthy(self, asked: Asked) -> web.Response:
         """It runs."""
@@ -138,7 +141,8 @@ class Ops:
             gauges = None
         accept = asked.request.headers.get(hdrs.ACCEPT, "")
         scraped = Scraped(gauges=gauges, ready=self._trouble() is None, work=self._work())
-        body, content_type = self._metrics.render(scraped, accept)
+        # With thousands of rules that takes as long as taking in hundreds of alerts does.
+        body, content_type = await self._in_thread(lambda: self._metrics.render(scraped, accept))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
 

@@ -24,6 +24,7 @@ from remediator.core.policies import Policy
 from remediator.core.times import SECOND
 from remediator.core.verdicts import Verdict
 from remediator.telemetry.build import Builder, Kept
+from remediator.telemetry.looked import Looked
 from remediator.telemetry.peers import Peers
 from remediator.telemetry.scrape import Scraped, render
 from remediator.telemetry.table import daemon, intake, outcomes, tuning
@@ -48,7 +49,8 @@ class Metrics:
         self._told = Told(build)
         self.peers = Peers(build)
         self.guard_verdicts = build.counter(outcomes.GUARDS)
-        self.overdue = build.gauge(outcomes.INCIDENTS_OVERDUE)
+        self.looked = Looked()
+        self.registry.register(self.looked)
         self.promise = build.gauge(outcomes.PROMISE)
         self.buried = build.counter(daemon.BURIED)
         self.troubles = build.counter(daemon.TROUBLE)
@@ -71,10 +73,6 @@ class Metrics:
 
     def _policies(self, build: Builder) -> None:
         self.rule_matches = build.counter(tuning.MATCHES)
-        self.rule_info = build.gauge(tuning.RULE_INFO)
-        self.rules = build.gauge(tuning.RULES)
-        self.rule_record = build.gauge(tuning.RECORD)
-        self.rule_advice = build.gauge(tuning.ADVICE)
         self.rules_lowered = build.gauge(tuning.LOWERED)
         self.policy_reloads = build.counter(tuning.RELOADS)
         self.reload_successful = build.gauge(tuning.RELOADED)

@@ -12,6 +12,7 @@ from remediator.core.policies import Mode, Policy, Rule
 from remediator.core.ports import Observer, Runtime
 from remediator.core.times import Instant
 from remediator.core.trust import LOWERED_TO, Record, weigh
+from remediator.telemetry.looked import Seen
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.table import outcomes, tuning
 from remediator.telemetry.table.labels import PROMISES
@@ -22,7 +23,7 @@ LOOK_AT = 500
 """Open incidents that are looked at."""
 LAG_EVERY = 0.25
 NAMED_AT_ONCE = 200
-"""Rules whose series are set before others get a turn."""
+"""Rules that are looked at before others get a turn."""
 
 
 class WatchedStore(Protocol):
@@ -65,37 +66,32 @@ class Watch:
         policy = self._policy()
         records = await self._store.records()
         at, incidents = await self._store.open_incidents(LOOK_AT)
-        self._overdue(incidents, at, policy)
-        await self._rules(policy, records)
+        seen = await self._rules(policy, records)
+        self._metrics.looked.show({**seen, outcomes.INCIDENTS_OVERDUE: _overdue(incidents, at, policy)})
 
-    def _overdue(self, incidents: Sequence[Incident], at: Instant, policy: Policy) -> None:
-        counts = Counter((one.severity, phase) for one in incidents for phase in overdue(one, at, policy))
-        for severity, phase in outcomes.INCIDENTS_OVERDUE.first_series():
-            self._metrics.overdue.labels(severity, phase).set(counts[severity, phase])
-
-    async def _rules(self, policy: Policy, records: Mapping[str, Record]) -> None:
-        """Rules that are gone, and advice that holds no more, have no series."""
-        metrics, modes = self._metrics, Counter[Mode]()
-        for gauge in (metrics.rule_info, metrics.rule_record, metrics.rule_advice):
-            gauge.clear()
+    async def _rules(self, policy: Policy, records: Mapping[str, Record]) -> Seen:
+        info: dict[tuple[str, ...], float] = {}
+        told: dict[tuple[str, ...], float] = {}
+        advised: dict[tuple[str, ...], float] = {}
+        modes = dict.fromkeys(tuning.RULES.first_series(), 0.0)
         for number, rule in enumerate(policy.rules, 1):
             record = records.get(rule.name) or Record(rule=rule.name)
-            mode = in_force(rule, record, self._ceiling)
-            modes[mode] += 1
-            metrics.rule_info.labels(rule.name, rule.severity, mode).set(1)
-            self._record(rule, record)
+            mode, advice = in_force(rule, record, self._ceiling), weigh(rule.mode, record)
+            info[rule.name, rule.severity, mode.value] = 1
+            modes[mode.value,] += 1
+            told |= {
+                (rule.name, what.value): record.counts[what] for what in tuning.WHAT if what in record.counts
+            }
+            if advice is not None:
+                advised[rule.name, advice[0].value] = 1
             if number % NAMED_AT_ONCE == 0:
                 await self._runtime.sleep(0)
-        for mode in Mode:
-            metrics.rules.labels(mode).set(modes[mode])
+        return {tuning.RULE_INFO: info, tuning.RULES: modes, tuning.RECORD: told, tuning.ADVICE: advised}
 
-    def _record(self, rule: Rule, record: Record) -> None:
-        for what in tuning.WHAT:
-            if what in record.counts:
-                self._metrics.rule_record.labels(rule.name, what).set(record.counts[what])
-        found = weigh(rule.mode, record)
-        if found is not None:
-            self._metrics.rule_advice.labels(rule.name, found[0]).set(1)
+
+def _overdue(incidents: Sequence[Incident], at: Instant, policy: Policy) -> Mapping[tuple[str, ...], float]:
+    counts = Counter((one.severity, phase) for one in incidents for phase in overdue(one, at, policy))
+    return dict.fromkeys(outcomes.INCIDENTS_OVERDUE.first_series(), 0.0) | counts
 
 
 def in_force(rule: Rule, record: Record, ceiling: Mode) -> Mode:

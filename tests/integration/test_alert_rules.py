@@ -11,7 +11,9 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
+from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.table import TABLE, Label
+from tests.core.test_metrics_table import scrape
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "chart" / "files" / "rules").glob("*.yaml"))
@@ -91,11 +93,10 @@ def kept(query: str) -> set[str]:
     return made.union(*(grouped(each) for each in (query, *through)))
 
 
-def promtool(*arguments: str | Path) -> str:
+def promtool(*arguments: str | Path, reads: str = "") -> str:
     """What it says; it must say that all is well."""
-    done = subprocess.run(
-        ["promtool", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
-    )
+    command = ["promtool", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, input=reads)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -104,6 +105,10 @@ def test_prometheus_takes_the_rules_and_they_do_what_they_say() -> None:
     """Every alert on both sides of its threshold, and every recording rule."""
     assert promtool("check", "rules", *RULES).count("SUCCESS") == len(RULES)
     assert promtool("test", "rules", *TESTS).count("SUCCESS") == len(TESTS)
+
+
+def test_prometheus_finds_no_fault_with_the_names() -> None:
+    assert promtool("check", "metrics", reads=scrape(Metrics())) == ""
 
 
 def test_every_alert_is_tested_to_fire_and_to_be_silent() -> None:
