@@ -28,6 +28,9 @@ alarmed for is in [`chart/files/rules/`](../chart/files/rules), and what to do t
   deployment* are the same on every replica: take `max`, never `sum`.
 * **The first event shows.** Series with closed labels are there from the start, and those of an attempt from
   when it starts, so that `increase()` misses none.
+* **Scrape with `honor_labels: true`** (`honorLabels` of a ServiceMonitor) where targets get a label
+  `service`, as those of Prometheus Operator do: without it ours is called `exported_service`, and
+  rules and dashboards miss it.
 
 Beside them stand the usual `process_*` and `python_*` metrics of the process.
 """
