@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
+from remediator.checks.dependencies import DependenciesCheck
 from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
@@ -19,6 +20,7 @@ CHECKS: dict[str, CheckPlugin] = {
     for check in (
         *(Ready(), Rollout(), AlertCheck(), ExecCheck(), NoRecurrence()),
         *(EndpointsCheck(), PromqlCheck(), HttpCheck(), LogsCheck()),
+        DependenciesCheck(),
     )
 }
 SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(),)}

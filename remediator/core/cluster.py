@@ -98,6 +98,17 @@ class Workload:
         return epoch_of(self.annotations)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether as many pods are ready as it wants, which is at least one, by its newest specification."""
+        return self.observed_generation >= self.generation and self.ready >= self.desired > 0
+
+    @property
+    def readiness(self) -> str:
+        """That in words."""
+        unseen = "" if self.observed_generation >= self.generation else ", change not yet seen"
+        return f"{self.ready} of {self.desired} pods ready{unseen}"
+
+    @property
     def rolled_out(self) -> bool:
         """Whether the newest template runs everywhere. Source: ``kubectl rollout status``."""
         return (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from remediator.policy.codes import level_of
 from remediator.policy.findings import Findings
+from remediator.policy.lint_below import nothing_below, unseen_below
 from remediator.policy.lint_catalog import dependency_cycles, services_never_selected, shared_workloads
 from remediator.policy.lint_escalations import (
     deadlines_too_short,
@@ -77,6 +78,7 @@ ADVICE: tuple[Lint, ...] = (
     *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
     objects_together,
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
+    *(nothing_below, unseen_below),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),
     *(outside_namespaces, no_namespace, only_protected, misspelt_protection, extreme_shares, idle_rates),

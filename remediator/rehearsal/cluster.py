@@ -165,6 +165,13 @@ class StagedCluster:
             return told_by(facts, ref)
         return known or Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
 
+    def bystander(self, ref: WorkloadRef) -> Workload:
+        """As it is, where anything was told of it; else as it is when it is well. Raises NotFound."""
+        machine = self._bystander(ref)
+        if machine is None:
+            raise NotFound(f"{ref} does not exist")
+        return machine.snapshot() if machine.is_well or self.is_told(ref) else machine.healed()
+
     def _see(self, ref: WorkloadRef) -> None:
         """Raises Refused, once, where nobody is to see what became of a step."""
         if ref.path in self._in_doubt:
@@ -312,6 +319,17 @@ class StagedCluster:
                 raise Unknown("the rehearsal gives no answer")
         self.machine(change.target).apply(change, fence)
         self._touched[change.target.path] += 1
+
+
+class Bystanders(StagedCluster):
+    """The same cluster, as somebody looks at what is beside the target: well, unless something was told."""
+
+    def __init__(self, staged: StagedCluster) -> None:
+        self._staged = staged
+
+    async def workload(self, ref: WorkloadRef) -> Workload:
+        """As the Protocol says."""
+        return self._staged.bystander(ref)
 
 
 class WellCluster(StagedCluster):

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core.aiming import target_of
+from remediator.core.aiming import below_of, target_of
 from remediator.core.alertmanagers import narrowed
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.evidence import Evidence
@@ -96,10 +96,10 @@ class Runner:
         policy = self._means.policy()
         if self._hosts[0] is not policy:
             self._hosts = policy, catalog_hosts(policy.services.values())
-        service = policy.services.get(incident.service)
+        rule, service = policy.rule(attempt.rule), policy.services.get(incident.service)
         return Sight(
             cluster=self._means.reader,
-            target=target_of(incident, policy.rule(attempt.rule), policy),
+            target=target_of(incident, rule, policy),
             firing=firing,
             service=service,
             metrics=self._means.metrics,
@@ -109,6 +109,8 @@ class Runner:
             at=at,
             opened_at=incident.opened_at,
             alerts_at=incident.alerts_at,
+            below=below_of(incident, rule, policy),
+            incidents=self._means.incidents,
         )
 
     async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:
