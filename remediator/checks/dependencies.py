@@ -33,9 +33,7 @@ class DependenciesCheck:
 
     name: ClassVar[str] = "dependencies"
     params: ClassVar[type[Params]] = BelowParams
-    permissions: ClassVar[tuple[Permission, ...]] = (
-        on_each_below("see whether what it depends on is well"),
-    )
+    permissions: ClassVar[tuple[Permission, ...]] = (on_each_below("see whether what it depends on is well"),)
     example: ClassVar[str] = "dependencies: {for: 30s, within: 5m}"
 
     async def ask(self, params: Params, sight: Sight) -> CheckResult:

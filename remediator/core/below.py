@@ -12,7 +12,7 @@ from remediator.core.probing import PROBE_WITHIN, expected
 from remediator.core.text import plain
 
 MOST = 30
-"""So many are looked at, in the order of their names; of a service that depends on more, never all are seen."""
+"""So many are looked at, in the order of their names; the rest of them is not known to be well."""
 LONGEST = 100
 """Characters of what is told of one."""
 WELL = ("2xx",)
@@ -68,7 +68,7 @@ async def see(service: Service, sight: Sight) -> Seen:
     except StoreUnavailable:
         raise
     except RemediatorError as error:
-        return Seen(name=service.name, well=None, text=str(error))
+        return Seen(name=service.name, well=None, text=plain(str(error), LONGEST))
     return Seen(name=service.name, well=None, text=UNSEEN)
 
 

@@ -15,7 +15,7 @@ NAMED = 3
 
 
 def nothing_below(view: View) -> Iterator[Note]:
-    """B214: what services depend on is asked about, while none that the runbook is for depends on anything."""
+    """B214: it is asked what services depend on, and none that the runbook is for depends on anything."""
     if not view.draft.whole:
         return
     for name, runbook in view.policy.runbooks.items():
@@ -25,8 +25,8 @@ def nothing_below(view: View) -> Iterator[Note]:
             continue
         for keys in asked:
             text = (
-                f"runbook '{name}' asks about what the service depends on, but no service that it is for depends "
-                "on anything: that holds whatever happens; add depends_on: […] to the services, or remove it"
+                f"runbook '{name}' asks about what the service depends on, but no service that it is for "
+                "depends on anything, so that proves nothing; add depends_on: […] to the services, or remove it"
             )
             yield Note(at=view.spot("runbooks", name, *keys), code="B214", message=text)
 

@@ -91,7 +91,10 @@ def _demand_named(
                 purpose = Purpose(rules=tuple(rules), runbook=name, part="target", why=why)
                 found[access][purpose] = None
             for owner in changeable_from(kind):
-                target, owned = WorkloadRef(kind=owner, namespace=space, name=""), _owned(owner, space, policy)
+                target, owned = (
+                    WorkloadRef(kind=owner, namespace=space, name=""),
+                    _owned(owner, space, policy),
+                )
                 for part, permission, params in parts:
                     purpose = Purpose(rules=tuple(rules), runbook=name, part=part, why=permission.why)
                     for place in _places(permission, target, owned, policy):

@@ -19,7 +19,18 @@ from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 
 TIMELESS = frozenset(
-    ("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job", "no_recurrence", "dependencies")
+    (
+        "ready",
+        "rollout",
+        "alert",
+        "endpoints",
+        "promql",
+        "http",
+        "logs",
+        "job",
+        "no_recurrence",
+        "dependencies",
+    )
 )
 """Checks whose answer depends on the world alone and not on what time it is, as that of a guard may."""
 POLL = "poll"

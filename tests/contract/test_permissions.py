@@ -74,8 +74,8 @@ PROOF = {"isolate": "alert: {state: resolved}"}
 """What proves a step, where that is not that all its pods are ready."""
 LOOKS = {"exec": "command: [/app/breakers, reset]", "logs": "match: panic"}
 """Parameters of looks that need some."""
-EVERYWHERE = frozenset(("http", "promql", "alert", "traces", "no_recurrence"))
-"""Plugins that ask nothing of Kubernetes."""
+EVERYWHERE = frozenset(("http", "promql", "alert", "traces", "no_recurrence", "dependencies"))
+"""Plugins that ask nothing of Kubernetes, or nothing about the target: see ``test_dependencies``."""
 
 
 def policy(
