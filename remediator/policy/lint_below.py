@@ -26,7 +26,7 @@ def nothing_below(view: View) -> Iterator[Note]:
         for keys in asked:
             text = (
                 f"runbook '{name}' asks about what the service depends on, but no service that it is for "
-                "depends on anything, so that proves nothing; add depends_on: […] to the services, or remove it"
+                "depends on anything, so that proves nothing; add depends_on to the services, or remove it"
             )
             yield Note(at=view.spot("runbooks", name, *keys), code="B214", message=text)
 

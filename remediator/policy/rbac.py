@@ -91,10 +91,8 @@ def _demand_named(
                 purpose = Purpose(rules=tuple(rules), runbook=name, part="target", why=why)
                 found[access][purpose] = None
             for owner in changeable_from(kind):
-                target, owned = (
-                    WorkloadRef(kind=owner, namespace=space, name=""),
-                    _owned(owner, space, policy),
-                )
+                target = WorkloadRef(kind=owner, namespace=space, name="")
+                owned = _owned(owner, space, policy)
                 for part, permission, params in parts:
                     purpose = Purpose(rules=tuple(rules), runbook=name, part=part, why=permission.why)
                     for place in _places(permission, target, owned, policy):

@@ -25,7 +25,7 @@ services:
   api: {namespace: shop, workload: deployment/api, depends_on: [db]}
   db: {namespace: data, workload: statefulset/db}
 rules:
-  - {name: down, match: ['alertname="ServiceDown"'], severity: SEV-2, mode: auto, service: web, runbooks: [fix]}
+  - {name: down, match: [alertname="ServiceDown"], severity: SEV-2, mode: auto, service: web, runbooks: [fix]}
 guards: {namespaces: [shop], protect: [deployment/api]}
 runbooks:
   fix:

@@ -1,4 +1,4 @@
-"""How what a service depends on fares: when the check holds, what people read, and what policies say of it."""
+"""How what a service depends on fares: when the check holds, what people read, what policies say."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def test_a_workload_is_well_when_it_is_ready(
 async def test_what_has_no_workload_is_well_when_its_health_url_says_so(
     answer: int | RemediatorError, holds: bool | None, told: str
 ) -> None:
-    """No answer is no failure but unknown: it may be the daemon that is cut off. Only catalog hosts are asked."""
+    """No answer is no failure but unknown: it may be the daemon that is cut off."""
     web = Web({"bank": answer})
     result = await check(sight(asked("bank"), web=web))
     assert result.holds is holds
@@ -214,7 +214,7 @@ async def test_without_the_means_to_look_it_is_unknown(service: Service) -> None
 
 
 async def test_reads_and_texts_are_bounded() -> None:
-    """Of very many only so many are looked at; the rest is not known to be well, and one that fails still is."""
+    """Of very many only so many are looked at; the rest is not known to be well, and one may still fail."""
     many = [named(f"s{number:02d}") for number in range(MOST + 5)]
     cluster = Fleet(known={each.name: pods(1, 1) for each in many})
     result = await check(sight(*many, cluster=cluster))
@@ -389,7 +389,8 @@ services:
   web: {namespace: shop, workload: deployment/web, depends_on: [db]}
   db: {DB}
   idle: {namespace: shop, workload: deployment/idle}
-rules: [{name: down, match: ['alertname="Down"'], severity: SEV-2, mode: auto, service: SERVICE, runbooks: [fix]}]
+rules:
+  - {name: down, match: [alertname="Down"], severity: SEV-2, mode: auto, service: SERVICE, runbooks: [fix]}
 guards: {namespaces: [shop]}
 runbooks:
   fix: {diagnose: [DIAGNOSE], steps: [STEP], verify: [VERIFY]}
