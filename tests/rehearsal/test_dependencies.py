@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from remediator.core.times import MINUTE
+from remediator.core.times import MINUTE, Millis
 from remediator.rehearsal.script import CheckOutcome, Result, WorkloadFacts
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.world import World
@@ -66,7 +66,7 @@ def test_jumping_over_rounds_of_it_changes_nothing() -> None:
     """It depends on the world alone: what is asked every few seconds need not be played."""
 
     def played(*, jumps: bool) -> tuple[object, ...]:
-        outcomes = [CheckOutcome(check="dependencies", result=Result.OK, after=4 * MINUTE)]
+        outcomes = [CheckOutcome(check="dependencies", result=Result.OK, after=Millis(4 * MINUTE))]
         facts = [WorkloadFacts(path="shop/statefulset/postgres", replicas=1, ready=1)]
         with Stage(KNOWN, World(outcomes, workloads=facts), jumps=jumps) as stage:
             stage.deliver([alert(WEB, 0)], at(0))
