@@ -29,9 +29,7 @@ async def look(
     return list(found)
 
 
-OF_TARGET = [
-    name for name, plugin in DIAGNOSES.items() if any(not each.below for each in plugin.permissions)
-]
+OF_TARGET = [name for name, plugin in DIAGNOSES.items() if any(not each.below for each in plugin.permissions)]
 """Diagnoses of the target, not of what is below it."""
 
 
