@@ -60,6 +60,10 @@ class Alertmanager:
         ) as peer:
             yield cls(peer, receiver, read)
 
+    def renew(self, token: str) -> None:
+        """From now on it is shown this token. Raises SettingsError."""
+        self._peer.renew(token)
+
     async def poll(self) -> Listing:
         """What is routed to our receiver, which must exist. Raises Refused and Retryable."""
         known = (await self._peer.ask("GET", "api/v2/receivers", LARGEST_STATUS)).json
@@ -231,6 +235,11 @@ class AlertmanagerSet:
                     for url in urls
                 ]
             )
+
+    def renew(self, token: str) -> None:
+        """From now on all of them are shown this token. Raises SettingsError."""
+        for one in self.each:
+            one.renew(token)
 
     async def poll(self) -> Answers:
         """As the Protocol says."""
