@@ -14,7 +14,7 @@ from remediator.policy.findings import Spot
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Scalar
 
-OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
+OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints", "recent_rollout"))
 """Checks that say how the change itself went, not whether the trouble is over."""
 ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
 """Actions that replace pods one by one: those of before stay ready until the new ones are."""

@@ -17,7 +17,7 @@ from remediator.core.remedy import POLL_EVERY, POLL_LATER
 from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 
-TIMELESS = frozenset(("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job"))
+TIMELESS = frozenset(("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job", "recent_rollout"))
 """Checks whose answer depends on the world alone and not on what time it is, as that of a guard may."""
 POLL = "poll"
 WEIGH = "weigh"

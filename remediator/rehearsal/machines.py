@@ -49,6 +49,8 @@ MAIN, BEFORE = "main", "registry.invalid/what/ran:before"
 HEALTHY = 3
 """Pods of a workload of which nothing else is known."""
 RESTARTS = 7
+TOLD_REVISION = 2
+"""The present revision of a workload that facts tell of, until a step changes it."""
 MEBIBYTE, USED_CPU = 2**20, Decimal("0.1")
 """Of memory each pod uses so much more than the next, and of processors all use the same."""
 KEPT_BY_FLUX = {f"{KUSTOMIZE}/name": "apps", f"{KUSTOMIZE}/namespace": "flux-system"}
@@ -99,7 +101,7 @@ class Machine:
     """How many pods it has; the first ``sick`` of them are not ready."""
     made: int = 0
     """How many were ever replaced: makes their names unique."""
-    revision: int = 2
+    revision: int = TOLD_REVISION
     restarted: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
     facts: WorkloadFacts | None = None
@@ -185,8 +187,11 @@ class Machine:
             for number, pod in enumerate(self.list_pods(at))
         )
 
-    def revisions(self, at: Instant) -> tuple[Revision, ...]:
-        """The revision that runs and those before it, newest first."""
+    def revisions(self, at: Instant, opened: Instant) -> tuple[Revision, ...]:
+        """The revision that runs and those before it, newest first; ``opened``: when the incident did."""
+        made = {number: Instant(at - (self.revision - number + 1) * HOUR) for number in self._numbers()}
+        if self.facts is not None and self.facts.rolled_out is not None:
+            made[TOLD_REVISION] = Instant(opened - self.facts.rolled_out)
         return tuple(
             Revision(
                 number=number,
@@ -194,10 +199,13 @@ class Machine:
                 uid=f"uid-{self.ref.name}-{number}",
                 current=number == self.revision,
                 images=(f"{self.ref.name}:{number}",),
-                created_at=Instant(at - (self.revision - number + 1) * HOUR),
+                created_at=made[number],
             )
-            for number in range(self.revision, 0, -1)
+            for number in self._numbers()
         )
+
+    def _numbers(self) -> range:
+        return range(self.revision, 0, -1)
 
     def claim(self, ref: ObjectRef, fence: Fence) -> Marked:
         """It, or its autoscaler, is under this epoch from now on. Raises Fenced, NotFound."""
