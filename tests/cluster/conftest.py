@@ -24,17 +24,23 @@ def runtime() -> Iterator[AsyncioRuntime]:
 
 
 @pytest.fixture
-async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
-    """How an administrator of the cluster logs in."""
+async def fake() -> AsyncIterator[FakeApiServer | None]:
+    """The fake, for what only its programs must be told; None: the cluster is a real one."""
     if os.environ.get("REMEDIATOR_TEST_CLUSTER") == "1":
-        named = os.environ.get("KUBECONFIG")
-        assert named, (
-            "REMEDIATOR_TEST_CLUSTER=1 needs KUBECONFIG, the file of a cluster you may experiment on"
-        )
-        yield Path(named)
+        yield None
         return
     async with FakeApiServer() as server:
-        yield server.kubeconfig(tmp_path / "kubeconfig")
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(fake: FakeApiServer | None, tmp_path: Path) -> Path:
+    """How an administrator of the cluster logs in."""
+    if fake is not None:
+        return fake.kubeconfig(tmp_path / "kubeconfig")
+    named = os.environ.get("KUBECONFIG")
+    assert named, "REMEDIATOR_TEST_CLUSTER=1 needs KUBECONFIG, the file of a cluster you may experiment on"
+    return Path(named)
 
 
 @pytest.fixture
