@@ -33,7 +33,8 @@ class RecentRollout:
 
     Meant for `when` of a step: to go back where a rollout came before the alert (`expect: one`), and to do
     something else where not (`expect: none`). A first revision, one that somebody rolled back to, and one
-    that came after the incident opened are no such rollout.
+    that came after the incident opened are no such rollout. Once the attempt has rolled out something itself,
+    neither holds: of two steps that depend on the one and on the other, one is performed.
     """
 
     name: ClassVar[str] = "recent_rollout"
@@ -47,6 +48,8 @@ class RecentRollout:
     async def ask(self, params: Params, sight: Sight) -> CheckResult:
         """Reads the workload and its revisions."""
         assert isinstance(params, RecentRolloutParams)
+        if sight.rolled:  # clocks differ by more than that took, so it is not left to when it was made
+            return CheckResult(holds=False, observed="what runs now was rolled out by a step before")
         seen = await read_target(sight)
         if isinstance(seen, CheckResult):
             return seen

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from remediator.core.cluster import Revision
+from remediator.core.incident import Attempt
 from remediator.core.times import Instant, Millis
+
+ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
+"""Actions that replace pods one by one: those of before stay ready until the new ones are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +26,12 @@ class Newest:
     """There was none before it: it is no change of anything."""
     returned_from: int | None = None
     before: Millis | None = None
+
+
+def has_rolled(attempt: Attempt) -> bool:
+    """Whether a step of the attempt may have rolled out the target: what is seen then is our own doing."""
+    before = attempt.runbook.steps[: attempt.step]
+    return bool(attempt.changes) and any(step.action in ROLLING for step in before)
 
 
 def newest(revisions: Sequence[Revision], opened_at: Instant | None) -> Newest | None:

@@ -34,6 +34,7 @@ from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
 from remediator.core.running import ExecParams
+from remediator.core.rollouts import has_rolled
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act
@@ -109,6 +110,7 @@ class Runner:
             at=at,
             opened_at=incident.opened_at,
             alerts_at=incident.alerts_at,
+            rolled=has_rolled(attempt),
         )
 
     async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:

@@ -109,8 +109,10 @@ class Scene:
         return found
 
     async def resolved(self, service: str) -> Json:
-        """Once it is over."""
-        return await self.incident(service, lambda one: one["status"] == "resolved", f"{service} is resolved")
+        """Once it is over, and the runbook is what ended it."""
+        found = await self.incident(service, lambda one: one["status"] == "resolved", f"{service} is resolved")
+        assert [one["outcome"] for one in found["attempts"]] == ["verified"], await self._story([found])
+        return found
 
     async def paged(self, *channels: str) -> list[str]:
         """What was said to people, once exactly these channels were paged."""

@@ -51,7 +51,7 @@ async def test_either_there_was_one_or_there_was_none(
         assert (result.holds, result.observed) == (holds, told)
 
 
-async def test_revisions_that_cannot_be_read_are_unknown() -> None:
+async def test_revisions_that_cannot_be_read_are_unknown_and_our_own_are_no_cause() -> None:
     class Forgetful(Cluster):
         async def revisions(self, workload: object) -> tuple[Revision, ...]:
             raise Retryable("the API server is busy")
@@ -60,5 +60,7 @@ async def test_revisions_that_cannot_be_read_are_unknown() -> None:
     params = RecentRollout.params.model_validate({})
     result = await RecentRollout().ask(params, sight)
     assert (result.holds, result.observed) == (None, "its revisions could not be read: the API server is busy")
+    rolled = await RecentRollout().ask(params, replace(sight, rolled=True))
+    assert (rolled.holds, rolled.observed) == (False, "what runs now was rolled out by a step before")
     nowhere = replace(sight, cluster=None)
     assert (await RecentRollout().ask(params, nowhere)).holds is None
