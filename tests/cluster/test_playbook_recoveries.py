@@ -53,6 +53,18 @@ async def uids(world: World, name: str, kind: str = "deployment") -> set[str]:
     return {pod.uid for pod in await world.cluster.reader.pods(seen) if not pod.terminating}
 
 
+async def fail(world: World, scene: Scene, *names: str) -> None:
+    """The pods that are there are ready no more, and never will be; others are well."""
+    for name in names:
+        await scene.doctor.ill(name)
+
+    async def look() -> bool | None:
+        seen = [await world.cluster.reader.workload(world.ref(name)) for name in names]
+        return True if not any(one.ready for one in seen) else None
+
+    await until(look, f"{' and '.join(names)} are down")
+
+
 # --- single service down ------------------------------------------------------------------------------
 
 
@@ -62,7 +74,7 @@ async def test_a_service_that_is_down_is_restarted_and_nobody_is_woken(world: Wo
     async with stage() as scene:
         await deploy(world, name)
         before = await uids(world, name)
-        await scene.doctor.ill(name)
+        await fail(world, scene, name)
         scene.alertmanager.fire("ServiceDown", service=name)
         await scene.verifying(name)
         await world.rolled_out(world.ref(name))
@@ -200,15 +212,9 @@ CASCADE = {"service": "account-service", "dependency": "auth-service"}
 
 async def cascading(world: World, scene: Scene) -> None:
     """The service that everybody calls is down, and account-service that calls it is, too."""
-    for name in ("auth-service", "account-service"):
+    for name in CASCADE.values():
         await deploy(world, name)
-        await scene.doctor.ill(name)
-
-    async def look() -> bool | None:
-        seen = [await world.cluster.reader.workload(world.ref(name)) for name in ("auth-service", "account-service")]
-        return True if not any(one.ready for one in seen) else None
-
-    await until(look, "both are down")
+    await fail(world, scene, *CASCADE.values())
 
 
 async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(world: World, stage: Stage) -> None:
@@ -236,9 +242,11 @@ async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(world
             ("step", "restore: done"),
             ("attempt_ended", "verified"),
         )
+        scene.alertmanager.fire("ServiceDown", service="account-service", instance="2")  # it decides again at once
         await scene.verifying("account-service")
         await world.rolled_out(world.ref("account-service"))
         scene.alertmanager.end("ServiceDown", service="account-service")
+        scene.alertmanager.end("ServiceDown", service="account-service", instance="2")
         healed = await scene.resolved("account-service")
         assert [one["runbook"] for one in healed["attempts"]] == ["restart-service"]
         assert not before & await uids(world, "account-service")
