@@ -33,8 +33,8 @@ from remediator.core.lag import Lag, find_lag, lags
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
-from remediator.core.running import ExecParams
 from remediator.core.rollouts import has_rolled
+from remediator.core.running import ExecParams
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act

@@ -60,7 +60,9 @@ class Doctor:
             if said != wanted and "deletionTimestamp" not in pod["metadata"]:
                 body = {"status": {"conditions": [{"type": GATE, "status": wanted}]}}
                 with suppress(NotFound):  # it went meanwhile
-                    await self._world.send("PATCH", f"{self._path}/{pod['metadata']['name']}/status", body, STRATEGIC)
+                    await self._world.send(
+                        "PATCH", f"{self._path}/{pod['metadata']['name']}/status", body, STRATEGIC
+                    )
 
     async def rounds(self) -> None:
         """For ever: pods come and go by themselves, and nothing tells us when."""

@@ -29,7 +29,11 @@ from tests.servers import RedisServer, free_port
 
 API_TOKEN = "playbook-api-token"
 KEYS = {name: f"{number:032x}" for number, name in enumerate(("oncall", "manager", "vp"), start=1)}
-VARIABLES = {"oncall": "PAGERDUTY_ROUTING_KEY", "manager": "PAGERDUTY_MANAGER_ROUTING_KEY", "vp": "PAGERDUTY_VP_ROUTING_KEY"}
+VARIABLES = {
+    "oncall": "PAGERDUTY_ROUTING_KEY",
+    "manager": "PAGERDUTY_MANAGER_ROUTING_KEY",
+    "vp": "PAGERDUTY_VP_ROUTING_KEY",
+}
 RULES = """
 groups:
   - name: shipped
@@ -99,7 +103,9 @@ class Scene:
 
     async def verifying(self, service: str) -> Json:
         """Once everything was done and is looked at."""
-        return await self.incident(service, lambda one: one["status"] == "verifying", f"{service} is verified")
+        return await self.incident(
+            service, lambda one: one["status"] == "verifying", f"{service} is verified"
+        )
 
     async def ended(self, service: str, outcome: str) -> Json:
         """Once its last attempt has ended; as the test wants it, or the story is told."""
@@ -110,7 +116,9 @@ class Scene:
 
     async def resolved(self, service: str) -> Json:
         """Once it is over, and the runbook is what ended it."""
-        found = await self.incident(service, lambda one: one["status"] == "resolved", f"{service} is resolved")
+        found = await self.incident(
+            service, lambda one: one["status"] == "resolved", f"{service} is resolved"
+        )
         assert [one["outcome"] for one in found["attempts"]] == ["verified"], await self._story([found])
         return found
 

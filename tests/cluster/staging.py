@@ -11,7 +11,9 @@ COUNTED = "transactions: 42"
 PSQL = "/usr/local/bin/psql"
 
 
-async def deploy(world: World, name: str, *, replicas: int = 2, kind: str = "deployment", **volumes: Json) -> None:
+async def deploy(
+    world: World, name: str, *, replicas: int = 2, kind: str = "deployment", **volumes: Json
+) -> None:
     """A workload whose pods wait for the doctor, and its Service. ``volumes``: files by name, see ``database``."""
     ref = world.ref(name, kind)
     body = manifest(ref, {}, replicas=replicas)

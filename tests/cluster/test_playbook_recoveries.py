@@ -6,7 +6,6 @@ Each also fails: then what follows is what the policies say, and people hear why
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -17,9 +16,9 @@ import pytest
 from remediator.core.cluster import Pod
 from remediator.core.errors import NotFound, Retryable
 from remediator.testing.apiserver import FakeApiServer
+from tests.cluster.doctor import STRATEGIC
 from tests.cluster.scene import Scene, Times, in_order, set_scene
 from tests.cluster.staging import COUNTED, DATABASE, database, deploy
-from tests.cluster.doctor import STRATEGIC
 from tests.cluster.world import IMAGE, World, until
 from tests.servers import RedisServer, redis_server
 
@@ -113,7 +112,9 @@ async def rolled_out_badly(world: World, scene: Scene, name: str) -> None:
 
 async def annotations(world: World, name: str) -> dict[str, str]:
     """Of the template that is to run."""
-    found: dict[str, str] = (await world.raw(world.ref(name)))["spec"]["template"]["metadata"].get("annotations", {})
+    found: dict[str, str] = (await world.raw(world.ref(name)))["spec"]["template"]["metadata"].get(
+        "annotations", {}
+    )
     return found
 
 
@@ -139,7 +140,9 @@ async def test_a_service_that_went_down_after_a_rollout_goes_back(world: World, 
         assert scene.pager.events == []
 
 
-async def test_a_way_back_that_does_not_help_is_taken_back_and_people_hear_why(world: World, stage: Stage) -> None:
+async def test_a_way_back_that_does_not_help_is_taken_back_and_people_hear_why(
+    world: World, stage: Stage
+) -> None:
     """The old template fails as well, so the rollout was not the cause: it runs again, for people to look at."""
     name = "notification-service"
     async with stage(times=BRIEFLY) as scene:
@@ -199,7 +202,9 @@ async def test_a_database_that_came_up_without_its_data_is_not_restored(
         scene.alertmanager.end("PostgresDown", namespace=world.namespace, app=DATABASE)
         found = await scene.ended(DATABASE, "failed")
         assert "exec" in found["attempts"][0]["reason"]
-        in_order(await scene.timeline(found), ("attempt_ended", "exec"), ("escalation", "people have been asked"))
+        in_order(
+            await scene.timeline(found), ("attempt_ended", "exec"), ("escalation", "people have been asked")
+        )
         assert len(await scene.paged("oncall", "manager")) == 2
         assert (await world.raw(world.ref(DATABASE, "statefulset")))["spec"]["replicas"] == 1
 
@@ -217,7 +222,9 @@ async def cascading(world: World, scene: Scene) -> None:
     await fail(world, scene, *CASCADE.values())
 
 
-async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(world: World, stage: Stage) -> None:
+async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(
+    world: World, stage: Stage
+) -> None:
     """account-service waits until auth-service is back, wakes nobody of its own, and is restarted afterwards."""
     async with stage() as scene:
         await cascading(world, scene)
@@ -242,7 +249,9 @@ async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(world
             ("step", "restore: done"),
             ("attempt_ended", "verified"),
         )
-        scene.alertmanager.fire("ServiceDown", service="account-service", instance="2")  # it decides again at once
+        scene.alertmanager.fire(
+            "ServiceDown", service="account-service", instance="2"
+        )  # it decides again at once
         await scene.verifying("account-service")
         await world.rolled_out(world.ref("account-service"))
         scene.alertmanager.end("ServiceDown", service="account-service")
@@ -253,7 +262,9 @@ async def test_a_cascade_is_healed_at_its_root_and_then_what_depends_on_it(world
         assert len(await scene.paged("oncall", "manager")) == 2
 
 
-async def test_where_breakers_cannot_be_reset_the_isolation_ends_by_itself(world: World, stage: Stage) -> None:
+async def test_where_breakers_cannot_be_reset_the_isolation_ends_by_itself(
+    world: World, stage: Stage
+) -> None:
     """The attempt has failed and people know; nothing stays isolated for want of a step."""
     async with stage(times=BRIEFLY) as scene:
         await cascading(world, scene)

@@ -17,7 +17,9 @@ from tests.core.looking import NOW, WEB, Cluster
 def revision(number: int, ago: int, *, current: bool = False) -> Revision:
     """Made that long ago."""
     made = Instant(NOW - ago)
-    return Revision(number=number, name=f"web-{number}", uid=f"uid-{number}", current=current, created_at=made)
+    return Revision(
+        number=number, name=f"web-{number}", uid=f"uid-{number}", current=current, created_at=made
+    )
 
 
 NEW, OLD = revision(5, 30 * MINUTE, current=True), revision(4, 49 * HOUR)
@@ -33,7 +35,12 @@ NEW, OLD = revision(5, 30 * MINUTE, current=True), revision(4, 49 * HOUR)
         (31 * MINUTE, (NEW, OLD), False, "revision 5 was rolled out 1m after the incident opened"),
         (0, (NEW,), False, "revision 5 is its first"),
         (0, (NEW, revision(4, 10 * MINUTE)), False, "somebody rolled back to revision 5 from 4"),
-        (0, (replace(NEW, current=False), OLD), None, "which of its revisions is the present one is not known"),
+        (
+            0,
+            (replace(NEW, current=False), OLD),
+            None,
+            "which of its revisions is the present one is not known",
+        ),
         (0, (replace(NEW, created_at=Instant(0)), OLD), False, "somebody rolled back to revision 5 from 4"),
         (None, (NEW, OLD), None, "when revision 5 was made is not known"),
         (0, (), None, "which of its revisions is the present one is not known"),
@@ -59,7 +66,10 @@ async def test_revisions_that_cannot_be_read_are_unknown_and_our_own_are_no_caus
     sight = Sight(cluster=Forgetful(), target=WEB, firing=1, at=NOW, opened_at=NOW)
     params = RecentRollout.params.model_validate({})
     result = await RecentRollout().ask(params, sight)
-    assert (result.holds, result.observed) == (None, "its revisions could not be read: the API server is busy")
+    assert (result.holds, result.observed) == (
+        None,
+        "its revisions could not be read: the API server is busy",
+    )
     rolled = await RecentRollout().ask(params, replace(sight, rolled=True))
     assert (rolled.holds, rolled.observed) == (False, "what runs now was rolled out by a step before")
     nowhere = replace(sight, cluster=None)
