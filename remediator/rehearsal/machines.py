@@ -107,6 +107,8 @@ class Machine:
     made: int = 0
     """How many were ever replaced: makes their names unique."""
     revision: int = TOLD_REVISION
+    returned: dict[int, int] = field(default_factory=dict)
+    """Numbers of revisions that run a template anew, and the number that it had first."""
     restarted: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
     facts: WorkloadFacts | None = None
@@ -194,23 +196,32 @@ class Machine:
 
     def revisions(self, at: Instant, opened: Instant) -> tuple[Revision, ...]:
         """The revision that runs and those before it, newest first; ``opened``: when the incident did."""
-        made = {number: Instant(at - (self.revision - number + 1) * HOUR) for number in self._numbers()}
+        kept = {
+            number: self.returned.get(number, number)
+            for number in range(self.revision, 0, -1)
+            if number not in self.returned.values()
+        }
+        newest = max(kept.values())
+        made = {first: Instant(at - (newest - first + 1) * HOUR) for first in kept.values()}
         if self.facts is not None and self.facts.rolled_out is not None:
             made[TOLD_REVISION] = Instant(opened - self.facts.rolled_out)
         return tuple(
             Revision(
                 number=number,
-                name=f"{self.ref.name}-{number}",
-                uid=f"uid-{self.ref.name}-{number}",
+                name=f"{self.ref.name}-{first}",
+                uid=f"uid-{self.ref.name}-{first}",
                 current=number == self.revision,
-                images=(f"{self.ref.name}:{number}",),
-                created_at=made[number],
+                images=(f"{self.ref.name}:{first}",),
+                created_at=made[first],
             )
-            for number in self._numbers()
+            for number, first in kept.items()
         )
 
-    def _numbers(self) -> range:
-        return range(self.revision, 0, -1)
+    def _return_to(self, revision: int) -> None:
+        """The template of a revision gets a new number, and keeps its name, its UID and its age."""
+        first = self.returned.pop(revision, revision)
+        self.revision = max(self.revision, revision) + 1
+        self.returned[self.revision] = first
 
     def claim(self, ref: ObjectRef, fence: Fence) -> Marked:
         """It, or its autoscaler, is under this epoch from now on. Raises Fenced, NotFound."""
@@ -239,7 +250,7 @@ class Machine:
                 self._roll_out()
             case RollBackWorkload(revision=revision):
                 self._roll_out()
-                self.revision = max(self.revision + 1, revision)
+                self._return_to(revision)
             case SetContainerImage():
                 self._roll_out()
                 self.images = {**(self.images or {MAIN: BEFORE}), change.container: change.image}
