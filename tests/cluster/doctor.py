@@ -1,7 +1,7 @@
 """Who answers for the readiness of pods: on every cluster alike, whatever their image.
 
-The pods of these tests have a readiness gate, a condition that somebody outside must set. The doctor does: which
-pods are well is a test's word.
+The pods of these tests have a readiness gate, a condition that somebody outside must set. The doctor does:
+which pods are well is a test's word.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Doctor:
     async def look(self) -> None:
         """One round."""
         for pod in await self._pods():
-            word = self.words.get(pod["metadata"].get("labels", {}).get("app", ""), lambda _: True)
-            wanted = str(word(pod))
+            word = self.words.get(pod["metadata"].get("labels", {}).get("app", ""))
+            wanted = str(word is None or word(pod))
             conditions = pod["status"].get("conditions", ())
             said = next((one["status"] for one in conditions if one["type"] == GATE), None)
             if said != wanted and "deletionTimestamp" not in pod["metadata"]:

@@ -1,6 +1,7 @@
 """A recovery from end to end: a real Alertmanager, the real daemon, a real store, and whoever is paged.
 
-Only the cluster is the test world's own. Alerts are handed to Alertmanager as Prometheus does, or by a real one.
+Only the cluster is the test world's own. Alerts are handed to Alertmanager as Prometheus does, or by a real
+one.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import trustme
@@ -51,6 +52,12 @@ rule_files: [{rules}]
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}
 scrape_configs: [{{job_name: town, honor_labels: true, static_configs: [{{targets: ['{town}']}}]}}]
 """
+
+
+BRIEFLY = Times(within="3s", isolated="4s")
+"""For what must fail: how long it is waited for."""
+Stage: TypeAlias = Callable[..., AbstractAsyncContextManager["Scene"]]
+"""Sets the scene on the test's cluster, with what else ``set_scene`` takes."""
 
 
 @dataclass(kw_only=True)
@@ -181,8 +188,14 @@ async def set_scene(
         doctor = await stack.enter_async_context(at_work(world))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         yield Scene(
-            world=world, town=place, doctor=doctor, pager=pager, alertmanager=alertmanager, daemon=daemon, http=http
-        )  # fmt: skip
+            world=world,
+            town=place,
+            doctor=doctor,
+            pager=pager,
+            alertmanager=alertmanager,
+            daemon=daemon,
+            http=http,
+        )
 
 
 def _certificates(folder: Path) -> ssl.SSLContext:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from remediator.testing.apiserver import FakeApiServer, Output
 from tests.cluster.doctor import GATE
-from tests.cluster.world import Json, World, manifest, template
+from tests.cluster.scene import Scene
+from tests.cluster.world import World, manifest, template, until
 
 DATABASE = "postgres"
 COUNTED = "transactions: 42"
@@ -12,16 +13,16 @@ PSQL = "/usr/local/bin/psql"
 
 
 async def deploy(
-    world: World, name: str, *, replicas: int = 2, kind: str = "deployment", **volumes: Json
+    world: World, name: str, *, replicas: int = 2, kind: str = "deployment", programs: bool = False
 ) -> None:
-    """A workload whose pods wait for the doctor, and its Service. ``volumes``: files by name, see ``database``."""
+    """A workload whose pods wait for the doctor, and its Service. ``programs``: what ``database`` wrote."""
     ref = world.ref(name, kind)
     body = manifest(ref, {}, replicas=replicas)
     pod = template(body)["spec"]
     pod["readinessGates"] = [{"conditionType": GATE}]
     [container] = pod["containers"]
     container["name"] = name
-    if volumes:
+    if programs:
         pod["volumes"] = [{"name": "programs", "configMap": {"name": "programs", "defaultMode": 0o755}}]
         container["volumeMounts"] = [{"name": "programs", "mountPath": PSQL, "subPath": "psql"}]
     await world.send("POST", world.collection(kind), body)
@@ -42,6 +43,25 @@ async def database(world: World, fake: FakeApiServer | None, *, holds: str) -> N
     data = {"psql": f"#!/bin/sh\necho '{holds}'\n"}
     programs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
     await world.send("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", programs)
-    await deploy(world, DATABASE, replicas=0, kind="statefulset", programs=programs)
+    await deploy(world, DATABASE, replicas=0, kind="statefulset", programs=True)
     if fake is not None:
         fake.set_command(world.namespace, DATABASE, ("psql",), Output(stdout=f"{holds}\n"))
+
+
+async def uids(world: World, name: str, kind: str = "deployment") -> set[str]:
+    """The pods that are there and not on their way out."""
+    seen = await world.cluster.reader.workload(world.ref(name, kind))
+    return {pod.uid for pod in await world.cluster.reader.pods(seen) if not pod.terminating}
+
+
+async def fail(scene: Scene, *names: str) -> None:
+    """The pods that are there are ready no more, and never will be; others are well."""
+    for name in names:
+        await scene.doctor.ill(name)
+    reader, world = scene.world.cluster.reader, scene.world
+
+    async def look() -> bool | None:
+        seen = [await reader.workload(world.ref(name)) for name in names]
+        return True if not any(one.ready for one in seen) else None
+
+    await until(look, f"{' and '.join(names)} are down")

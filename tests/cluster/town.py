@@ -1,4 +1,4 @@
-"""What services answer over HTTP in a test: health, fallbacks, circuit breakers, and metrics for a Prometheus.
+"""What services answer over HTTP in a test: health, fallbacks, circuit breakers, metrics for a Prometheus.
 
 They stand on this machine, whichever cluster the workloads are on: the catalog's health URLs say where.
 """
@@ -18,7 +18,8 @@ SERVICES = ("auth-service", "account-service", "notification-service", "analytic
 class Town:
     """``posted``: what was asked to be done, by service and path. ``refuses``: paths that are answered 500.
 
-    ``failing``: services whose requests fail while their fallback is not enabled; ``pg_up`` as an exporter says.
+    ``failing``: services whose requests fail while their fallback is not enabled; ``pg_up`` as an exporter
+    says.
     """
 
     where: dict[str, str] = field(default_factory=dict)

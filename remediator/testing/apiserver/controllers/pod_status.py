@@ -128,7 +128,7 @@ def _why_unready(pod: Json, unready: list[str]) -> Json:
 def _why_gated(pod: Json) -> Json:
     """Which readiness gates of the pod are shut: conditions that somebody else must set to True.
 
-    Source of the texts: ``GeneratePodReadyCondition`` in ``k8s.io/kubernetes/pkg/kubelet/status/generate.go``.
+    Source of the texts: ``GeneratePodReadyCondition`` in Kubernetes' ``pkg/kubelet/status/generate.go``.
     """
     seen = {one["type"]: one["status"] for one in pod["status"].get("conditions", ())}
     shut = []
