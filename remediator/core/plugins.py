@@ -241,6 +241,8 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    rolled: bool = False
+    """The attempt itself may have rolled out the target: its newest revision tells nothing of before."""
     programs: ProgramRunner | None = None
     """Runs programs in pods of the target. Every guard of a change is asked before it does."""
     alerts_at: Instant | None = None

@@ -9,16 +9,15 @@ from remediator.core.incident import EffectId
 from remediator.core.plugins import settling_of
 from remediator.core.policies import Check, Runbook, Step
 from remediator.core.probing import authority, template_authority
+from remediator.core.rollouts import ROLLING
 from remediator.core.times import MINUTE, format_duration
 from remediator.policy.findings import Spot
 from remediator.policy.lint_below import BELOW
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Scalar
 
-OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
+OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints", "recent_rollout"))
 """Checks that say how the change itself went, not whether the trouble is over."""
-ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
-"""Actions that replace pods one by one: those of before stay ready until the new ones are."""
 NO_INVERSE = frozenset(("exec", "job", "http")).union(
     name for name, action in ACTIONS.items() if not action.invertible
 )

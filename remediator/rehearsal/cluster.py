@@ -184,7 +184,9 @@ class StagedCluster:
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """As the Protocol says."""
-        return self.machine(workload.ref).revisions(self._world.now())
+        attempt = self._world.attempt()
+        opened = self._world.now() if attempt is None else attempt[0].opened_at
+        return self.machine(workload.ref).revisions(self._world.now(), opened)
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
         """As the Protocol says."""
@@ -342,6 +344,10 @@ class WellCluster(StagedCluster):
         """As the Protocol says."""
         machine = self._staged.machine(ref)
         return machine.snapshot() if machine.is_well else machine.healed()
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """As it is: when something was rolled out is not a matter of health."""
+        return await self._staged.revisions(workload)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """More than any check asks for."""

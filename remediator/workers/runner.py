@@ -33,6 +33,7 @@ from remediator.core.lag import Lag, find_lag, lags
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
+from remediator.core.rollouts import has_rolled
 from remediator.core.running import ExecParams
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
@@ -111,6 +112,7 @@ class Runner:
             alerts_at=incident.alerts_at,
             below=below_of(incident, rule, policy),
             incidents=self._means.incidents,
+            rolled=has_rolled(attempt),
         )
 
     async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:
