@@ -8,6 +8,7 @@ from dataclasses import replace
 from remediator.actions import ACTIONS
 from remediator.actions.http import HttpActionParams
 from remediator.core.alertmanagers import Suppression
+from remediator.core.alerts import Alert
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import (
@@ -30,6 +31,7 @@ from remediator.core.plugins import cron_job_of
 from remediator.core.policies import WorkloadRef
 from remediator.core.running import ExecParams
 from remediator.core.samples import NO_PROMETHEUS
+from remediator.core.silencing import NO_ALERTMANAGER
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
@@ -107,7 +109,9 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = await read_snapshot(self._reader, await self.workload(target), needs, cron_job=named)
-        seen = replace(seen, service=self._request.service)
+        seen = replace(seen, service=self._request.service, author=self._request.author)
+        if Need.ALERTS in needs:
+            seen = replace(seen, alerts=await self._alerts())
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen
         if self._meant:  # it chooses among those alone
@@ -118,6 +122,13 @@ class Reach:
             if self._meant:
                 return ()  # those that are left are well by now
             raise Pointless(str(error)) from error
+
+    async def _alerts(self) -> tuple[Alert, ...]:
+        """Those of the incident that fire, as Alertmanager lists them. Raises Refused where there is none."""
+        lookout = self._means.lookout(self._request.incident)
+        if lookout is None:
+            raise Refused(NO_ALERTMANAGER)
+        return await lookout.alerts()
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""

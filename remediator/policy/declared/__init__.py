@@ -9,13 +9,8 @@ from __future__ import annotations
 from remediator.policy.declared.kinds import Declared, DeclaredAction
 from remediator.policy.declared.looks import NoRecurrence
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
-    action.name: action
-    for action in (
-        *(Cordon, Drain, Uncordon),
-        Silence,
-    )
+    action.name: action for action in (Cordon, Drain, Uncordon)
 }
 DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (NoRecurrence,)}
