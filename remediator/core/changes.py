@@ -279,9 +279,10 @@ class EndSilence(_OfWorkload):
 
 
 def _silenced(silence: WantedSilence) -> str:
-    """The fingerprint tells alerts apart whose labels are too long to be told."""
-    which = "alerts" if silence.alert is None else f"alert {silence.alert}"
-    return f"{which} {plain(silence.told, SHOWN)}"
+    """What it is about; by its fingerprint too where its labels cannot be told as they are."""
+    shown = plain(silence.told, SHOWN)
+    whole = silence.alert is None or shown == silence.told
+    return shown if whole else f"alert {silence.alert} {shown}"
 
 
 WorkloadChange = (

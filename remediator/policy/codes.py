@@ -97,6 +97,7 @@ _WARNINGS = {
     "B210": "`undo` is asked for, but no step has an inverse",
     "B211": "what looks like a secret among the words of a command or a request",
     "B212": "a step that is meant only when no alert fires, and so is never performed",
+    "B213": "a runbook that only silences alerts",
     "S302": "the page leaves before the runbooks of a rule can be verified",
     "S304": "an escalation cannot reach everybody within the response time",
     "S305": "a severity promises to be resolved before it promises to be answered",

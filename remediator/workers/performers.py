@@ -2,8 +2,8 @@
 
 A change of objects of the cluster is made by its executor, which fences it. What must be made ready before it
 can be fenced, such as a job, and what nothing can fence, such as a program, have performers of their own; an
-action of the latter is ``once``, unless what it did can be found again by a name, as a silence can. A new kind
-of change is a member of ``core.changes.Change``, a performer here, and a case in ``Performers.of``.
+action of the latter is ``once``, unless what it did can be found again by a name, as a silence can. A new
+kind of change is a member of ``core.changes.Change``, a performer here, and a case in ``Performers.of``.
 """
 
 from __future__ import annotations

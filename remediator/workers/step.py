@@ -46,6 +46,8 @@ from remediator.workers.reach import Reach
 
 STANDSTILL: tuple[Guard, ...] = (KillSwitch(), Freeze())
 LOOK_AGAIN = Millis(2 * SECOND)
+DO_AGAIN = Millis(10 * SECOND)
+"""After an answer got lost of what is done again as a whole: each time, every guard is asked and told of."""
 
 
 class StepPerformer:
@@ -267,7 +269,8 @@ class _Work(Reach):
                 return done.acted(self._effect, ActResult.UNKNOWN, str(error), verdicts)
             if pods or not self._shows:  # which pods are gone shows when it is performed again
                 doubtful = done.acted(self._effect, ActResult.RETRY, str(error), verdicts)
-                return replace(doubtful, in_doubt=True)
+                delay = None if pods else DO_AGAIN
+                return replace(doubtful, in_doubt=True, retry_after=delay)
             if self._prepared is not None:
                 before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
