@@ -26,7 +26,7 @@ class SilenceParams(Params):
     """Parameters of ``silence``."""
 
     span: Annotated[Span, Field(le=LONGEST)] = Field(
-        alias="for", description="How long, up to 1d; it ends by itself then."
+        alias="for", description="How long at most, up to 1d; it ends with the attempt in any case."
     )
     match: list[MatcherSource] = Field(
         default_factory=list,
@@ -54,7 +54,8 @@ class Silence:
 
     Each alert of the incident that Alertmanager lists, at most 10, is silenced by all its labels as they are;
     what fires later is not. It is created once in each Alertmanager, and once in those that know each other.
-    Author is `remediator`, the comment names incident, attempt, step and runbook.
+    Author is `remediator`, the comment names incident, attempt, step and runbook. It ends with the attempt;
+    where it cannot be ended, by itself.
 
     Idempotent: by that comment it is looked for before it is created. Two that were created all the same, by
     a daemon that was paused in between, have one end, and one of them is ended at once.

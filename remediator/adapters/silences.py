@@ -176,11 +176,12 @@ class SilencerSet:
         async with self._in_time():
             clusters = await self._clusters()
             standing = [await _found(cluster, wanted) for cluster in clusters]
-            for one in (one for found in standing for _, one in found.values()):
-                _must_be_ours(one, wanted)
+            for known in (each for found in standing for each in found.values()):
+                for _, one in known:  # one of them may not have heard yet that it was changed
+                    _must_be_ours(one, wanted)
         async with self._in_time(doubtful=True):
             for found in standing:
-                for there, one in found.values():
+                for there, one in (known[0] for known in found.values()):
                     with _naming(there):
                         await there.expire(one.id)
 
@@ -211,12 +212,15 @@ class SilencerSet:
             raise Retryable(why) from None
 
 
-async def _found(cluster: Sequence[Silences], wanted: WantedSilence) -> dict[str, tuple[Silences, Silence]]:
-    """The silences with its comment, by id, each with one that knows of it."""
-    found = {}
+async def _found(
+    cluster: Sequence[Silences], wanted: WantedSilence
+) -> dict[str, list[tuple[Silences, Silence]]]:
+    """The silences with its comment, by id, each as those that know of it have it."""
+    found: dict[str, list[tuple[Silences, Silence]]] = {}
     for each in cluster:
         with _naming(each):
-            found.update({one.id: (each, one) for one in await each.find(wanted.comment)})
+            for one in await each.find(wanted.comment):
+                found.setdefault(one.id, []).append((each, one))
     return found
 
 
@@ -224,7 +228,7 @@ async def _keep_one(cluster: Sequence[Silences], wanted: WantedSilence) -> None:
     """Of several with one comment, which an owner that was paused may have made, the first by id stays."""
     several = await _found(cluster, wanted)
     for spare in sorted(several)[1:]:
-        with _naming(several[spare][0]) as there:
+        with _naming(several[spare][0][0]) as there:
             await there.expire(spare)
 
 

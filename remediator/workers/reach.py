@@ -25,7 +25,7 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError
-from remediator.core.journal import Act, Diagnose, EndIsolation, Undo, Verify
+from remediator.core.journal import Act, Diagnose, EndIsolation, EndSilences, Undo, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
@@ -41,7 +41,7 @@ from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
 
-Performed = Act | Undo | EndIsolation | Diagnose | Verify
+Performed = Act | Undo | EndIsolation | EndSilences | Diagnose | Verify
 """What guards are asked about."""
 
 

@@ -16,18 +16,19 @@ from remediator.core.alertmanagers import Member
 from remediator.core.alerts import Fingerprint
 from remediator.core.errors import Unknown
 from remediator.core.incident import IncidentId, Phase
-from remediator.core.journal import ActResult, Fired
+from remediator.core.journal import Acted, ActResult, EffectLost, EndSilences, Fired
 from remediator.core.policies import Step
 from remediator.core.store import Members
 from remediator.core.times import Instant, stamp_instant
 from remediator.http.payload import read_alert
 from remediator.workers.lookout import Lookout
 from remediator.workers.means import Means
-from tests.alertmanagers import RealAlertmanager, alertmanagers
+from remediator.workers.quieting import Quieter
+from tests.alertmanagers import RealAlertmanager, alertmanagers, moment
 from tests.contract.stores import system_clock
 from tests.core.builders import fired, stamp
 from tests.core.test_decide import Life
-from tests.fault.step_stage import LEASE, Fuse, StepStage, staged
+from tests.fault.step_stage import LEASE, Fuse, Killed, StepStage, staged
 from tests.integration.daemon import until
 from tests.servers import free_port
 
@@ -307,6 +308,91 @@ async def test_where_one_of_them_does_not_answer_nothing_is_created(
             fire(both[1])
             assert (await scene.stage.finish()).result is ActResult.DONE
             assert len(await scene.everywhere()) == 1
+
+
+async def ended_by(scene: Silencing, fuse: Fuse | None = None) -> Acted:
+    """The silence is created and the attempt fails: what becomes of the end that follows."""
+    stage = scene.stage
+    assert (await stage.finish()).result is ActResult.DONE
+    assert len(await scene.everywhere()) == 1
+    attempt = stage.attempt
+    assert attempt.pending is not None
+    stage.life.tell(EffectLost(effect=attempt.pending, reason="the verification got lost"))
+    return await again(scene, fuse)
+
+
+def asked(stage: StepStage) -> EndSilences:
+    """The end that the incident waits for."""
+    [quiet] = stage.life.now.quiets
+    effects = [effect for decision in stage.life.decisions for effect in decision.effects]
+    found = next(effect for effect in effects if effect.id == quiet.pending)
+    assert isinstance(found, EndSilences)
+    return found
+
+
+async def again(scene: Silencing, fuse: Fuse | None = None) -> Acted:
+    """It is tried, by a replica of its own."""
+    means = scene.stage.means(fuse or Fuse())
+    outcome = await Quieter(means).end(asked(scene.stage), scene.stage.life.now)
+    assert outcome is not None
+    return outcome
+
+
+async def test_the_silence_ends_with_its_attempt_in_both(
+    tmp_path: Path, pair: list[RealAlertmanager]
+) -> None:
+    """However often that is done."""
+    async with silencing(tmp_path, pair) as scene:
+        outcome = await ended_by(scene)
+        assert (outcome.result, outcome.changes) == (ActResult.DONE, ())
+        assert outcome.reason.startswith('end the silence of {alertname="ServiceDown"')
+        assert await scene.everywhere() == []
+        assert (await again(scene)).reason == "it was over"
+        scene.stage.life.tell(outcome)
+        assert scene.stage.life.now.quiets == ()
+
+
+async def test_P7_an_end_that_is_killed_around_its_request_is_made_by_the_next(
+    tmp_path: Path, pair: list[RealAlertmanager]
+) -> None:
+    """Before the request that expires it, and after."""
+    for fuse in (Fuse(after=("find", 2)), Fuse(after=("expire", 1))):
+        async with silencing(tmp_path, pair, inner=True) as scene:
+            with pytest.raises(Killed):
+                await ended_by(scene, fuse)
+            assert (await again(scene)).result is ActResult.DONE
+            assert await scene.everywhere() == []
+
+
+async def test_a_silence_that_somebody_changed_is_theirs(
+    tmp_path: Path, pair: list[RealAlertmanager]
+) -> None:
+    """A person wants it to be longer: neither the attempt's end nor an undo takes it back."""
+    async with silencing(tmp_path, pair) as scene:
+        stage = scene.stage
+        assert (await stage.finish()).result is ActResult.DONE
+        [silence] = await scene.everywhere()
+        known = {key: silence[key] for key in ("id", "matchers", "startsAt", "createdBy", "comment")}
+        pair[0].call("POST", "/api/v2/silences", {**known, "endsAt": moment(7200)})
+        assert stage.attempt.pending is not None
+        stage.life.tell(EffectLost(effect=stage.attempt.pending, reason="lost"))
+        [changed] = [one["id"] for one in await scene.everywhere()]
+        outcome = await again(scene)
+        assert outcome.result is ActResult.DONE
+        assert f"silence {changed} was changed by somebody since: it is left as it is" in outcome.reason
+        assert [one["id"] for one in scene.standing()] == [changed]
+
+
+async def test_while_changes_are_paused_it_is_not_ended(tmp_path: Path, pair: list[RealAlertmanager]) -> None:
+    """It ends by itself, or once the pause is over."""
+    async with silencing(tmp_path, pair) as scene:
+        assert (await scene.stage.finish()).result is ActResult.DONE
+        await scene.stage.store.pause("deploying", "ada", None)
+        assert scene.stage.attempt.pending is not None
+        scene.stage.life.tell(EffectLost(effect=scene.stage.attempt.pending, reason="lost"))
+        outcome = await again(scene)
+        assert (outcome.result, "deploying" in outcome.reason) == (ActResult.BLOCKED, True)
+        assert len(await scene.everywhere()) == 1
 
 
 class _Mute:

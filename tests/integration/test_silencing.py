@@ -17,6 +17,9 @@ from tests.integration.test_suppressed import POLICIES, delivered, restarts, sta
 from tests.servers import RedisServer, redis_server
 
 SILENCING = POLICIES.replace("[{restart: {}}]", "[{silence: {for: 15m}}, {restart: {}}]")
+OBSERVING = POLICIES.replace("mode: auto", "mode: observe").replace(
+    """'alertname="WebDown"'""", """'alertname=~"WebDown|Other"'"""
+)
 
 
 class Quick(App):
@@ -64,11 +67,11 @@ async def test_P3_what_our_own_silence_keeps_quiet_is_repaired_verified_and_hear
         assert steps[0] == 'silence: done: silence {alertname="WebDown", service="web"} for 15m'
         said = [entry["text"] for entry in timeline if entry["kind"] == "guard"]
         assert any("silenced by a step of a runbook, which is no objection: 1" in text for text in said)
+        await until(truth(lambda: not any(map(standing, pair))), "the silence ends with the attempt")
         for each in pair:
             each.fire("WebDown", since=0, service="web")
         again = await running.incident(lambda one: one["status"] != "resolved", "it came back")
         assert again["id"] == incident["id"]
-        assert pair[0].listed() == {"WebDown": "suppressed"}
         metrics = await running.text("/metrics")
         assert 'remediator_steps_total{action="silence",outcome="done"} 1.0' in metrics
 
@@ -89,3 +92,22 @@ async def test_a_rule_that_only_suggests_silences_nothing(tmp_path: Path, redis:
         assert step["known"] == "now"
         assert step["diff"][0].startswith('+ silence {alertname="WebDown", service="web"} until 20')
         assert standing(one) == []
+
+
+async def test_P3_what_only_a_silence_of_ours_keeps_quiet_is_heard_of_by_asking(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    """Alertmanager tells nobody: not that it fires, nor that it ended, nor that it is back."""
+    async with stage(tmp_path, redis, text=OBSERVING, kind=Quick) as (running, (one,), _):
+        one.silence("WebDown", by="remediator", comment="remediator: 2026-01-01-0000-web/1/0, runbook r")
+        one.silence("Other")
+        one.fire("WebDown", service="web")
+        one.fire("Other", service="web")
+        found = await running.incident(lambda each: each["status"] != "resolved", "it is heard of")
+        assert found["title"].startswith("WebDown")
+        one.end("WebDown", service="web")
+        await running.incident(lambda each: each["status"] == "resolved", "its end is heard of")
+        one.fire("WebDown", since=0, service="web")
+        await running.incident(lambda each: each["status"] != "resolved", "it came back")
+        assert one.listed() == {"WebDown": "suppressed", "Other": "suppressed"}
+        assert len((await running.get("/v1/incidents"))["items"]) == 1

@@ -78,6 +78,25 @@ def test_a_step_silences_and_the_next_one_is_performed() -> None:
     assert played.passed, told(played)
 
 
+def test_the_silence_ends_with_the_attempt_or_is_taken_back_before() -> None:
+    """Then whoever asks Alertmanager is told again."""
+    failing = "outcomes: [{check: promql, result: failed}]"
+    quietly = ("steps: [{restart: {}}]", "steps: [{silence: {for: 15m}}, {restart: {}}]")
+    ended = "its silence ends with the attempt: "
+    for text, undone in ((f"{ended}end the silence of", 0), (f"{ended}it was over", 1)):
+        also = (
+            (("    limits: {attempts: 2", "    undo: on_failure\n    limits: {attempts: 2"),)
+            if undone
+            else ()
+        )
+        known = policy(quietly, ("[restart-web, take-pod]", "[restart-web]"), *also)
+        taken_back = ", 'end the silence of {alertname=\"WebDown\"}'" if undone else ""
+        changes = f"'{SILENCED}', 'restart deployment/web'{taken_back}"
+        expect = f"- {{at: 14m, changes: [{changes}], timeline: '{text}'}}"
+        played = one(ON, expect, more=failing, known=known)
+        assert played.passed, told(played)
+
+
 def test_what_came_of_a_silence_is_said() -> None:
     """Refused at once; of an answer that never comes nobody knows, and the step behind it is not reached."""
     for result, outcome in (("failed", "failed"), ("unknown", "unknown")):
