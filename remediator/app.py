@@ -298,6 +298,7 @@ class App:
             http=self._prober,
             programs=self.cluster.programs if self.cluster else None,
             sender=self._sender,
+            silencer=self.alertmanagers.silencer if self.alertmanagers else None,
         )
 
     async def _review_permissions(self, store: Store) -> None:

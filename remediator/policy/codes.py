@@ -98,6 +98,7 @@ _WARNINGS = {
     "B210": "`undo` is asked for, but no step has an inverse",
     "B211": "what looks like a secret among the words of a command or a request",
     "B212": "a step that is meant only when no alert fires, and so is never performed",
+    "B213": "a runbook that only silences alerts",
     "B214": "`dependencies` is asked for, but no service that the runbook is for depends on anything",
     "B215": "`dependencies` is asked for, but something that a service depends on cannot be seen",
     "S302": "the page leaves before the runbooks of a rule can be verified",

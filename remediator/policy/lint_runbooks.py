@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediator.actions import ACTIONS
+from remediator.actions.silence import Silence
 from remediator.core.incident import EffectId
 from remediator.core.plugins import settling_of
 from remediator.core.policies import Check, Runbook, Step
@@ -176,6 +177,15 @@ def undo_of_nothing(view: View) -> Iterator[Note]:
             why = f"{shown} cannot be taken back" if changing else "no step changes anything"
             text = f"nothing can be undone: {why}; write undo: never"
             yield Note(at=undo.at, code="B210", message=text)
+
+
+def only_silent(view: View) -> Iterator[Note]:
+    """B213: what it does about an outage is that fewer people hear of it."""
+    for name, runbook in view.policy.runbooks.items():
+        changing = [step.action for step in runbook.steps if step.acts]
+        if changing and set(changing) == {Silence.name}:
+            text = f"runbook '{name}' silences alerts and repairs nothing; add the step that does"
+            yield Note(at=view.spot("runbooks", name, "steps"), code="B213", message=text)
 
 
 def verification_window(runbook: Runbook) -> int:

@@ -32,6 +32,7 @@ from remediator.core.plugins import (
 from remediator.core.policies import ChannelSpec, WorkloadRef
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import Silencer
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
@@ -48,7 +49,7 @@ from remediator.rehearsal.script import (
     StepOutcome,
     WorkloadFacts,
 )
-from remediator.rehearsal.silencing import StagedAlertmanager
+from remediator.rehearsal.silencing import StagedAlertmanager, StagedSilencer
 
 T = TypeVar("T")
 Values = tuple[float, ...]
@@ -91,7 +92,10 @@ class World:
         self.reader: ClusterReader = self._cluster
         self.executor: Executor = self._cluster
         self.metrics: Metrics = self
-        self.alertmanager = StagedAlertmanager(lambda: self.now()) if alertmanager else None
+        self.alertmanager: StagedAlertmanager | None = None
+        self.silencer: Silencer | None = None
+        if alertmanager:
+            self.be_silenced()
         self.http: HttpProber = WellHttp(200, "ok")
         self.programs: ProgramRunner = StagedPrograms(self)
         self.sender: HttpSender = StagedSender(self)
@@ -101,6 +105,12 @@ class World:
         self.diagnoses: Mapping[str, DiagnosisPlugin] = {
             name: cast("DiagnosisPlugin", SaidDiagnosis(plugin, self)) for name, plugin in DIAGNOSES.items()
         }
+
+    def be_silenced(self) -> None:
+        """Have an Alertmanager: something is to be silenced there."""
+        if self.alertmanager is None:
+            self.alertmanager = StagedAlertmanager(lambda: self.now())
+            self.silencer = StagedSilencer(self, self.alertmanager)
 
     # --- what is said of it ---
 

@@ -23,6 +23,7 @@ from remediator.core.journal import (
     Diagnosed,
     Effect,
     EndIsolation,
+    EndSilences,
     Locate,
     Outcomes,
     Undo,
@@ -43,6 +44,7 @@ from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.locating import Locator
 from remediator.workers.looks import GuardedPrograms
 from remediator.workers.means import Means, awaiting
+from remediator.workers.quieting import Quieter
 from remediator.workers.step import StepPerformer
 from remediator.workers.undo import UndoPerformer
 from remediator.workers.weighing import Weigher
@@ -59,6 +61,7 @@ class Runner:
         self._steps = StepPerformer(means)
         self._undoer = UndoPerformer(means)
         self._keeper = IsolationKeeper(means)
+        self._quieter = Quieter(means)
         self._weigher = Weigher(means)
         self._locator = Locator(means)
         self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
@@ -73,6 +76,8 @@ class Runner:
             return await self._locator.locate(effect, loaded.incident)
         if isinstance(effect, EndIsolation):
             return await self._keeper.end(effect, loaded.incident)
+        if isinstance(effect, EndSilences):
+            return await self._quieter.end(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None

@@ -136,6 +136,8 @@ class StepStage:
     outcomes: list[Acted] = field(default_factory=list)
     replicas: int = 0
     sender: HttpSender | None = None
+    equip: Callable[[Means, Fuse], Means] = lambda means, fuse: means
+    """What a replica has beside, with the fuse in it."""
 
     @property
     def attempt(self) -> Attempt:
@@ -155,7 +157,7 @@ class StepStage:
     def means(self, fuse: Fuse) -> Means:
         """What a replica of its own works with."""
         self.replicas += 1
-        return Means(
+        means = Means(
             incidents=cast(IncidentStore, _Waits(self.life)),
             guards=cast(GuardStore, fuse.wrap(self.store)),
             reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
@@ -169,6 +171,7 @@ class StepStage:
             replica=f"replica-{self.replicas}",
             lease=LEASE,
         )
+        return self.equip(means, fuse)
 
     async def perform(self, fuse: Fuse | None = None) -> Acted | None:
         """Once, by a replica of its own; None when it was killed: its lease runs out."""
@@ -264,7 +267,7 @@ async def staged(
             server.create(cron_job("tidy"))
         if steps[0].action == "restore":
             await patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
-        if steps[0].action not in ("exec", "http"):
+        if steps[0].action not in ("exec", "http", "silence"):
             server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
         server.ledger.clear()
