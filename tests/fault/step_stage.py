@@ -65,11 +65,12 @@ class Killed(BaseException):
 class Fuse:
     """Kills at the ``at``-th boundary of a call: even ones come before a call, odd ones after it.
 
-    ``after``: or after so many calls of that name.
+    ``after``: or after so many calls of that name, however they ended; ``ahead``: or before the first.
     """
 
     at: int | None = None
     after: tuple[str, int] = ("", 1)
+    ahead: str = ""
     calls: list[str] = field(default_factory=list)
     dead: bool = False
     before: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Fuse:
         """Die here, if this is the place."""
         name, count = self.after
         there = after and self.calls[-1] == name and self.calls.count(name) == count
+        there = there or (not after and self.calls[-1] == self.ahead)
         if there or self.at == 2 * (len(self.calls) - 1) + after:
             self.dead = True
             raise Killed
@@ -101,9 +103,11 @@ class _Wired:
             self._fuse.burn(after=False)
             if first and name in self._fuse.before:
                 await self._fuse.before[name]()
-            answer = await getattr(self._port, name)(*args, **kwargs)
-            self._fuse.burn(after=True)
-            return answer
+            try:
+                return await getattr(self._port, name)(*args, **kwargs)
+            finally:
+                if not self._fuse.dead:
+                    self._fuse.burn(after=True)
 
         return call
 
