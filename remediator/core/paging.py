@@ -112,6 +112,45 @@ def is_wanted(draft: Draft, page: PageState) -> bool:
     return is_current(draft, page)
 
 
+def ask_apart(draft: Draft, about: str, channels: Iterable[str], why: str) -> None:
+    """Queue a page to each channel of what is not the outage itself, once for each ``about``.
+
+    It says nothing about the incident's level and status, and stays when the incident is over.
+    """
+    incident = draft.incident
+    if any(page.apart == about for page in incident.pages):
+        return
+    fresh = [
+        PageState(
+            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.{about}",
+            level=OPERATOR_LEVEL,
+            channel=channel,
+            dedup_key=f"{incident.id}/{about}",
+            reason=plain(why, 500),
+            queued_at=draft.at,
+            apart=about,
+        )
+        for channel in channels
+    ]
+    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
+    if not fresh:
+        draft.say(Kind.PAGE, f"there is nobody to page: {plain(why, 300)}", outcome="nobody")
+    for page in fresh:
+        text = f"paging {page.channel}: {page.reason}"
+        draft.say(Kind.PAGE, text, channel=page.channel, level=OPERATOR_LEVEL)
+        _send(draft, page, PageKind.TRIGGER)
+
+
+def resolve_apart(draft: Draft, about: str) -> None:
+    """What such pages were about is over."""
+    for page in draft.incident.pages:
+        if page.apart != about:
+            continue
+        page = draft.change_page(replace(page, apart=""))
+        if page.trigger is Delivery.ACCEPTED and page.resolve is None:
+            queue_resolve(draft, page)
+
+
 def _send(draft: Draft, page: PageState, kind: PageKind) -> None:
     effect = EffectId(f"{draft.incident.id}/page/{page.key}/{kind}/{page.tries}")
     draft.messages.append(
@@ -165,7 +204,7 @@ def retry(draft: Draft, timer: str) -> None:
 def resolve_pages(draft: Draft) -> None:
     """Resolve what was accepted. A trigger still on its way is resolved when it has arrived (P11)."""
     for page in draft.incident.pages:
-        if page.trigger is Delivery.ACCEPTED and page.resolve is None:
+        if page.trigger is Delivery.ACCEPTED and page.resolve is None and not page.apart:
             queue_resolve(draft, page)
 
 
