@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from remediator.adapters.kubernetes import Limits
 from remediator.adapters.sender import Sender
 from remediator.core.alerts import AlertStatus, Notification
 from remediator.core.classify import Classifier
@@ -35,6 +36,8 @@ from tests.fault.step_stage import EFFECTS, LEASE, PLACES, STEPS, Fuse, Killed, 
 from tests.rude_server import rude_server, say
 
 WORDS = ("/app/breakers", "reset")
+PATIENT = Limits(connect=5.0, request=5.0, operation=10.0, probe=5.0, backoff=0.01)
+"""Whatever is slow here is a busy machine."""
 IDLE = LEASE
 """After so long nobody works on a delivery any more: another replica takes it over."""
 
@@ -51,9 +54,11 @@ class Struck:
     count: Callable[[], int]
     faults: Callable[[Fault], None]
     lost: list[Fault] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    """What a service was sent, as it arrived."""
 
 
-Opening = Callable[[Path, Step], AbstractAsyncContextManager[Struck]]
+Opening = Callable[[Path, Step, Limits], AbstractAsyncContextManager[Struck]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +78,13 @@ class Scene:
 
 
 @asynccontextmanager
-async def _on_cluster(directory: Path, step: Step) -> AsyncIterator[Struck]:
-    async with staged(directory, step) as stage:
+async def _on_cluster(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
+    async with staged(directory, step, limits=limits) as stage:
         yield Struck(stage=stage, count=lambda: stage.effects, faults=stage.server.faults.add)
 
 
 @asynccontextmanager
-async def _in_pods(directory: Path, step: Step) -> AsyncIterator[Struck]:
+async def _in_pods(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
     """The program is there and is counted; its answer can be lost."""
     lost: list[Fault] = []
 
@@ -94,14 +99,14 @@ async def _in_pods(directory: Path, step: Step) -> AsyncIterator[Struck]:
             raise ConnectionResetError(str(lost.pop().kind))
         return Output(stdout="reset\n")
 
-    async with staged(directory, step) as stage:
+    async with staged(directory, step, limits=limits) as stage:
         stage.server.set_command("shop", "web", WORDS, ends)
         calls = stage.server.commands.calls
         yield Struck(stage=stage, count=lambda: len(calls), faults=fails, lost=lost)
 
 
 @asynccontextmanager
-async def _at_service(directory: Path, step: Step) -> AsyncIterator[Struck]:
+async def _at_service(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
     """The service counts; where it is to fail, it reads the request and closes the connection."""
     lost: list[Fault] = []
 
@@ -117,12 +122,14 @@ async def _at_service(directory: Path, step: Step) -> AsyncIterator[Struck]:
     async with (
         rude_server(answer) as service,
         Sender.opened(no_secret) as sender,
-        staged(directory, step) as stage,
+        staged(directory, step, limits=limits) as stage,
     ):
         of = stage.life.policy
         entry = replace(of.services["web"], health=f"http://{service.host}/health")
         stage.life, stage.sender = opened(replace(of, services={"web": entry})), sender
-        yield Struck(stage=stage, count=lambda: len(service.heads), faults=lost.append, lost=lost)
+        yield Struck(
+            stage=stage, count=lambda: len(service.heads), faults=lost.append, lost=lost, heads=service.heads
+        )
 
 
 REQUESTS = {"delete_pod": ("DELETE", "/pods/"), "evict_pod": ("POST", "/eviction")}
@@ -145,7 +152,7 @@ SCENES: dict[str, Scene] = {
         opening=_in_pods,
     ),
     "http": Scene(
-        step=Step(action="http", params={"path": "/breakers/reset", "timeout": "500ms"}),
+        step=Step(action="http", params={"path": "/breakers/reset", "timeout": "5s"}),
         call="send",
         mends=True,
         opening=_at_service,
@@ -194,10 +201,11 @@ class Home:
         self.pages.append(message)
         return "taken"
 
-    async def alert(self, status: AlertStatus = AlertStatus.FIRING, fingerprint: str = "aa") -> None:
+    async def alert(self, status: AlertStatus = AlertStatus.FIRING, **labels: str) -> None:
         """Alertmanager tells of it."""
         over = stamp(9) if status is AlertStatus.RESOLVED else None
-        one = replace(alert(fingerprint, status), ends_at=over)
+        one = replace(alert("aa", status), ends_at=over)
+        one = replace(one, labels={**labels, **one.labels})
         envelope = Notification(receiver="r", group_key="g", external_url="", truncated=0, alerts=(one,))
         await self._journey(Fuse(), "door").receive(envelope)
 
@@ -309,13 +317,15 @@ class Living:
 
 
 @asynccontextmanager
-async def at_home(directory: Path, scene: Scene) -> AsyncIterator[Home]:
-    """The service is broken, its alert is known, and nobody has done anything yet."""
-    async with scene.opening(directory, scene.step) as struck:
+async def at_home(
+    directory: Path, scene: Scene, *, limits: Limits = PATIENT, **labels: str
+) -> AsyncIterator[Home]:
+    """The service is broken, its alert is known, with these labels too, and nobody has done anything yet."""
+    async with scene.opening(directory, scene.step, limits) as struck:
         life = struck.stage.life
         life.policy = hurried(life.policy)
         home = Home(scene=scene, struck=struck, rules=Classifier(life.policy))
-        await home.alert()
+        await home.alert(**labels)
         yield home
         assert home.observer.troubles == []
 

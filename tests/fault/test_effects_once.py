@@ -17,7 +17,8 @@ from remediator.core.incident import Outcome
 from remediator.core.journal import Kind
 from remediator.core.plugins import EffectClass
 from remediator.testing.apiserver import FaultKind
-from tests.fault.effects import SCENES, Home, at_home
+from tests.fault.effects import PATIENT, SCENES, Home, at_home
+from tests.fault.kubernetes_scene import QUICK
 from tests.fault.step_stage import Fuse
 
 ALWAYS = ("delete_pod", "exec", "scale")
@@ -204,7 +205,7 @@ async def test_P17_what_its_call_is_answered_makes_it_take_effect_once(
 ) -> None:
     """What may have happened is found out, not sent again; for what did not, the guards are asked anew."""
     scene = SCENES[name]
-    async with at_home(tmp_path, scene) as home:
+    async with at_home(tmp_path, scene, limits=QUICK if how == "hang" else PATIENT) as home:
 
         async def strike() -> None:
             home.strike(FaultKind.STATUS if how.isdigit() else FaultKind(how), **RUDE[how])
