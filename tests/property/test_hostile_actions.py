@@ -66,7 +66,12 @@ SCENES = {
 }
 """The step of each action, in an order in which all of them can be done. ``Town`` answers for each."""
 STEPS = "".join(f"\n      - {name}: {params}" for name, params in SCENES.items())
-EVERYTHING = RECKLESS.replace("steps: [restart: {}, job: {from: tidy, timeout: 1m}]", f"steps:{STEPS}")
+EVERYTHING = RECKLESS.replace(
+    "steps: [restart: {}, job: {from: tidy, timeout: 1m}]", f"steps:{STEPS}"
+).replace(
+    "diagnose: [workload: {}, pods: {}]",
+    "diagnose: [workload: {}, pods: {}, exec: {command: [look, '{{ service.name }}']}]",
+)
 for service in ("web", "api", "data", "far"):
     place = f"  {service}: {{"
     EVERYTHING = EVERYTHING.replace(place, f"{place}health: 'http://{service}.shop:8080/health', ")
@@ -276,7 +281,7 @@ def held(town: Town, store: MemoryStore) -> None:
     for program in town.ran:
         assert program.of.namespace in guards.namespaces
         assert open_words(program) in ordinary(program.of).programs
-        assert len(program.command) == 5, "a label is one word at most"
+        assert len(program.command) in (2, 5), "a label is one word at most"
     known = [request for name in NAMED for request in ordinary(_workload(name)).requests]
     for request, key in zip(town.sent, town.keys, strict=True):
         assert request in known
