@@ -17,7 +17,7 @@ from remediator.core.incident import Outcome
 from remediator.core.journal import Kind
 from remediator.core.plugins import EffectClass
 from remediator.testing.apiserver import FaultKind
-from tests.fault.effects import PATIENT, SCENES, Home, at_home
+from tests.fault.effects import PATIENT, REQUESTS, SCENES, Home, at_home
 from tests.fault.kubernetes_scene import QUICK
 from tests.fault.step_stage import Fuse
 
@@ -28,6 +28,10 @@ ALWAYS = ("delete_pod", "exec", "scale")
 def each(names: Iterable[str] = SCENES) -> list[object]:
     """The actions, most of them in `make test-full` alone."""
     return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.full) for name in names]
+
+
+def is_once(name: str) -> bool:
+    return ACTIONS[name].effect is EffectClass.ONCE
 
 
 def test_every_action_has_a_scene() -> None:
@@ -50,10 +54,6 @@ POINTS = {
     "after_outcome": lambda call: Fuse(after=("settle", 1)),
 }
 """In the last one the outcome is durable, and nothing has followed from it yet."""
-
-
-def is_once(name: str) -> bool:
-    return ACTIONS[name].effect is EffectClass.ONCE
 
 
 async def ended_well(home: Home, name: str, *, unknown: bool) -> None:
@@ -125,6 +125,31 @@ async def test_P8_an_owner_that_wakes_after_its_successor_changes_nothing(
         assert home.count == scene.times
         assert await home.used() == 1
         await ended_well(home, name, unknown=unknown)
+
+
+@pytest.mark.parametrize("name", each(name for name in SCENES if not is_once(name)))
+async def test_P8_the_request_of_an_older_owner_is_refused_though_nothing_was_changed_since(
+    tmp_path: Path, name: str
+) -> None:
+    """Its successor has written its epoch and died before its own request: that alone keeps the older off.
+
+    Pods are not fenced so: an older request takes away one of the very pods that are meant, and no other.
+    """
+    scene = SCENES[name]
+    pods = scene.request in REQUESTS.values()
+    async with at_home(tmp_path, scene) as home:
+
+        async def sleep() -> None:
+            home.pass_by()
+            assert not await home.live(Fuse(ahead=scene.call)), "the successor was not killed"
+            assert home.count == 0
+
+        assert not await home.live(Fuse(before={scene.call: sleep}, after=(scene.call, 1)))
+        assert home.count == pods
+        assert await home.live()
+        assert home.count == scene.times
+        assert await home.used() == 1
+        await ended_well(home, name, unknown=False)
 
 
 # --- P13: what is said at the last moment counts ---
