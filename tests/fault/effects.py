@@ -318,19 +318,20 @@ class Living:
 
 @asynccontextmanager
 async def at_home(
-    directory: Path, scene: Scene, *, limits: Limits = PATIENT, **labels: str
+    directory: Path, scene: Scene, *, limits: Limits = PATIENT, undo: bool = False, **labels: str
 ) -> AsyncIterator[Home]:
     """The service is broken, its alert is known, with these labels too, and nobody has done anything yet."""
     async with scene.opening(directory, scene.step, limits) as struck:
         life = struck.stage.life
-        life.policy = hurried(life.policy)
+        life.policy = hurried(life.policy, undo=undo)
         home = Home(scene=scene, struck=struck, rules=Classifier(life.policy))
         await home.alert(**labels)
         yield home
         assert home.observer.troubles == []
 
 
-def hurried(of: Policy) -> Policy:
+def hurried(of: Policy, *, undo: bool) -> Policy:
     """Verified within three seconds, so that what is broken is found out soon."""
     quick = (Check(check="ready", stable=Millis(2 * SECOND), within=Millis(3 * SECOND)),)
-    return replace(of, runbooks={name: replace(book, verify=quick) for name, book in of.runbooks.items()})
+    books = {name: replace(book, verify=quick, undo=undo) for name, book in of.runbooks.items()}
+    return replace(of, runbooks=books)

@@ -17,7 +17,7 @@ from remediator.core.incident import Outcome
 from remediator.core.journal import Kind
 from remediator.core.plugins import EffectClass
 from remediator.testing.apiserver import FaultKind
-from tests.fault.effects import PATIENT, REQUESTS, SCENES, Home, at_home
+from tests.fault.effects import PATIENT, REQUESTS, SCENES, Home, Scene, at_home
 from tests.fault.kubernetes_scene import QUICK
 from tests.fault.step_stage import Fuse
 
@@ -46,14 +46,14 @@ def test_every_action_has_a_scene() -> None:
 
 # --- P7, P10, P14: killed at five points ---
 
-POINTS = {
-    "before_intent": lambda call: Fuse(ahead="intend"),
-    "before_call": lambda call: Fuse(ahead=call),
-    "during_call": lambda call: Fuse(after=(call, 1)),
-    "after_call": lambda call: Fuse(after=(call, 1)),
-    "after_outcome": lambda call: Fuse(after=("settle", 1)),
+POINTS: dict[str, Callable[[str, int], Fuse]] = {
+    "before_intent": lambda call, count: Fuse(ahead=("intend", count)),
+    "before_call": lambda call, count: Fuse(ahead=(call, count)),
+    "during_call": lambda call, count: Fuse(after=(call, count)),
+    "after_call": lambda call, count: Fuse(after=(call, count)),
+    "after_outcome": lambda call, count: Fuse(after=("settle", count)),
 }
-"""In the last one the outcome is durable, and nothing has followed from it yet."""
+"""Of the call of that count. In the last one the outcome is durable, and nothing has followed from it yet."""
 
 
 async def ended_well(home: Home, name: str, *, unknown: bool) -> None:
@@ -82,7 +82,7 @@ async def test_P7_P10_P14_killed_around_its_call_it_takes_effect_once_and_people
     async with at_home(tmp_path, scene) as home:
         if point == "during_call":
             home.strike(FaultKind.DROP_AFTER_EFFECT)
-        assert not await home.live(POINTS[point](scene.call)), "it was not killed"
+        assert not await home.live(POINTS[point](scene.call, 1)), "it was not killed"
         before = home.count
         match point:
             case "before_intent" | "before_call":
@@ -96,6 +96,49 @@ async def test_P7_P10_P14_killed_around_its_call_it_takes_effect_once_and_people
         assert home.count == (before if unknown else scene.times)
         assert await home.used() == 1
         await ended_well(home, name, unknown=unknown)
+
+
+# --- and what takes it back ---
+
+UNDONE = [name for name in SCENES if ACTIONS[name].invertible]
+
+
+async def undisturbed(directory: Path, scene: Scene) -> list[str]:
+    """The calls of a step that did not help and of what takes it back."""
+    async with at_home(directory, scene, undo=True) as home:
+        fuse = Fuse()
+        assert await home.live(fuse)
+        assert home.count == 2 * scene.times
+        return fuse.calls
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("name", each(UNDONE))
+async def test_P7_P14_killed_around_its_undo_it_is_taken_back_once_and_people_know(
+    tmp_path: Path, name: str, point: str
+) -> None:
+    """It is a change like any other: whoever comes next does what is left to do, and tells of it."""
+    scene = SCENES[name]
+    calls = await undisturbed(tmp_path, scene)
+    undo = [at for at, call in enumerate(calls) if call == scene.call][1]
+    count = calls[:undo].count("settle") + 1 if point == "after_outcome" else 2
+    async with at_home(tmp_path, scene, undo=True) as home:
+
+        async def lose() -> None:
+            home.strike(FaultKind.DROP_AFTER_EFFECT)
+
+        fuse = POINTS[point](scene.call, count)
+        if point == "during_call":
+            fuse.before = {f"{scene.call}#2": lose}
+        assert not await home.live(fuse), "it was not killed"
+        assert home.count == 1 + (point not in ("before_intent", "before_call"))
+        assert await home.live()
+        assert home.count == 2
+        attempt = await home.attempt()
+        assert attempt.outcome is Outcome.FAILED
+        assert "; undone: " in attempt.reason
+        assert len(home.asked) == 1
+        assert await home.used() == 1
 
 
 # --- P8: an owner that slept ---
@@ -141,7 +184,7 @@ async def test_P8_the_request_of_an_older_owner_is_refused_though_nothing_was_ch
 
         async def sleep() -> None:
             home.pass_by()
-            assert not await home.live(Fuse(ahead=scene.call)), "the successor was not killed"
+            assert not await home.live(Fuse(ahead=(scene.call, 1))), "the successor was not killed"
             assert home.count == 0
 
         assert not await home.live(Fuse(before={scene.call: sleep}, after=(scene.call, 1)))
@@ -192,7 +235,7 @@ async def test_P13_nothing_is_changed_after_a_pause_that_came_while_nobody_lived
     """It may have been done or not: that is found out without a change, or people are told it is unknown."""
     scene = SCENES[name]
     async with at_home(tmp_path, scene) as home:
-        assert not await home.live(Fuse(ahead=scene.call))
+        assert not await home.live(Fuse(ahead=(scene.call, 1)))
         await paused(home)
         written = len(home.struck.stage.server.ledger)
         assert await home.live()
