@@ -1,163 +1,40 @@
 """Every action on its real adapter, performed by replicas of the whole journey, each of which can be killed.
 
-``SCENES`` has one for each action of the registry: what breaks, by which call it takes effect, and how the
-world counts that. The replicas share nothing but the store and the world.
+The replicas share nothing but the store and the world.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from remediator.adapters.kubernetes import Limits
-from remediator.adapters.sender import Sender
 from remediator.core.alerts import AlertStatus, Notification
 from remediator.core.classify import Classifier
-from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Entry, Kind, PageKind
 from remediator.core.plugins import ChannelMessage
-from remediator.core.policies import Check, Policy, SecretRef, Step
+from remediator.core.policies import Check, Policy
 from remediator.core.ports import Runtime
 from remediator.core.store import IncidentFilter, IncidentStore, IntakeStore, Limit, Queue, QueueStore
 from remediator.core.times import SECOND, Instant, Millis
 from remediator.journey import Journey
-from remediator.testing.apiserver import Command, Fault, FaultKind, Output
+from remediator.testing.apiserver import Fault, FaultKind
 from remediator.testing.simulation.world import Silent
 from remediator.workers.courier import Courier
 from remediator.workers.runner import Runner
 from tests.core.builders import alert, stamp
-from tests.core.test_decide import opened
-from tests.fault.step_stage import EFFECTS, LEASE, PLACES, STEPS, Fuse, Killed, StepStage, staged
-from tests.rude_server import rude_server, say
+from tests.fault.effect_scenes import Scene, Struck
+from tests.fault.step_stage import LEASE, Fuse, Killed
 
-WORDS = ("/app/breakers", "reset")
 PATIENT = Limits(connect=5.0, request=5.0, operation=10.0, probe=5.0, backoff=0.01)
 """Whatever is slow here is a busy machine."""
+NO_LABELS: Mapping[str, str] = {}
 IDLE = LEASE
 """After so long nobody works on a delivery any more: another replica takes it over."""
-
-
-@dataclass(kw_only=True)
-class Struck:
-    """One action's world. ``count``: how often the step took effect, as the world itself counts it.
-
-    ``faults``: makes the next request by which it takes effect fail so. ``lost``: the answers that are still
-    to be lost by others than the API server.
-    """
-
-    stage: StepStage
-    count: Callable[[], int]
-    faults: Callable[[Fault], None]
-    lost: list[Fault] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
-    """What a service was sent, as it arrived."""
-
-
-Opening = Callable[[Path, Step, Limits], AbstractAsyncContextManager[Struck]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What one action needs to be killed around its call.
-
-    ``call``: of its port, by which it takes effect; ``request``: method and path of that on the API server.
-    ``times``: how often it takes effect when all goes well. ``mends``: whether the service is well after it.
-    """
-
-    step: Step
-    call: str
-    request: tuple[str, str] = ("", "")
-    times: int = 1
-    mends: bool = False
-    opening: Opening
-
-
-@asynccontextmanager
-async def _on_cluster(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
-    async with staged(directory, step, limits=limits) as stage:
-        yield Struck(stage=stage, count=lambda: stage.effects, faults=stage.server.faults.add)
-
-
-@asynccontextmanager
-async def _in_pods(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
-    """The program is there and is counted; its answer can be lost."""
-    lost: list[Fault] = []
-
-    def fails(fault: Fault) -> None:
-        if fault.kind is FaultKind.DROP_AFTER_EFFECT:  # the server's own would come after the program's end
-            lost.append(fault)
-        else:
-            stage.server.faults.add(fault)
-
-    def ends(command: Command) -> Output:
-        if lost:
-            raise ConnectionResetError(str(lost.pop().kind))
-        return Output(stdout="reset\n")
-
-    async with staged(directory, step, limits=limits) as stage:
-        stage.server.set_command("shop", "web", WORDS, ends)
-        calls = stage.server.commands.calls
-        yield Struck(stage=stage, count=lambda: len(calls), faults=fails, lost=lost)
-
-
-@asynccontextmanager
-async def _at_service(directory: Path, step: Step, limits: Limits) -> AsyncIterator[Struck]:
-    """The service counts; where it is to fail, it reads the request and closes the connection."""
-    lost: list[Fault] = []
-
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        if lost:
-            lost.pop()
-        else:
-            await say("200 OK", b"closed")(writer)
-
-    def no_secret(ref: SecretRef) -> str:
-        raise Refused(f"{ref} is not set")
-
-    async with (
-        rude_server(answer) as service,
-        Sender.opened(no_secret) as sender,
-        staged(directory, step, limits=limits) as stage,
-    ):
-        of = stage.life.policy
-        entry = replace(of.services["web"], health=f"http://{service.host}/health")
-        stage.life, stage.sender = opened(replace(of, services={"web": entry})), sender
-        yield Struck(
-            stage=stage, count=lambda: len(service.heads), faults=lost.append, lost=lost, heads=service.heads
-        )
-
-
-REQUESTS = {"delete_pod": ("DELETE", "/pods/"), "evict_pod": ("POST", "/eviction")}
-SCENES: dict[str, Scene] = {
-    **{
-        name: Scene(
-            step=step,
-            call="apply",
-            request=REQUESTS.get(name, ("PATCH", PLACES.get(name, "/deployments/web"))),
-            times=EFFECTS[name],
-            opening=_on_cluster,
-        )
-        for name, step in STEPS.items()
-    },
-    "exec": Scene(
-        step=Step(action="exec", params={"command": list(WORDS)}),
-        call="run",
-        request=("GET", "/exec"),
-        mends=True,
-        opening=_in_pods,
-    ),
-    "http": Scene(
-        step=Step(action="http", params={"path": "/breakers/reset", "timeout": "5s"}),
-        call="send",
-        mends=True,
-        opening=_at_service,
-    ),
-}
 
 
 @dataclass(kw_only=True)
@@ -201,7 +78,9 @@ class Home:
         self.pages.append(message)
         return "taken"
 
-    async def alert(self, status: AlertStatus = AlertStatus.FIRING, **labels: str) -> None:
+    async def alert(
+        self, status: AlertStatus = AlertStatus.FIRING, *, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
         """Alertmanager tells of it."""
         over = stamp(9) if status is AlertStatus.RESOLVED else None
         one = replace(alert("aa", status), ends_at=over)
@@ -318,14 +197,19 @@ class Living:
 
 @asynccontextmanager
 async def at_home(
-    directory: Path, scene: Scene, *, limits: Limits = PATIENT, undo: bool = False, **labels: str
+    directory: Path,
+    scene: Scene,
+    *,
+    limits: Limits = PATIENT,
+    undo: bool = False,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> AsyncIterator[Home]:
     """The service is broken, its alert is known, with these labels too, and nobody has done anything yet."""
     async with scene.opening(directory, scene.step, limits) as struck:
         life = struck.stage.life
         life.policy = hurried(life.policy, undo=undo)
         home = Home(scene=scene, struck=struck, rules=Classifier(life.policy))
-        await home.alert(**labels)
+        await home.alert(labels=labels)
         yield home
         assert home.observer.troubles == []
 

@@ -18,7 +18,8 @@ from remediator.core.journal import Kind
 from remediator.core.policies import Check
 from remediator.core.times import SECOND, Millis
 from remediator.testing.apiserver import Fault, FaultKind
-from tests.fault.effects import SCENES, Home, Scene, at_home
+from tests.fault.effect_scenes import SCENES, Scene
+from tests.fault.effects import Home, at_home
 from tests.fault.step_stage import Fuse, autoscaler
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"

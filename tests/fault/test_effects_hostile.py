@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fault.effects import SCENES, Home, at_home
-from tests.property.test_hostile_actions import KEYS, VALUES
+from tests.fault.effect_scenes import SCENES
+from tests.fault.effects import Home, at_home
+from tests.property.hostile_texts import KEYS, VALUES
 
 ALWAYS = ("exec", "http", "job", "set_image")
 """What carries words, headers, names and texts."""
@@ -57,9 +59,9 @@ def asked_of(home: Home) -> dict[str, list[str]]:
     }
 
 
-async def reached(name: str, **labels: str) -> dict[str, list[str]]:
+async def reached(name: str, labels: Mapping[str, str]) -> dict[str, list[str]]:
     with TemporaryDirectory() as folder:
-        async with at_home(Path(folder), SCENES[name], **labels) as home:
+        async with at_home(Path(folder), SCENES[name], labels=labels) as home:
             await home.live()
             assert home.count == SCENES[name].times
             return asked_of(home)
@@ -67,7 +69,7 @@ async def reached(name: str, **labels: str) -> dict[str, list[str]]:
 
 @cache
 def ordinary(name: str) -> dict[str, list[str]]:
-    found = asyncio.run(reached(name))
+    found = asyncio.run(reached(name, {}))
     assert found["written"] or found["run"] or found["sent"]
     for request in found["written"]:
         if request.startswith("POST /apis/authorization.k8s.io/"):
@@ -77,7 +79,7 @@ def ordinary(name: str) -> dict[str, list[str]]:
 
 
 def whatever_they_say(name: str, labels: dict[str, str]) -> None:
-    found = asyncio.run(reached(name, **labels))
+    found = asyncio.run(reached(name, labels))
     for what, texts in ordinary(name).items():
         assert found[what] == texts, what
 

@@ -17,7 +17,8 @@ from remediator.core.incident import Outcome
 from remediator.core.journal import Kind
 from remediator.core.plugins import EffectClass
 from remediator.testing.apiserver import FaultKind
-from tests.fault.effects import PATIENT, REQUESTS, SCENES, Home, Scene, at_home
+from tests.fault.effect_scenes import REQUESTS, SCENES, Scene
+from tests.fault.effects import PATIENT, Home, at_home
 from tests.fault.kubernetes_scene import QUICK
 from tests.fault.step_stage import Fuse
 
@@ -38,8 +39,8 @@ def test_every_action_has_a_scene() -> None:
     """A new one is not done before it has been killed."""
     missing = ACTIONS.keys() - SCENES.keys()
     assert not missing, (
-        f"{', '.join(sorted(missing))}: no scene in tests/fault/effects.py; add what breaks, by which call "
-        "it takes effect and how the world counts that, so that it is killed around that call"
+        f"{', '.join(sorted(missing))}: no scene in tests/fault/effect_scenes.py; add what breaks, by which "
+        "call it takes effect and how the world counts that, so that it is killed around that call"
     )
     assert not SCENES.keys() - ACTIONS.keys(), "a scene is left of an action that is gone"
 
