@@ -66,15 +66,16 @@ class Killed(BaseException):
 class Fuse:
     """Kills at the ``at``-th boundary of a call: even ones come before a call, odd ones after it.
 
-    ``after``: or after so many calls of that name.
+    ``after``: or after so many calls of that name, however they ended; ``ahead``: or just before that one.
     """
 
     at: int | None = None
     after: tuple[str, int] = ("", 1)
+    ahead: tuple[str, int] = ("", 1)
     calls: list[str] = field(default_factory=list)
     dead: bool = False
     before: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
-    """What happens in the world just before the first call of that name."""
+    """What happens in the world just before the first call of that name; ``apply#2``: before the second."""
 
     def wrap(self, port: object) -> Any:
         """The port, with the fuse in it."""
@@ -82,8 +83,8 @@ class Fuse:
 
     def burn(self, *, after: bool) -> None:
         """Die here, if this is the place."""
-        name, count = self.after
-        there = after and self.calls[-1] == name and self.calls.count(name) == count
+        name, count = self.after if after else self.ahead
+        there = self.calls[-1] == name and self.calls.count(name) == count
         if there or self.at == 2 * (len(self.calls) - 1) + after:
             self.dead = True
             raise Killed
@@ -97,14 +98,17 @@ class _Wired:
         async def call(*args: object, **kwargs: object) -> object:
             if self._fuse.dead:
                 raise Killed
-            first = name not in self._fuse.calls
             self._fuse.calls.append(name)
             self._fuse.burn(after=False)
-            if first and name in self._fuse.before:
-                await self._fuse.before[name]()
-            answer = await getattr(self._port, name)(*args, **kwargs)
-            self._fuse.burn(after=True)
-            return answer
+            count = self._fuse.calls.count(name)
+            happens = self._fuse.before.get(name if count == 1 else f"{name}#{count}")
+            if happens is not None:
+                await happens()
+            try:
+                return await getattr(self._port, name)(*args, **kwargs)
+            finally:
+                if not self._fuse.dead:
+                    self._fuse.burn(after=True)
 
         return call
 
