@@ -204,7 +204,7 @@ class Witness:
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         self.looked_at.add(workload.ref)
-        return ()
+        return (Revision(number=1, name="it-1", uid="r1", current=True),)  # nothing was rolled out lately
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
         self.looked_at.add(workload.ref)
