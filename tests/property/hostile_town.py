@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from remediator.core.alertmanagers import Answers, Listed, Listing, State
+from remediator.core.alerts import Alert
 from remediator.core.changes import ClusterChange, Fence, IsolateWorkload, RestoreWorkload, RunJob
 from remediator.core.changes import SetAutoscalerBounds as Bounds
 from remediator.core.cluster import EPOCH_ANNOTATION, Autoscaler, Container, Pod, Revision, Workload
+from remediator.core.incident import Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.jobs import Job
 from remediator.core.objects import HPA, ObjectRef
@@ -15,6 +18,10 @@ from remediator.core.policies import WorkloadRef
 from remediator.core.probing import authority
 from remediator.core.programs import Ended, Program
 from remediator.core.requests import HttpReply, HttpRequest
+from remediator.core.silencing import WantedSilence
+from remediator.core.store import ListingStore
+from remediator.core.times import DAY, Millis
+from remediator.workers.lookout import Lookout
 from tests.property.test_hostile_labels import (
     INCIDENT,
     Witness,
@@ -32,6 +39,7 @@ class Town(Witness):
     ran: list[Program] = field(default_factory=list)
     sent: list[HttpRequest] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    silenced: Silenced = field(default_factory=lambda: Silenced(()))
 
     def _workload(self, ref: WorkloadRef, **annotations: str) -> Workload:
         away = ref in self.isolated
@@ -113,6 +121,40 @@ class Town(Witness):
     async def run(self, program: Program) -> Ended:
         self.ran.append(program)
         return Ended(exit_code=0)
+
+
+@dataclass
+class Silenced:
+    """``core.silencing.Silencer``, and Alertmanagers that list these alerts: what is silenced is kept."""
+
+    listed: Sequence[Alert]
+    made: list[WantedSilence] = field(default_factory=list)
+
+    async def permit(self) -> None:
+        return
+
+    async def stands(self, wanted: WantedSilence) -> bool:
+        return wanted in self.made
+
+    async def create(self, wanted: WantedSilence) -> None:
+        self.made.append(wanted)
+
+    async def is_over(self, wanted: WantedSilence) -> bool:
+        return wanted not in self.made
+
+    async def end(self, wanted: WantedSilence) -> None:
+        raise AssertionError("nothing is taken back")
+
+    async def poll(self) -> Answers:
+        return await self.ask(())
+
+    async def ask(self, names: Collection[str]) -> Answers:
+        alerts = tuple(Listed(alert=alert, state=State.ACTIVE) for alert in self.listed)
+        return (Listing(who="am:9093", up_for=Millis(DAY), alerts=alerts),)
+
+    def lookout(self, store: ListingStore) -> Callable[[Incident], Lookout]:
+        """What it says of an incident's alerts."""
+        return lambda incident: Lookout(incident, store, self)
 
 
 @dataclass

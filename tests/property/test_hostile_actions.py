@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import cast
 
 import pytest
 from hypothesis import example, given, settings
@@ -22,14 +23,19 @@ from hypothesis import strategies as st
 from remediator.actions import ACTIONS
 from remediator.core.changes import ClusterChange, RunJob
 from remediator.core.journal import Kind
+from remediator.core.matchers import MatchOp
 from remediator.core.policies import Policy, WorkloadRef
 from remediator.core.programs import Program
 from remediator.core.requests import HttpRequest
-from remediator.http.payload import BadPayload
+from remediator.core.store import ListingStore
+from remediator.core.text import plain
+from remediator.core.times import MINUTE
+from remediator.http.payload import BadPayload, parse_notification
 from remediator.policy.load import load_policy
 from remediator.testing.memory import MemoryStore
+from remediator.workers.means import Means
 from tests.property.hostile_texts import ALERT_LISTS, NAMED
-from tests.property.hostile_town import Sends, Town
+from tests.property.hostile_town import Sends, Silenced, Town
 from tests.property.test_hostile_labels import (
     INCIDENT,
     RECKLESS,
@@ -54,6 +60,7 @@ SCENES = {
     "exec": "{command: [reset, --of, '{{ service.name }}', --id, '{{ incident.id }}']}",
     "http": """{path: '/{{ service.name }}/reset', body: '{"of": "{{ service.name }}"}'}""",
     "job": "{from: tidy, timeout: 1m}",
+    "silence": "{for: 15m}",
 }
 """The step of each action, in an order in which all of them can be done. ``Town`` answers for each."""
 STEPS = "".join(f"\n      - {name}: {params}" for name, params in SCENES.items())
@@ -88,8 +95,15 @@ def test_every_action_has_a_scene() -> None:
 
 async def told(alerts: Alerts) -> tuple[Town, MemoryStore]:
     """What reaches the world of a notification."""
-    town = Town()
-    _, store = await run(policy(), body_of(alerts), town, programs=town, sender=Sends(town))
+    town, body = Town(), body_of(alerts)
+    silenced = Silenced(parse_notification(body).alerts)
+    town.silenced = silenced
+
+    def equip(means: Means) -> Means:
+        lookout = silenced.lookout(cast(ListingStore, means.incidents))
+        return replace(means, programs=town, sender=Sends(town), silencer=silenced, lookout=lookout)
+
+    _, store = await run(policy(), body, town, equip=equip)
     return town, store
 
 
@@ -100,6 +114,7 @@ class Done:
     changes: Sequence[ClusterChange]
     programs: Sequence[Program]
     requests: Sequence[HttpRequest]
+    silences: int
 
 
 def unnamed(change: ClusterChange) -> ClusterChange:
@@ -127,7 +142,12 @@ def ordinary(ref: WorkloadRef) -> Done:
     expected = list(SCENES) if name is not None else list(SCENES)[: list(SCENES).index("http")]
     assert list(dict.fromkeys(done)) == expected, [e.text for e in steps]
     changes = [unnamed(change) for change in town.applied]
-    return Done(changes=changes, programs=[open_words(one) for one in town.ran], requests=town.sent)
+    return Done(
+        changes=changes,
+        programs=[open_words(one) for one in town.ran],
+        requests=town.sent,
+        silences=len(town.silenced.made),
+    )
 
 
 def test_an_ordinary_alert_performs_every_action() -> None:
@@ -137,6 +157,7 @@ def test_an_ordinary_alert_performs_every_action() -> None:
         done = ordinary(ref)
         assert {change.target for change in done.changes} == {ref}
         assert {program.of for program in done.programs} == {ref}
+        assert done.silences == (ref != stranger)
     assert {policy().services[name].workload for name in NAMED} == allowed(policy())
 
 
@@ -158,10 +179,23 @@ def held(town: Town, store: MemoryStore) -> None:
         assert program.of.namespace in guards.namespaces
         assert open_words(program) in ordinary(program.of).programs
         assert len(program.command) in (2, 5), "a label is one word at most"
+    silenced_as_they_are(town.silenced)
     known = [request for name in NAMED for request in ordinary(_workload(name)).requests]
     for request, key in zip(town.sent, town.keys, strict=True):
         assert request in known
         assert re.fullmatch(rf"{INCIDENT.pattern}/[0-9]+/[0-9]+", key), "a header of one line"
+
+
+def silenced_as_they_are(silenced: Silenced) -> None:
+    """Each by all its labels, to the letter: a regular expression in a label is a text, and ends in time."""
+    known = {alert.fingerprint: alert.labels for alert in silenced.listed}
+    for wanted in silenced.made:
+        assert wanted.alert is not None
+        assert {matcher.op for matcher in wanted.matchers} == {MatchOp.EQUAL}
+        labels = {name: value for name, value in known[wanted.alert].items() if value}
+        assert {matcher.name: matcher.value for matcher in wanted.matchers} == labels
+        assert wanted.ends_at - wanted.starts_at == 15 * MINUTE
+        assert plain(wanted.comment, 500) == wanted.comment, "one line of plain text"
 
 
 def _workload(name: str) -> WorkloadRef:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -41,8 +41,6 @@ from remediator.core.owners import Named
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
-from remediator.core.programs import ProgramRunner
-from remediator.core.requests import HttpSender
 from remediator.core.store import IncidentFilter, Queue
 from remediator.core.times import MINUTE, Millis
 from remediator.http.payload import parse_notification
@@ -290,10 +288,9 @@ async def run(
     body: bytes,
     witness: Witness | None = None,
     *,
-    programs: ProgramRunner | None = None,
-    sender: HttpSender | None = None,
+    equip: Callable[[Means], Means] = lambda means: means,
 ) -> tuple[Witness, MemoryStore]:
-    """One notification, as far as it goes without waiting."""
+    """One notification, as far as it goes without waiting. ``equip``: what else there is."""
     witness = witness if witness is not None else Witness()
     store, rules = MemoryStore(lambda: NOW), Classifier(policy)
     observer = Silent()
@@ -311,10 +308,8 @@ async def run(
         observer=observer,
         replica="c",
         lease=Millis(MINUTE),
-        programs=programs,
-        sender=sender,
     )
-    runner = Runner(means)
+    runner = Runner(equip(means))
 
     def channel(spec: ChannelSpec) -> Witness:
         return witness
