@@ -26,7 +26,7 @@ RATES_OVER = "[3s]"
 class Times:
     """``within``: how long checks and waits are waited for; ``isolated``: how long an isolation lasts."""
 
-    within: str = "120s"
+    within: str = "10m"
     isolated: str = "15m"
 
 
