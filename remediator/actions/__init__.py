@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remediator.actions.cordon import Cordon
 from remediator.actions.delete_pod import DeletePods
 from remediator.actions.evict_pod import EvictPods
 from remediator.actions.exec import Exec
@@ -15,6 +16,7 @@ from remediator.actions.rollback import Rollback
 from remediator.actions.scale import Scale
 from remediator.actions.set_image import SetImage
 from remediator.actions.set_resources import SetResources
+from remediator.actions.uncordon import Uncordon
 from remediator.core.plugins import Action
 
 ACTIONS: dict[str, Action] = {
@@ -23,6 +25,7 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        *(Cordon(), Uncordon()),
         *(Exec(), Http(), RunCronJob()),
     )
 }

@@ -7,10 +7,14 @@ from typing import ClassVar
 from remediator.checks.looking import read_target
 from remediator.core.journal import CheckResult
 from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
+from remediator.core.text import plain
 
 
 class Ready:
-    """Holds while at least as many pods are ready as the workload wants, and it wants at least one."""
+    """Holds while at least as many pods are ready as the workload wants, and it wants at least one.
+
+    Where the target is a node, it holds while the node is ready.
+    """
 
     name: ClassVar[str] = "ready"
     params: ClassVar[type[Params]] = NoParams
@@ -22,6 +26,10 @@ class Ready:
         seen = await read_target(sight)
         if isinstance(seen, CheckResult):
             return seen
+        if seen.node is not None:
+            trouble = plain(seen.node.trouble, 100)
+            observed = f"{seen.ref} is ready" if seen.ready else f"{seen.ref} is not ready ({trouble})"
+            return CheckResult(holds=bool(seen.ready), observed=observed)
         current = seen.observed_generation >= seen.generation
         observed = f"{seen.ready} of {seen.desired} pods ready" + ("" if current else ", change not yet seen")
         return CheckResult(holds=current and seen.ready >= seen.desired > 0, observed=observed)

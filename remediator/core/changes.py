@@ -190,6 +190,31 @@ class RestoreWorkload(_OfWorkload):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CordonNode(_OfWorkload):
+    """Let no new pods be placed on a node where they are, and write onto it that we did so, and when.
+
+    ``mark``: that moment, as text. ``memory``: what an earlier cordon of ours left there, which is over;
+    None: nothing.
+    """
+
+    mark: str
+    memory: str | None = None
+
+    def __str__(self) -> str:
+        return f"cordon {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UncordonNode(_OfWorkload):
+    """Let pods be placed on a node again, if it is cordoned as ``memory`` says: by us, and when."""
+
+    memory: str
+
+    def __str__(self) -> str:
+        return f"uncordon {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SetAutoscalerBounds:
     """Set how many pods an autoscaler asks for at least and at most, if its bounds are still those seen.
 
@@ -264,8 +289,10 @@ WorkloadChange = (
     | SetContainerResources
     | IsolateWorkload
     | RestoreWorkload
+    | CordonNode
+    | UncordonNode
 )
-"""Changes of the workload itself: they test its epoch and leave their effect's mark on it."""
+"""Changes of the workload, or the node, itself: they test its epoch and leave their effect's mark on it."""
 MarkedChange = WorkloadChange | SetAutoscalerBounds
 """Changes of one object: they test its epoch and leave their effect's mark on it."""
 PodChange = DeletePod | EvictPod

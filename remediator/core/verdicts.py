@@ -187,6 +187,9 @@ class GuardPorts(Protocol):
     async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
         """Those of them that exist, as they are now."""
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node of the cluster as it is now."""
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the step asks for, as the target is now. Raises Pointless."""
 

@@ -7,6 +7,7 @@ from typing import ClassVar, assert_never
 
 from remediator.core.changes import (
     Change,
+    CordonNode,
     DeletePod,
     EvictPod,
     IsolateWorkload,
@@ -20,6 +21,7 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.errors import Refused
 from remediator.core.objects import ObjectRef
@@ -29,6 +31,7 @@ from remediator.core.ownership import (
     REPLICAS,
     RESTARTED,
     TEMPLATE,
+    UNSCHEDULABLE,
     Keeper,
     Kept,
     container_path,
@@ -101,6 +104,8 @@ def fields_of(change: Change) -> tuple[str, ...]:
         case SetAutoscalerBounds():
             moved = ((LEAST, change.seen_least, change.least), (MOST, change.seen_most, change.most))
             return tuple(path for path, before, after in moved if before != after)
+        case CordonNode() | UncordonNode():
+            return (UNSCHEDULABLE,)
         case DeletePod() | EvictPod() | RunJob() | RunProgram() | SendRequest():
             return ()
         case _:

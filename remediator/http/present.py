@@ -85,6 +85,7 @@ class Now:
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
         self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
+        self._nodes: dict[str, Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
@@ -209,6 +210,10 @@ class Now:
         reader = self.reader
         return await self._once(self._listed, tuple(refs), lambda: read_workloads(reader, refs))
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node as it is now; the same for everybody who asks in this request."""
+        return await self._once(self._nodes, "", self.reader.nodes)
+
     async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         seen = await self.workload(target)
@@ -302,6 +307,10 @@ class ReadOnly:
     async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
         """Those of them that exist; listed once for all that is asked in this request."""
         return await self._now.workloads(refs)
+
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node; listed once for all that is asked in this request."""
+        return await self._now.nodes()
 
     async def plan(self) -> Sequence[Change]:
         """The changes that the first step asks for, as the target is now."""

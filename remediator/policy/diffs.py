@@ -8,6 +8,7 @@ from typing import assert_never
 
 from remediator.core.changes import (
     Change,
+    CordonNode,
     DeletePod,
     EvictPod,
     IsolateWorkload,
@@ -21,9 +22,11 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.cluster import Revision, Snapshot
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
+from remediator.core.nodes import CORDONED_AT
 from remediator.core.policies import Step
 from remediator.core.programs import say_command
 from remediator.core.redact import redact
@@ -69,6 +72,13 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
         case SetAutoscalerBounds():
             return _bounds(change)
+        case CordonNode():
+            return (
+                "spec.unschedulable: + true",
+                _annotation(CORDONED_AT, change.memory, change.mark),
+            )
+        case UncordonNode():
+            return ("spec.unschedulable: - true", f"metadata.annotations.{CORDONED_AT}: - {change.memory}")
         case RunJob():
             source, span = f"cronjob/{change.source}", format_duration(change.timeout)
             return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
@@ -134,6 +144,10 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
         case "job":
             return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
+        case "cordon":
+            return ("spec.unschedulable: + true",)
+        case "uncordon":
+            return ("spec.unschedulable: - true (if it is we who set it)",)
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":

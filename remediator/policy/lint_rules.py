@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from remediator.core.approval import must_ask
 from remediator.core.classify import TARGET
+from remediator.core.nodes import NODE_ACTIONS
+from remediator.core.objects import NODE
 from remediator.core.policies import Mode, PageNever, PageUnlessVerified, Rule
 from remediator.core.times import format_duration
 from remediator.policy.lint_view import Note, View
@@ -142,3 +144,25 @@ def objects_together(view: View) -> Iterator[Note]:
             "objects changes neither; add target to group_by"
         )
         yield Note(at=view.spot("rules", rule.name, "group_by"), code="R113", message=text)
+
+
+def strange_targets(view: View) -> Iterator[Note]:
+    """R115: steps that are for nodes where the rule names none, or for workloads where it names one."""
+    for rule in view.policy.rules:
+        kind = rule.target.kind if rule.target is not None else ""
+        for number, name in enumerate(rule.runbooks):
+            runbook = view.policy.runbooks.get(name)
+            steps = [step.action for step in runbook.steps if step.acts] if runbook is not None else []
+            strange = [each for each in dict.fromkeys(steps) if (each in NODE_ACTIONS) != (kind == NODE)]
+            if not strange:
+                continue
+            shown = " and ".join(strange)
+            if kind == NODE:
+                why = (
+                    f"{shown} needs a workload, and its target is a node: blocked; take it out of the runbook"
+                )
+            else:
+                why = f"{shown} is for a node, and the rule names none: blocked; add target: {{node: …}}"
+            text = f"rule '{rule.name}' tries runbook '{name}', but {why}"
+            at = view.spot("rules", rule.name, "runbooks", str(number))
+            yield Note(at=at, code="R115", message=text)

@@ -83,6 +83,10 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Unknown."""
+        raise NotAskedError
+
     async def plan(self) -> Sequence[Change]:
         """Unknown."""
         raise NotAskedError

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from remediator.core.matchers import Matcher, MatcherSyntaxError, parse_matcher
+from remediator.core.objects import NODE
 from remediator.core.policies import Rate, Share
 from remediator.core.probing import authority
 from remediator.core.spans import SOME, read_positive_duration
@@ -147,6 +148,10 @@ def _workload(value: object) -> tuple[str, str]:
 
 
 def _protected(value: object) -> str:
+    """A workload or, in no namespace, a node."""
+    kind, slash, name = (value if isinstance(value, str) else "").partition("/")
+    if slash and kind == NODE and _DNS_NAME.fullmatch(name) is not None:
+        return f"{kind}/{name}"
     return "/".join(_workload(value))
 
 
@@ -252,7 +257,16 @@ _WORKLOAD_IS = said(
     pattern=f"^({'|'.join(WORKLOAD_KINDS)})/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
 )
 WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), _WORKLOAD_IS]
-ProtectedText = Annotated[str, BeforeValidator(_protected), _WORKLOAD_IS]
+ProtectedText = Annotated[
+    str,
+    BeforeValidator(_protected),
+    said(
+        "A workload: its kind, a slash and its name. Or a node: `node/` and its name.",
+        "statefulset/postgres",
+        "node/worker-1",
+        pattern=f"^({'|'.join((*WORKLOAD_KINDS, NODE))})/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    ),
+]
 Name = Annotated[
     str,
     BeforeValidator(_named(NAME, "1 to 63 of A-Z a-z 0-9 . _ -")),
@@ -262,5 +276,10 @@ Namespace = Annotated[
     str,
     BeforeValidator(_named(_DNS_LABEL, "a namespace: up to 63 lower-case letters, digits and -")),
     said("A Kubernetes namespace.", "fintech-services", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"),
+]
+NodeName = Annotated[
+    str,
+    BeforeValidator(_named(_DNS_NAME, "a node: lower-case letters, digits, - and .")),
+    said("The name of a node.", "worker-1", pattern="^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"),
 ]
 LabelName = Annotated[str, BeforeValidator(_label_name), said("The name of a label.", "service", minLength=1)]

@@ -99,3 +99,20 @@ class WorkloadFacts:
     measured: bool = True
     kept_by: str = ""
     """``flux`` or ``argocd``: a controller that keeps it as its source says. Empty: none does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeFacts:
+    """A node as it is until a step changes it. ``cordoned``: by ``us``, by ``somebody``, or empty.
+
+    ``last``: no other node is there. ``missing``, ``ignored``, ``forbidden``: as of a workload.
+    """
+
+    name: str
+    ready: bool = True
+    cordoned: str = ""
+    control_plane: bool = False
+    last: bool = False
+    missing: bool = False
+    ignored: bool = False
+    forbidden: bool = False

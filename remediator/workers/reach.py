@@ -58,6 +58,7 @@ class Reach:
         self._withheld = request.withheld
         self._pods: Sequence[Pod] | None = None
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
+        self._nodes: Sequence[Workload] | None = None
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
@@ -106,6 +107,12 @@ class Reach:
     async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
         """Those of them that exist, as they are now."""
         return await read_workloads(self._reader, refs)
+
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node, listed once in this performance."""
+        if self._nodes is None:
+            self._nodes = await self._reader.nodes()
+        return self._nodes
 
     async def plan(self) -> Sequence[Change]:
         """The step's changes, planned once from the target as it is now. Raises what action and reader do."""

@@ -30,6 +30,7 @@ from remediator.core.journal import (
     Weigh,
 )
 from remediator.core.lag import Lag, find_lag, lags
+from remediator.core.objects import NODE
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
@@ -148,6 +149,8 @@ class Runner:
         policy, service, target = self._means.policy(), sight.service, sight.target
         rule = policy.rule(attempt.rule)
         if rule is None or service is None or target is None or attempt.began_elsewhere(target):
+            return False
+        if target.kind == NODE:  # what is evicted is well: evidence is of a workload that is not
             return False
         allowed = not policy.guards.lacks and not static_objection(service.name, target, policy.guards)
         return allowed and may_act(rule.mode.capped(self._means.ceiling))

@@ -6,18 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from remediator.core.plugins import EffectClass, NoParams, Params
+from remediator.core.plugins import EffectClass, Params
 from remediator.core.spans import Span
 from remediator.core.times import MINUTE
-
-
-class Cordon:
-    """Let no new pods be placed on the node, as ``kubectl cordon``."""
-
-    name: ClassVar[str] = "cordon"
-    params: ClassVar[type[Params]] = NoParams
-    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
-    example: ClassVar[str] = "cordon: {}"
 
 
 class DrainParams(Params):
@@ -38,12 +29,3 @@ class Drain:
     params: ClassVar[type[Params]] = DrainParams
     effect: ClassVar[EffectClass] = EffectClass.FENCED
     example: ClassVar[str] = "drain: {timeout: 10m}"
-
-
-class Uncordon:
-    """Let pods be placed on the node again; the inverse of ``cordon``."""
-
-    name: ClassVar[str] = "uncordon"
-    params: ClassVar[type[Params]] = NoParams
-    effect: ClassVar[EffectClass] = EffectClass.IDEMPOTENT
-    example: ClassVar[str] = "uncordon: {}"

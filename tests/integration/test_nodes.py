@@ -1,0 +1,117 @@
+"""Alerts about nodes, the whole way: the daemon finds the node, cordons it, and later uncordons it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from remediator.testing.apiserver import FakeApiServer
+from remediator.testing.apiserver.kinds import NODES
+from remediator.testing.apiserver.machines import register
+from tests.integration.daemon import POLICIES, Daemon, alert, daemon, write_policies
+
+RULE = "- {name: web-down, match: ['alertname=\"WebDown\"'],"
+NODE_RULES = """\
+rules:
+  - {name: node-sick, match: [alertname="NodeSick"], severity: SEV-2, mode: auto, runbooks: [keep-away],
+     target: {node: '{{ labels.node }}'}}
+  - {name: node-well, match: [alertname="NodeWell"], severity: SEV-2, mode: auto, runbooks: [back],
+     target: {node: '{{ labels.node }}'}}
+  - {name: node-odd, match: [alertname="NodeOdd"], severity: SEV-2, mode: auto, runbooks: [restart-web],
+     target: {node: '{{ labels.node }}'}}
+runbooks:
+  keep-away: {steps: [cordon: {}], verify: [ready: {}]}
+  back: {steps: [uncordon: {}], verify: [ready: {}]}
+"""
+
+
+@asynccontextmanager
+async def machines(tmp_path: Path) -> AsyncIterator[tuple[Daemon, FakeApiServer]]:
+    """A daemon beside a cluster with three nodes, one of them of the control plane."""
+    async with FakeApiServer() as cluster:
+        cluster.deployment("shop", "web")
+        for number, name in enumerate(("worker-1", "worker-2", "master-1")):
+            register(cluster.cluster, name, 10 + number)
+        label(cluster, "master-1", "node-role.kubernetes.io/control-plane")
+        await cluster.settled()
+        kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig")
+        policies = write_policies(tmp_path / "policies", POLICIES)
+        (policies / "nodes.yaml").write_text(NODE_RULES)
+        async with daemon(policies, data_dir=tmp_path / "data", kubeconfig=kubeconfig) as running:
+            await running.ready()
+            yield running, cluster
+
+
+def label(cluster: FakeApiServer, node: str, key: str) -> None:
+    """Put a label on a node."""
+    changed = dict(node_of(cluster, node))
+    changed["metadata"] = {**changed["metadata"], "labels": {**changed["metadata"]["labels"], key: ""}}
+    cluster.cluster.store.put(NODES, changed)
+
+
+def node_of(cluster: FakeApiServer, name: str) -> Any:
+    """The Node as it is."""
+    return cluster.cluster.store.get(NODES, ("", name))
+
+
+def about(alertname: str, node: str, fingerprint: str = "ab") -> dict[str, Any]:
+    """An alert about a node. It began after every node was made."""
+    one = alert(alertname, "kube-state-metrics")
+    one["labels"] |= {"node": node}
+    began = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {**one, "fingerprint": fingerprint * 8, "startsAt": began}
+
+
+def attempted(outcome: str, one: dict[str, Any]) -> bool:
+    return bool(one["attempts"]) and bool(one["attempts"][-1]["outcome"] == outcome)
+
+
+async def test_a_node_is_cordoned_and_uncordoned_again(tmp_path: Path) -> None:
+    async with machines(tmp_path) as (running, cluster):
+        await running.post(about("NodeSick", "worker-1", "a1"))
+        done = await running.incident(partial(attempted, "verified"), "the node is cordoned")
+        assert done["target"]["workload"] == "/node/worker-1"
+        assert done["attempts"][-1]["changes"] == ["cordon node/worker-1"]
+        assert node_of(cluster, "worker-1")["spec"]["unschedulable"] is True
+        assert "remediator/cordoned-at" in node_of(cluster, "worker-1")["metadata"]["annotations"]
+
+        await running.post({**about("NodeSick", "worker-1", "a1"), "status": "resolved"})
+        await running.post(about("NodeWell", "worker-1", "a2"))
+        back = await running.incident(partial(changed, "uncordon node/worker-1"), "the node is uncordoned")
+        assert back["attempts"][-1]["runbook"] == "back"
+        node = node_of(cluster, "worker-1")
+        assert "unschedulable" not in node["spec"]
+        assert "remediator/cordoned-at" not in node["metadata"]["annotations"]
+
+
+async def test_what_must_not_be_done_to_a_node_is_blocked_and_said(tmp_path: Path) -> None:
+    """One of the control plane, somebody else's cordon, a workload's action, a node that is not there."""
+    async with machines(tmp_path) as (running, cluster):
+        by_hand = dict(node_of(cluster, "worker-2"))
+        by_hand["spec"] = {**by_hand["spec"], "unschedulable": True}
+        cluster.cluster.store.put(NODES, by_hand)
+        cases = [
+            (about("NodeSick", "master-1", "a1"), "is of the control plane"),
+            (about("NodeWell", "worker-2", "a2"), "not by us"),
+            (about("NodeOdd", "worker-1", "a3"), "restart needs a workload"),
+            (about("NodeSick", "../worker-1", "a4"), "cannot be the name of any object"),
+            (about("NodeSick", "worker-9", "a5"), "does not exist"),
+        ]
+        for one, why in cases:
+            await running.post(one)
+            told = await running.incident(partial(blocked, why), why)
+            assert told["level"] > 0, "people are asked"
+        assert not [one for one in cluster.ledger if one.resource == "nodes"], "no node was touched"
+
+
+def changed(what: str, one: dict[str, Any]) -> bool:
+    return bool(one["attempts"]) and one["attempts"][-1]["changes"] == [what]
+
+
+def blocked(why: str, one: dict[str, Any]) -> bool:
+    last = one["attempts"][-1] if one["attempts"] else {}
+    return last.get("outcome") == "blocked" and why in str(last.get("reason"))
