@@ -246,3 +246,9 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
         took=draft.at - attempt.started_at,
     )
     return attempt
+
+
+def say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
+    """Tell of a step for which nothing was performed. Steps count from 0."""
+    action, runbook = attempt.runbook.steps[attempt.step].action, attempt.runbook.name
+    draft.say(Kind.STEP, text, action=action, result=result, runbook=runbook, step=attempt.step)

@@ -13,6 +13,8 @@ from remediator.core import (
     approval,
     attaching,
     attempts,
+    checking,
+    ending,
     escalation,
     hindsight,
     isolating,
@@ -82,7 +84,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
             if not isolating.ended(draft, event, policy):
                 remedy.acted(draft, event, policy)
         case Checked():
-            remedy.checked(draft, event, policy)
+            checking.checked(draft, event, policy)
         case Weighed():
             raising.weighed(draft, event, policy)
         case Located():
@@ -153,4 +155,4 @@ def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
     if incident.resolved or draft.firing or incident.active is not None:
         return
     note = f": {plain(event.note)}" if event.note else ""
-    remedy.resolve(draft, f"closed by {plain(event.by, 60)}{note}")
+    ending.resolve(draft, f"closed by {plain(event.by, 60)}{note}")

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from remediator.core import (
     attaching,
     attempts,
+    ending,
     hindsight,
     locating,
     paging,
     raising,
     recurring,
-    remedy,
     trust,
 )
 from remediator.core.alertmanagers import MOST_NAMES
@@ -64,7 +64,7 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
     if _waits(draft, match):
         return
     if draft.firing == 0 and draft.incident.active is None:
-        remedy.resolve(draft, "its alerts had resolved before anything was done")
+        ending.resolve(draft, "its alerts had resolved before anything was done")
         return
     attempts.set_going(draft, policy)
 
@@ -258,11 +258,11 @@ def resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
     active = draft.incident.active
     if active is not None and active.request is not None:
-        remedy.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
+        ending.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
     elif active is not None:
         attempts.hurry(draft)
     else:
-        remedy.resolve(draft, "its alerts have resolved")
+        ending.resolve(draft, "its alerts have resolved")
 
 
 def _foreign(alert: Alert, policy: Policy) -> str:

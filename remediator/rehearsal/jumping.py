@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from remediator.core import attaching, verification
 from remediator.core.attaching import ATTACH_EVERY
 from remediator.core.attempts import ASKING
+from remediator.core.checking import POLL_EVERY, POLL_LATER
 from remediator.core.incident import Incident
 from remediator.core.raising import WEIGH_EVERY
-from remediator.core.remedy import POLL_EVERY, POLL_LATER
 from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 

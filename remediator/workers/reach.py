@@ -35,7 +35,9 @@ from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
-from remediator.core.verdicts import ChangeRequest, Pointless
+from remediator.core.verdicts import ChangeRequest, Guard, Pointless, Verdict
+from remediator.guards import ask_guards
+from remediator.guards.error_budget import held_to_budget
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
 
@@ -65,6 +67,15 @@ class Reach:
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
         self._gone: tuple[str, ...] = ()
         """What is to be told of those of them that are gone, unless it was told before."""
+
+    async def weigh_trust(self) -> None:
+        """Ask anew what the rule's record and the service's error budget leave of its trust."""
+        lowered = await self._store.lowered(self._request.attempt.rule)
+        self._request = await held_to_budget(replace(self._request, lowered=lowered), self)
+
+    async def ask(self, guards: Sequence[Guard]) -> tuple[Verdict, ...]:
+        """What these guards say."""
+        return await ask_guards(self._request, self, guards)
 
     async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
         """Those of the scopes that are paused now."""

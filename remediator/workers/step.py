@@ -29,8 +29,7 @@ from remediator.core.policies import Step
 from remediator.core.running import looks_that_run
 from remediator.core.times import Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
-from remediator.guards import GUARDS, LAST_LOOK, ask_guards
-from remediator.guards.error_budget import held_to_budget
+from remediator.guards import GUARDS, LAST_LOOK
 from remediator.workers.looking_back import LOOK_AGAIN, LookingBack
 from remediator.workers.means import Means
 from remediator.workers.outcomes import Done, acted
@@ -137,16 +136,11 @@ class Work(LookingBack):
         return replace(asked, plan=plan)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
-        self._request = await self._trusted(self._request)
+        await self.weigh_trust()
         self._withheld = self._request.withheld
-        verdicts = await ask_guards(self._request, self)
+        verdicts = await self.ask(GUARDS)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts
-
-    async def _trusted(self, request: ChangeRequest) -> ChangeRequest:
-        """With what the rule's record and the service's error budget leave of its trust now."""
-        lowered = await self._store.lowered(request.attempt.rule)
-        return await held_to_budget(replace(request, lowered=lowered), self)
 
     def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
         would = "; ".join(str(change) for change in self._plan or ())
@@ -221,9 +215,9 @@ class Work(LookingBack):
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
         if newest is not self._request.policy:  # what they agreed to was another policy
-            self._request = await self._trusted(replace(self._request, policy=newest))
-            guards = GUARDS
-        verdicts = await ask_guards(self._request, self, guards)
+            self._request, guards = replace(self._request, policy=newest), GUARDS
+            await self.weigh_trust()
+        verdicts = await self.ask(guards)
         return next((verdict for verdict in verdicts if not verdict.allowed), None)
 
     def _stopped(self, objection: Verdict, verdicts: Sequence[Verdict], done: Sequence[str]) -> Acted:

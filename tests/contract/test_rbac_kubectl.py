@@ -52,7 +52,7 @@ async def may(kubectl: Kubectl, *words: str) -> bool:
 async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
     admin: Kubectl, account: Kubectl, tmp_path: Path
 ) -> None:
-    """Applied twice it changes nothing; names are held to. Rules with a target read by any, the observer lists."""
+    """Applied twice it changes nothing; names are held to. Rules with a target read by any."""
     for name in ("auth-service", "another"):
         admin.server.deployment("fintech-services", name, replicas=1)
     await admin.server.settled()

@@ -12,7 +12,7 @@ from remediator.core.journal import ActResult
 from remediator.core.policies import Service
 from remediator.core.roots import Root
 from remediator.core.times import Instant
-from tests.fault.step_stage import STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import STEPS, Fuse, StepStage, call_of, staged
 
 DB = Root(incident=IncidentId("i-db"), about="db", severity="SEV-2")
 COMES_FIRST = "dependency: db has SEV-2 incident i-db open, and it comes first"
@@ -37,7 +37,7 @@ async def test_P13_an_incident_that_opens_just_before_the_change_forbids_it(
         async def breaks() -> None:
             stage.life.roots = (DB,)
 
-        outcome = await stage.perform(Fuse(before={where: breaks}))
+        outcome = await stage.perform(Fuse(before={call_of(action, where): breaks}))
         assert outcome is not None
         assert (outcome.result, outcome.reason) == (
             ActResult.BLOCKED,
