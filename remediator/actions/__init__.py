@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediator.actions.cordon import Cordon
 from remediator.actions.delete_pod import DeletePods
+from remediator.actions.drain import Drain
 from remediator.actions.evict_pod import EvictPods
 from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
@@ -25,7 +26,7 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
-        *(Cordon(), Uncordon()),
+        *(Cordon(), Drain(), Uncordon()),
         *(Exec(), Http(), RunCronJob()),
     )
 }

@@ -90,6 +90,13 @@ class _OfOnePod(_OfWorkload):
     pod_uid: str
     ready: bool = True
     """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
+    namespace: str = ""
+    """Its own, where the target is a node, which is in none."""
+
+    @property
+    def space(self) -> str:
+        """The namespace that it is in."""
+        return self.namespace or self.target.namespace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +109,13 @@ class DeletePod(_OfOnePod):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvictPod(_OfOnePod):
-    """Evict exactly this pod, as its disruption budgets allow."""
+    """Evict exactly this pod, as its disruption budgets allow. ``grace``: how long it may take to end."""
+
+    grace: Millis | None = None
 
     def __str__(self) -> str:
+        if self.namespace:
+            return f"evict pod {self.namespace}/{self.pod} from {self.target}"
         return f"evict pod {self.pod} of {self.target}"
 
 

@@ -75,12 +75,19 @@ async def find_owner(finder: Finder, ref: ObjectRef, began: Instant | None) -> O
         raise Refused(f"{say_object(ref)} has opted out by annotation")
     if ref.kind in (POD, NODE) and began is not None and seen.created_at > began + SKEW:
         raise Refused(f"{say_object(ref)} was made after the alert began: it replaced the one that is meant")
-    while seen.ref.kind in OWNERS and seen.controller is not None:
-        seen = await _controller(finder, seen, seen.controller)
+    seen = await climb(finder, seen)
     if seen.ref.kind == POD:
         raise Refused(f"{say_object(ref)} has no controller: nothing would make another one")
     owner = WorkloadRef(kind=seen.ref.kind, namespace=seen.ref.namespace, name=seen.ref.name)
     return Owner(ref=owner, uid=seen.uid)
+
+
+async def climb(finder: Finder, seen: Named) -> Named:
+    """From an object to what owns it in the end; a pod that nothing manages is its own. Raises as the finder,
+    and Refused where a stranger is in charge."""
+    while seen.ref.kind in OWNERS and seen.controller is not None:
+        seen = await _controller(finder, seen, seen.controller)
+    return seen
 
 
 async def _controller(finder: Finder, of: Named, who: Anchor) -> Named:

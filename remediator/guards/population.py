@@ -10,6 +10,7 @@ from remediator.core.plugins import Permission
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
+from remediator.guards.evictions import population
 from remediator.guards.node_population import last_node
 
 
@@ -31,7 +32,7 @@ class Population:
         """Plans the step and counts. While pods are being made it may be otherwise in a moment."""
         bound, target = request.policy.guards.max_unavailable, request.target
         if target is not None and target.kind == NODE:
-            return await self._of_node(target, ports)
+            return await self._of_node(target, request, ports)
         if bound is None or target is None:
             return Verdict(guard=self.name, allowed=True, text="guards.max_unavailable is not set")
         changes = await ports.plan()
@@ -50,9 +51,14 @@ class Population:
             guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again, measures=measures
         )
 
-    async def _of_node(self, target: WorkloadRef, ports: GuardPorts) -> Verdict:
-        text, enough = last_node(target, await ports.plan(), await ports.nodes())
-        return Verdict(guard=self.name, allowed=enough, text=text)
+    async def _of_node(self, target: WorkloadRef, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        changes = await ports.plan()
+        text, enough = last_node(target, changes, await ports.nodes())
+        if not enough:
+            return Verdict(guard=self.name, allowed=False, text=text)
+        more, enough, measures = await population(changes, request, ports)
+        text = f"{text}; {more}" if more and enough else more or text
+        return Verdict(guard=self.name, allowed=enough, text=text, measures=measures)
 
     def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
         """``guards.max_unavailable``."""

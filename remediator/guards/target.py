@@ -14,8 +14,8 @@ from remediator.core.plugins import Permission, on_target
 from remediator.core.policies import GuardPolicy, WorkloadRef
 from remediator.core.text import plain
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
-
-ALWAYS_PROTECTED = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+from remediator.guards.evictions import evictions, objection
+from remediator.guards.spaces import protection, space_objection
 
 
 class Target:
@@ -26,7 +26,8 @@ class Target:
     elsewhere than the step before it. Of a rule whose target is a node it is that node, which is in no
     namespace: never one of the control plane, none that ``guards.protect`` names, and none while
     ``guards.namespaces`` is empty. Actions on nodes are for such rules alone, and such rules for those
-    actions.
+    actions. Every pod that a drain would evict must be in ``guards.namespaces`` and of a workload that is
+    neither protected nor has opted out, and that nobody has paused.
     """
 
     name: ClassVar[str] = "target"
@@ -66,8 +67,11 @@ class Target:
         if seen.node is not None and seen.node.control_plane:
             text = f"{target} is of the control plane: such a node is never changed"
             return Verdict(guard=self.name, allowed=False, text=text)
-        text = _said(seen)
-        return Verdict(guard=self.name, allowed=True, text=text)
+        if target.kind == NODE:
+            for change in evictions(await ports.plan()):
+                if forbidden := await objection(change, request, ports):
+                    return Verdict(guard=self.name, allowed=False, text=forbidden)
+        return Verdict(guard=self.name, allowed=True, text=_said(seen))
 
 
 def _said(seen: Workload) -> str:
@@ -75,16 +79,6 @@ def _said(seen: Workload) -> str:
         return f"{seen.ref} in {seen.ref.namespace}, {seen.ready} of {seen.desired} pods ready"
     ready = "ready" if seen.ready else f"not ready ({plain(seen.node.trouble, 60)})"
     return f"{seen.ref}, {ready}" + (", cordoned" if seen.node.cordoned else "")
-
-
-def space_objection(namespace: str, guards: GuardPolicy) -> str:
-    """Why nothing in that namespace may be touched; empty when it may."""
-    if namespace in ALWAYS_PROTECTED:
-        return f"namespace {namespace} is always protected"
-    if namespace not in guards.namespaces:
-        allowed = ", ".join(guards.namespaces) or "none at all"
-        return f"namespace {namespace} is not allowed; allowed: {allowed}"
-    return ""
 
 
 def _place_objection(ref: ObjectRef, guards: GuardPolicy) -> str:
@@ -108,6 +102,4 @@ def static_objection(service: str, target: WorkloadRef | None, guards: GuardPoli
         return objection
     if target.kind not in (*CHANGEABLE, NODE):
         return f"{target} is of a kind that no action changes"
-    if str(target) in guards.protect or f"{target.namespace}/{target}" in guards.protect:
-        return f"{target} is protected by guards.protect"
-    return ""
+    return protection(target, guards)

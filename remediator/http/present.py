@@ -12,7 +12,7 @@ from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Alertmanagers, Answers, Suppression, suppressors, unanswered
 from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.classify import Match
 from remediator.core.cluster import (
     Autoscaler,
@@ -26,6 +26,7 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError, Retryable
+from remediator.core.evicting import look_at
 from remediator.core.finding import FIND_WITHIN, find, found_late
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import CheckResult, Event, Fired, Located
@@ -40,7 +41,7 @@ from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, stamp_instant
-from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
+from remediator.core.verdicts import ChangeRequest, Evicted, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import looking_objection, static_objection
 from remediator.policy.foresee import Standing
@@ -85,6 +86,7 @@ class Now:
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
         self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
+        self._evicted: dict[str, Evicted | RemediatorError] = {}
         self._nodes: dict[str, Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
@@ -214,6 +216,13 @@ class Now:
         """Every node as it is now; the same for everybody who asks in this request."""
         return await self._once(self._nodes, "", self.reader.nodes)
 
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is that a drain evicts."""
+        reader, uid = self.reader, change.pod_uid
+        if uid not in self._evicted and len(self._evicted) >= MOST_TARGETS:
+            raise NotAskedError
+        return await self._once(self._evicted, uid, lambda: look_at(reader, change))
+
     async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         seen = await self.workload(target)
@@ -320,6 +329,10 @@ class ReadOnly:
         """The target's pods as they are now."""
         target = self._request.target
         return () if target is None else await self._now.pods(target)
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is that a drain evicts; the same for everybody who asks in this request."""
+        return await self._now.evicted(change)
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over them."""

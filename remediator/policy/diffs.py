@@ -84,7 +84,8 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
-            return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
+            name = f"{change.namespace}/{change.pod}" if change.namespace else change.pod
+            return (f"- pod {name} ({'ready' if change.ready else 'not ready'}, {how})",)
         case RunProgram(program=program):
             return (f"+ {program}",)
         case SendRequest(request=request):
@@ -146,6 +147,8 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
         case "cordon":
             return ("spec.unschedulable: + true",)
+        case "drain":
+            return ("spec.unschedulable: + true", "- its pods, but those of DaemonSets (evicted one by one)")
         case "uncordon":
             return ("spec.unschedulable: - true (if it is we who set it)",)
         case "restart":

@@ -24,7 +24,8 @@ from remediator.diagnoses import DIAGNOSES
 from remediator.diagnoses.keeping import EVIDENCE, PERMISSIONS
 from remediator.guards import GUARDS
 from remediator.guards.observer import observed
-from remediator.guards.target import space_objection, static_objection
+from remediator.guards.spaces import space_objection
+from remediator.guards.target import static_objection
 from remediator.policy.plugins import disrupts
 from remediator.policy.reach import reached
 

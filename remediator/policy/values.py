@@ -33,6 +33,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
 )
+_POD_TEXT = re.compile(f"{_DNS_LABEL.pattern}/[a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
@@ -281,5 +282,14 @@ NodeName = Annotated[
     str,
     BeforeValidator(_named(_DNS_NAME, "a node: lower-case letters, digits, - and .")),
     said("The name of a node.", "worker-1", pattern="^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"),
+]
+PodText = Annotated[
+    str,
+    BeforeValidator(_named(_POD_TEXT, "a pod: its namespace, a slash and its name")),
+    said(
+        "A pod: its namespace, a slash and its name.",
+        "shop/web-5d9c7-1",
+        pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+    ),
 ]
 LabelName = Annotated[str, BeforeValidator(_label_name), said("The name of a label.", "service", minLength=1)]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from remediator.core.changes import ClusterChange, CordonNode, Fence, RunJob, UncordonNode
+from remediator.core.changes import ClusterChange, CordonNode, EvictPod, Fence, RunJob, UncordonNode
 from remediator.core.cluster import (
     IGNORE_ANNOTATION,
     Autoscaler,
@@ -131,7 +131,7 @@ class StagedCluster:
         name = f"{attempt[0].id}/{attempt[1].number}" if attempt is not None else ""
         known = self._machines.get(ref.path)
         if known is None or (name and self._expected.get(ref.path) != name):
-            if attempt is not None:
+            if attempt is not None and not attempt[1].target.startswith(f"/{NODE}/"):
                 fresh = expected_by(attempt[1].runbook, ref)
             else:
                 fresh = Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
@@ -197,6 +197,8 @@ class StagedCluster:
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """As the Protocol says."""
+        if workload.ref.kind == NODE:
+            return self.node(workload.ref).list_pods(self._world.now(), self._controller)
         return self.machine(workload.ref).list_pods(self._world.now())
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
@@ -256,7 +258,8 @@ class StagedCluster:
         if owner is None or ((facts := self._facts.get(owner.path)) is not None and facts.missing):
             raise NotFound(f"{ref} does not exist")
         if owner.path == ref.path:
-            return Named(ref=ref, uid=uid_of(ref))
+            told = self._facts.get(ref.path)
+            return Named(ref=ref, uid=uid_of(ref), ignored=told is not None and told.ignored)
         above: ObjectRef = owner
         if ref.kind == POD and owner.kind not in OWNERS[POD]:
             above = ObjectRef(kind=REPLICASET, namespace=ref.namespace, name=f"{owner.name}-5d9c7")
@@ -274,6 +277,21 @@ class StagedCluster:
         fits = [one for one in fits if ref.name == one.name or ref.name.startswith(f"{one.name}-")]
         found = max(fits, key=lambda one: len(one.name), default=None)
         return found if found is not None or not self._world.strangers else _presumed(ref)
+
+    def _controller(self, ref: ObjectRef) -> str:
+        """What manages the pod; empty where nothing is known to."""
+        owner = self._owner(ref)
+        if owner is None:
+            return ""
+        return str(owner) if owner.kind in OWNERS[POD] else f"{REPLICASET}/{owner.name}-5d9c7"
+
+    def _evict(self, change: EvictPod, fence: Fence) -> None:
+        """The pod leaves its node, and its workload has another one elsewhere."""
+        ref = ObjectRef(kind=POD, namespace=change.space, name=change.pod)
+        self.node(change.target).leave(ref)
+        owner = self._owner(ref)
+        if owner is not None:
+            self.machine(owner).apply(change, fence)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""
@@ -341,6 +359,8 @@ class StagedCluster:
                 raise Unknown("the rehearsal gives no answer")
         if isinstance(change, CordonNode | UncordonNode):
             self.node(change.target).apply(change, fence)
+        elif isinstance(change, EvictPod) and change.namespace:
+            self._evict(change, fence)
         else:
             self.machine(change.target).apply(change, fence)
         self._touched[change.target.path] += 1

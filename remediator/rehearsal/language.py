@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema
 from remediator.core.pauses import NAMED_KINDS
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import Stamp, parse_stamp
-from remediator.policy.values import Name, Namespace, NodeName, WorkloadText, refusal
+from remediator.policy.values import Name, Namespace, NodeName, PodText, WorkloadText, refusal
 
 WRONG = "T813"
 RUNNING, APPROVING = "running", "approving"
@@ -132,6 +132,11 @@ class NodeWords(Words):
         default=None, description="It takes no pods, because we, or somebody else, cordoned it."
     )
     control_plane: bool = Field(default=False, description="It is of the control plane.")
+    pods: Annotated[list[PodText], *_SEVERAL] = Field(
+        default_factory=list,
+        description="Pods that run there, each with its namespace; they belong to the workload whose name "
+        "they begin with. Default: none.",
+    )
     last: bool = Field(default=False, description="No other node is there. Default: two more are.")
     missing: bool = Field(default=False, description="It is not there.")
     ignored: bool = Field(default=False, description="It has opted out, by annotation.")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from remediator.core.changes import CordonNode, Fence, UncordonNode
-from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, IGNORE_ANNOTATION, Workload, epoch_of
+from remediator.core.cluster import (
+    EFFECT_ANNOTATION,
+    EPOCH_ANNOTATION,
+    IGNORE_ANNOTATION,
+    Pod,
+    Workload,
+    epoch_of,
+)
 from remediator.core.errors import Fenced, NotFound
 from remediator.core.nodes import CORDONED_AT, MANAGER, NodeState
-from remediator.core.objects import NODE
+from remediator.core.objects import NODE, ObjectRef
+from remediator.core.owners import POD
 from remediator.core.policies import Runbook, WorkloadRef
-from remediator.core.times import Instant, format_instant
+from remediator.core.times import HOUR, Instant, format_instant
+from remediator.rehearsal.machines import uid_of
 from remediator.rehearsal.script import NodeFacts
 
 OTHERS = ("node-a", "node-b")
@@ -32,6 +41,28 @@ class StagedNode:
     cordoned_by: str = ""
     facts: NodeFacts | None = None
     annotations: dict[str, str] = field(default_factory=dict)
+    pods: list[ObjectRef] = field(default_factory=list)
+
+    def list_pods(self, at: Instant, controller: Callable[[ObjectRef], str]) -> tuple[Pod, ...]:
+        """The pods on it, all of them ready. ``controller``: what manages one of that name."""
+        return tuple(
+            Pod(
+                name=ref.name,
+                namespace=ref.namespace,
+                uid=uid_of(ref),
+                phase="Running",
+                ready=True,
+                restarts=0,
+                node=self.ref.name,
+                created_at=Instant(at - HOUR),
+                controller=controller(ref),
+            )
+            for ref in self.pods
+        )
+
+    def leave(self, pod: ObjectRef) -> None:
+        """The pod is there no longer."""
+        self.pods = [ref for ref in self.pods if ref != pod]
 
     def snapshot(self) -> Workload:
         """As the API server would answer."""
@@ -127,7 +158,14 @@ def _told_by(facts: NodeFacts, ref: WorkloadRef) -> StagedNode:
     annotations: Mapping[str, str] = {IGNORE_ANNOTATION: "true"} if facts.ignored else {}
     by = {"": "", "us": MANAGER, "somebody": SOMEBODY}[facts.cordoned]
     ours = {CORDONED_AT: format_instant(Instant(0))} if facts.cordoned == "us" else {}
-    return StagedNode(ref=ref, cordoned_by=by, facts=facts, annotations={**annotations, **ours})
+    told = [text.split("/") for text in facts.pods]
+    return StagedNode(
+        ref=ref,
+        cordoned_by=by,
+        facts=facts,
+        annotations={**annotations, **ours},
+        pods=[ObjectRef(kind=POD, namespace=space, name=name) for space, name in told],
+    )
 
 
 def _expected_by(runbook: Runbook | None, ref: WorkloadRef) -> StagedNode:

@@ -267,6 +267,7 @@ def _node_facts(words: NodeWords) -> NodeFacts:
         cordoned=words.cordoned or "",
         control_plane=words.control_plane,
         last=words.last,
+        pods=tuple(words.pods),
         missing=words.missing,
         ignored=words.ignored,
         forbidden=words.forbidden,

@@ -105,7 +105,8 @@ class WorkloadFacts:
 class NodeFacts:
     """A node as it is until a step changes it. ``cordoned``: by ``us``, by ``somebody``, or empty.
 
-    ``last``: no other node is there. ``missing``, ``ignored``, ``forbidden``: as of a workload.
+    ``pods``: those that run there, as ``namespace/name``. ``last``: no other node is there.
+    ``missing``, ``ignored``, ``forbidden``: as of a workload.
     """
 
     name: str
@@ -113,6 +114,7 @@ class NodeFacts:
     cordoned: str = ""
     control_plane: bool = False
     last: bool = False
+    pods: tuple[str, ...] = ()
     missing: bool = False
     ignored: bool = False
     forbidden: bool = False

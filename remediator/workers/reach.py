@@ -10,7 +10,7 @@ from remediator.actions.http import HttpActionParams
 from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Suppression
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     Autoscaler,
@@ -23,7 +23,8 @@ from remediator.core.cluster import (
     read_snapshot,
     read_workloads,
 )
-from remediator.core.errors import Refused, RemediatorError
+from remediator.core.errors import Refused, RemediatorError, Retryable, StoreUnavailable
+from remediator.core.evicting import look_at
 from remediator.core.journal import Act, Diagnose, EndIsolation, Undo, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
@@ -35,9 +36,10 @@ from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
-from remediator.core.verdicts import ChangeRequest, Guard, Pointless, Verdict
+from remediator.core.verdicts import ChangeRequest, Evicted, Guard, Pointless, Verdict
 from remediator.guards import ask_guards
 from remediator.guards.error_budget import held_to_budget
+from remediator.guards.evictions import evictions
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
 
@@ -60,6 +62,7 @@ class Reach:
         self._withheld = request.withheld
         self._pods: Sequence[Pod] | None = None
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
+        self._evicted: dict[str, Evicted] = {}
         self._nodes: Sequence[Workload] | None = None
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
@@ -167,6 +170,12 @@ class Reach:
             self._pods = () if self._seen is None else await self._reader.pods(self._seen)
         return self._pods
 
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is; looked at once before the changes, and once more before its own eviction."""
+        if change.pod_uid not in self._evicted:
+            self._evicted[change.pod_uid] = await look_at(self._reader, change)
+        return self._evicted[change.pod_uid]
+
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
         return () if self._seen is None else await self._reader.budgets(self._seen)
@@ -260,5 +269,11 @@ class Reach:
         planned = await self.plan()
         if not self._withheld or self._request.asks:  # before people are asked, the server is
             for change in planned:
-                await self._performers.of(change).dry_run()
+                try:
+                    await self._performers.of(change).dry_run()
+                except StoreUnavailable:
+                    raise
+                except Retryable:
+                    if not evictions([change]):  # of a drain: what a budget forbids now has its turn later
+                        raise
         return [str(change) for change in planned]

@@ -38,6 +38,7 @@ from remediator.core.running import ExecParams
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act
+from remediator.workers.draining import Draining
 from remediator.workers.evidence import collect
 from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.locating import Locator
@@ -56,7 +57,7 @@ class Runner:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._steps = StepPerformer(means)
+        self._steps = StepPerformer(means, Draining)
         self._undoer = UndoPerformer(means)
         self._keeper = IsolationKeeper(means)
         self._weigher = Weigher(means)

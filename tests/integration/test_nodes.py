@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from remediator.testing.apiserver import FakeApiServer
-from remediator.testing.apiserver.kinds import NODES
+from remediator.testing.apiserver.kinds import NODES, PODS
 from remediator.testing.apiserver.machines import register
 from tests.integration.daemon import POLICIES, Daemon, alert, daemon, write_policies
 
@@ -27,20 +27,21 @@ runbooks:
   keep-away: {steps: [cordon: {}], verify: [ready: {}]}
   back: {steps: [uncordon: {}], verify: [ready: {}]}
 """
+DRAIN = NODE_RULES.replace("steps: [cordon: {}]", "steps: [drain: {timeout: 15s}]")
 
 
 @asynccontextmanager
-async def machines(tmp_path: Path) -> AsyncIterator[tuple[Daemon, FakeApiServer]]:
+async def machines(tmp_path: Path, rules: str = NODE_RULES) -> AsyncIterator[tuple[Daemon, FakeApiServer]]:
     """A daemon beside a cluster with three nodes, one of them of the control plane."""
     async with FakeApiServer() as cluster:
-        cluster.deployment("shop", "web")
         for number, name in enumerate(("worker-1", "worker-2", "master-1")):
             register(cluster.cluster, name, 10 + number)
         label(cluster, "master-1", "node-role.kubernetes.io/control-plane")
+        cluster.deployment("shop", "web", replicas=4)
         await cluster.settled()
         kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig")
         policies = write_policies(tmp_path / "policies", POLICIES)
-        (policies / "nodes.yaml").write_text(NODE_RULES)
+        (policies / "nodes.yaml").write_text(rules)
         async with daemon(policies, data_dir=tmp_path / "data", kubeconfig=kubeconfig) as running:
             await running.ready()
             yield running, cluster
@@ -115,3 +116,61 @@ def changed(what: str, one: dict[str, Any]) -> bool:
 def blocked(why: str, one: dict[str, Any]) -> bool:
     last = one["attempts"][-1] if one["attempts"] else {}
     return last.get("outcome") == "blocked" and why in str(last.get("reason"))
+
+
+# --- draining ---
+
+
+def pods_on(cluster: FakeApiServer, node: str, namespace: str = "shop") -> list[str]:
+    """Names of the pods of a namespace that run on the node."""
+    found = cluster.cluster.store.list(PODS, namespace)
+    return sorted(one["metadata"]["name"] for one in found if one["spec"].get("nodeName") == node)
+
+
+async def test_a_node_is_drained_through_evictions_alone(tmp_path: Path) -> None:
+    """One pod at a time where the policy leaves room for one; its replacements run elsewhere in the end."""
+    async with machines(tmp_path, DRAIN) as (running, cluster):
+        cluster.deployment("shop", "big", replicas=6)
+        await cluster.settled()
+        before = pods_on(cluster, "worker-1")
+        assert before
+        await running.post(about("NodeSick", "worker-1", "a1"))
+        done = await running.incident(partial(attempted, "verified"), "the node is drained")
+        changes = done["attempts"][-1]["changes"]
+        assert changes[0] == "cordon node/worker-1"
+        assert sorted(changes[1:]) == [f"evict pod shop/{name} from node/worker-1" for name in before]
+        assert pods_on(cluster, "worker-1") == []
+        assert not [one for one in cluster.requests if one.method == "DELETE"], "nothing is ever deleted"
+
+
+async def test_a_budget_holds_a_drain_up_and_then_it_has_failed(tmp_path: Path) -> None:
+    """A 429 is waited for, and never becomes a deletion."""
+    async with machines(tmp_path, DRAIN) as (running, cluster):
+        cluster.create(
+            {
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
+            }
+        )
+        await cluster.settled()
+        there = next(name for name in ("worker-1", "worker-2") if pods_on(cluster, name))
+        before = pods_on(cluster, there)
+        await running.post(about("NodeSick", there, "a1"))
+        done = await running.incident(partial(attempted, "failed"), "the drain has failed")
+        assert "drain was not over within" in done["attempts"][-1]["reason"]
+        assert pods_on(cluster, there) == before
+
+
+async def test_a_drain_that_would_take_a_stranger_away_does_not_begin(tmp_path: Path) -> None:
+    """A pod of a namespace that is not allowed is named, and the node is not even cordoned."""
+    async with machines(tmp_path, DRAIN) as (running, cluster):
+        cluster.deployment("bank", "vault", replicas=4)
+        await cluster.settled()
+        there = next(name for name in ("worker-1", "worker-2") if pods_on(cluster, name, "bank"))
+        stranger = pods_on(cluster, there, "bank")[0]
+        await running.post(about("NodeSick", there, "a1"))
+        why = f"pod bank/{stranger} would be evicted: namespace bank is not allowed"
+        await running.incident(partial(blocked, why), why)
+        assert "unschedulable" not in node_of(cluster, there)["spec"]

@@ -69,6 +69,58 @@ def test_what_is_said_of_a_node_keeps_it_from_being_changed(facts: str, steps: s
     assert played.passed, told(played)
 
 
+def test_a_drain_evicts_pod_by_pod_as_there_is_room() -> None:
+    """Of three pods 40% leave room for one at a time: the second has its turn when the first is replaced."""
+    played = one(
+        FIRES,
+        """
+        - {at: 1m, timeline: ['drain: begun: cordon node/worker-1', 'drain: done: node/worker-1 is drained']}
+        - {at: 1m, attempts: [{runbook: for-nodes, outcome: verified}]}
+        - {at: 1m, changes: [CORDON, EVICT shop/web-1 FROM, EVICT shop/web-2 FROM]}
+        """.replace("CORDON", "cordon node/worker-1")
+        .replace("EVICT", "evict pod")
+        .replace("FROM", "from node/worker-1"),
+        more="nodes: {node: worker-1, pods: [shop/web-1, shop/web-2]}",
+        known=known("{drain: {}}"),
+    )
+    assert played.passed, told(played)
+
+
+@pytest.mark.parametrize(
+    ("pods", "more", "guard"),
+    [
+        ("bank/web-1", "cluster: {workload: deployment/web, namespace: bank}", "target"),
+        ("shop/stranger-1", "", "plan"),
+        ("shop/web-1", "cluster: {workload: deployment/web, replicas: 1, ready: 1}", "population"),
+        ("shop/web-1", "cluster: {workload: deployment/web, ignored: true}", "target"),
+    ],
+)
+def test_a_drain_that_would_take_what_it_must_not_does_not_begin(pods: str, more: str, guard: str) -> None:
+    """Another namespace, a pod that nobody makes anew, a workload that can spare none, or opted out."""
+    played = one(
+        FIRES,
+        f"- {{at: 1m, changes: [], blocked_by: [{guard}], pages: {{oncall: 1}}}}",
+        more=f"nodes: {{node: worker-1, pods: [{pods}]}}\n{more}",
+        known=known("{drain: {}}"),
+    )
+    assert played.passed, told(played)
+
+
+def test_a_drain_that_is_held_up_for_too_long_has_failed() -> None:
+    """A workload that is down already can spare nobody; people hear why."""
+    played = one(
+        FIRES,
+        """
+        - {at: 4m, changes: [cordon node/worker-1], attempts: [{runbook: for-nodes, outcome: running}]}
+        - {at: 11m, attempts: [{runbook: for-nodes, outcome: failed}], pages: {oncall: 1}}
+        """,
+        more="""nodes: {node: worker-1, pods: [shop/web-1]}
+        cluster: {workload: deployment/web, replicas: 3, ready: 1}""",
+        known=known("{drain: {}}"),
+    )
+    assert played.passed, told(played)
+
+
 def test_a_node_that_is_missing_or_has_opted_out_leads_nowhere() -> None:
     for facts, reason in (("missing: true", "does not exist"), ("ignored: true", "opted out")):
         played = one(

@@ -7,13 +7,6 @@ when its turn comes, and people are asked. Every diagnosis of the language is pe
 from __future__ import annotations
 
 from remediator.policy.declared.kinds import DeclaredAction
-from remediator.policy.declared.nodes import Drain
 from remediator.policy.declared.quiet import Silence
 
-DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
-    action.name: action
-    for action in (
-        Drain,
-        Silence,
-    )
-}
+DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {action.name: action for action in (Silence,)}
