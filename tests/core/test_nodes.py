@@ -10,14 +10,16 @@ import pytest
 
 from remediator.actions import ACTIONS
 from remediator.core.access import Access
-from remediator.core.changes import Change, CordonNode, UncordonNode
-from remediator.core.cluster import IGNORE_ANNOTATION, Snapshot, Workload
+from remediator.core.changes import Change, CordonNode, EvictPod, UncordonNode
+from remediator.core.cluster import IGNORE_ANNOTATION, Budget, Pod, Snapshot, Workload
 from remediator.core.errors import NotFound, Refused
+from remediator.core.evicting import room_of
 from remediator.core.finding import find
 from remediator.core.incident import Aim, EffectId
 from remediator.core.nodes import CORDONED_AT, MANAGER, NODE_ACTIONS, NodeState
 from remediator.core.objects import NODE, ObjectRef
 from remediator.core.owners import SKEW, Named
+from remediator.core.pauses import Pause, PauseScope
 from remediator.core.planned import changes_from, changes_json
 from remediator.core.policies import (
     GuardPolicy,
@@ -25,19 +27,22 @@ from remediator.core.policies import (
     Policy,
     Rule,
     Runbook,
+    Share,
     Step,
     TargetSelector,
     WorkloadRef,
 )
 from remediator.core.times import Instant
-from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
+from remediator.core.verdicts import ChangeRequest, Evicted, Guard, GuardPorts, Verdict
 from remediator.guards import ask_guard
+from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.observer import Observer
 from remediator.guards.population import Population
 from remediator.guards.target import Target
 from remediator.policy.rbac import demands
 from remediator.policy.templates import compile_template
-from tests.core.builders import NOW, policy
+from tests.core.builders import NOW, WEB, policy
+from tests.core.test_actions import workload
 from tests.core.test_decide import opened
 
 WORKER = WorkloadRef(kind=NODE, namespace="", name="worker-1")
@@ -71,7 +76,7 @@ def plan(action: str, seen: Workload) -> list[str]:
 
 
 def test_what_is_fenced_on_a_node_is_an_action_on_nodes_and_nothing_else_is() -> None:
-    assert {name for name, action in ACTIONS.items() if action.fenced_on == NODE} <= NODE_ACTIONS
+    assert {name for name, action in ACTIONS.items() if action.fenced_on == NODE} == NODE_ACTIONS
 
 
 def test_a_cordoned_node_is_left_as_it_is_whoever_did_it() -> None:
@@ -193,9 +198,7 @@ def node_policy(action: str = "cordon", **guards: object) -> Policy:
     return replace(of, rules=(rule, *of.rules[1:]), runbooks={"restart": book}, guards=made)
 
 
-async def asked(
-    guard: Target | Population | Observer, facts: Facts, of: Policy | None = None, action: str = "cordon"
-) -> Verdict:
+async def asked(guard: Guard, facts: Facts, of: Policy | None = None, action: str = "cordon") -> Verdict:
     aim = Aim(ref=WORKER, told="node worker-1", owner=WORKER, uid="uid-worker-1")
     incident = opened().now.evolve(aim=aim)
     attempt = incident.active
@@ -291,3 +294,184 @@ def test_nodes_take_a_cluster_role_and_only_where_a_rule_names_them() -> None:
 
 def test_an_action_that_a_node_cannot_be_subject_to_takes_nothing_but_finding_it() -> None:
     assert {str(access) for access in demands(node_policy("restart"))} == {"get nodes in the whole cluster"}
+
+
+# --- drain ---
+
+
+def resident(name: str, **more: object) -> Pod:
+    """A pod on the node."""
+    fields: dict[str, object] = {
+        "name": name,
+        "uid": f"uid-{name}",
+        "namespace": "shop",
+        "controller": "replicaset/web-5d9c7",
+        "phase": "Running",
+        "ready": True,
+        "restarts": 0,
+        **more,
+    }
+    return Pod(**fields)  # type: ignore[arg-type]  # by name
+
+
+def drain(*pods: Pod, **params: object) -> tuple[Change, ...]:
+    known = ACTIONS["drain"]
+    return known.plan(known.params.model_validate(params), Snapshot(workload=node(), pods=pods), at=NOW)
+
+
+def test_a_drain_takes_everything_but_what_stays() -> None:
+    """The pods that are not ready first: they cost nothing."""
+    planned = drain(
+        resident("web-2"),
+        resident("web-1", ready=False),
+        resident("agent", controller="daemonset/agent", namespace="kube-system"),
+        resident("static", fixed=True, controller="", namespace="kube-system"),
+        resident("done", phase="Succeeded", scratch=True),
+        resident("kept", ignored=True),
+        resident("going", terminating=True),
+        grace="5s",
+    )
+    assert [str(change) for change in planned] == [
+        "cordon node/worker-1",
+        "evict pod shop/web-1 from node/worker-1",
+        "evict pod shop/web-2 from node/worker-1",
+    ]
+    [_, first, _] = planned
+    assert isinstance(first, EvictPod)
+    assert (first.pod_uid, first.ready, first.space, first.grace) == ("uid-web-1", False, "shop", 5000)
+    assert first.fenced_on == WORKER
+    assert changes_from(changes_json(planned)) == planned
+
+
+@pytest.mark.parametrize(
+    ("pod", "allow", "why"),
+    [
+        (resident("web-1", scratch=True), "local_data", "shop/web-1 has data in an emptyDir"),
+        (resident("lonely", controller=""), "unmanaged", "shop/lonely has no controller"),
+    ],
+)
+def test_what_would_be_lost_keeps_a_drain_from_beginning_unless_it_is_allowed(
+    pod: Pod, allow: str, why: str
+) -> None:
+    with pytest.raises(Refused, match=f"{why}: that would be lost; {allow}: true allows it"):
+        drain(pod)
+    assert len(drain(pod, **{allow: True})) == 2
+
+
+WEB_OWNER = Named(ref=ObjectRef(kind="deployment", namespace="shop", name="web"), uid="w")
+MOST = Share(value=40, percent=True)
+EVICT = EvictPod(target=WORKER, uid="uid-worker-1", pod="web-1", pod_uid="p", namespace="shop")
+
+
+class Drained(Facts):
+    """A drain of one pod of ``web``."""
+
+    def __init__(self, evicted: Evicted | NotFound, *, paused: str = "") -> None:
+        super().__init__(node("other"), planned=(CORDON, EVICT))
+        self.found, self.pause = evicted, paused
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        if isinstance(self.found, NotFound):
+            raise self.found
+        return self.found
+
+    async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
+        named = [scope for scope in scopes if scope.path == self.pause]
+        return tuple(Pause(scope=scope, reason="busy", by="ada", since=NOW) for scope in named)
+
+
+def of_web(desired: int = 5, healthy: int = 5, *budgets: Budget, **more: object) -> Evicted:
+    seen = workload(WEB, desired=desired)
+    return Evicted(owner=replace(WEB_OWNER, **more), workload=seen, healthy=healthy, budgets=budgets)  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("facts", "guards", "why"),
+    [
+        (Drained(of_web()), {"namespaces": ("bank",)}, "namespace shop is not allowed; allowed: bank"),
+        (Drained(of_web()), {"protect": ("deployment/web",)}, "deployment/web is protected"),
+        (Drained(of_web(ignored=True)), {}, "deployment/web has opted out by annotation"),
+        (Drained(of_web(), paused="namespace/shop"), {}, "namespace shop is paused by ada"),
+        (Drained(of_web(), paused="service/web"), {}, "service web is paused by ada"),
+        (Drained(of_web(), paused="service/cart"), {}, ""),
+        (Drained(of_web()), {}, ""),
+        (Drained(NotFound("gone")), {}, ""),
+    ],
+)
+async def test_every_pod_that_a_drain_takes_must_be_one_that_may_be_touched(
+    facts: Drained, guards: dict[str, object], why: str
+) -> None:
+    """Named in the verdict; one that is gone by then is no matter."""
+    verdict = await asked(Target(), facts, node_policy("drain", **guards), "drain")
+    assert verdict.allowed is (why == "")
+    assert not why or verdict.text.startswith("pod shop/web-1 would be evicted: ")
+    assert why in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("evicted", "share", "allowed", "text"),
+    [
+        (
+            of_web(5, 5),
+            Share(value=40, percent=True),
+            True,
+            "pods of deployment/web go one by one, as 40% allows",
+        ),
+        (of_web(5, 2), Share(value=40, percent=True), True, "go one by one"),  # when is asked in its turn
+        (
+            of_web(1, 1),
+            Share(value=40, percent=True),
+            False,
+            "1 of 1 unavailable with one more, at most 0 allowed",
+        ),
+        (of_web(1, 1), None, True, "1 other node takes pods"),
+        (Evicted(), Share(value=1, percent=False), True, "1 other node takes pods"),
+    ],
+)
+async def test_a_workload_that_can_never_spare_a_pod_keeps_a_drain_from_beginning(
+    evicted: Evicted, share: Share | None, allowed: bool, text: str
+) -> None:
+    verdict = await asked(
+        Population(), Drained(evicted), node_policy("drain", max_unavailable=share), "drain"
+    )
+    assert (verdict.allowed, text in verdict.text) == (allowed, True), verdict
+
+
+async def test_pods_whose_number_nobody_knows_keep_a_drain_from_beginning() -> None:
+    bare = Named(ref=ObjectRef(kind="replicaset", namespace="shop", name="old"), uid="r")
+    share = Share(value=40, percent=True)
+    verdict = await asked(
+        Population(), Drained(Evicted(owner=bare)), node_policy("drain", max_unavailable=share), "drain"
+    )
+    assert not verdict.allowed
+    assert "is of a kind whose pods are not counted here" in verdict.text
+
+
+async def test_two_budgets_over_the_same_pods_let_none_go_and_one_is_waited_for() -> None:
+    spent = Budget(name="a", allowed=0, healthy=5, wanted=5)
+    one = await asked(DisruptionBudget(), Drained(of_web(5, 5, spent)), action="drain")
+    assert (one.allowed, one.text) == (True, "budget a lets 0 go now; the others wait")
+    both = await asked(DisruptionBudget(), Drained(of_web(5, 5, spent, spent)), action="drain")
+    assert not both.allowed
+    assert "the API server evicts none of them" in both.text
+
+
+def test_room_is_counted_by_the_pods_themselves() -> None:
+    """Of five four are healthy: with one more two are missing, and two of five may be."""
+    room = room_of(of_web(5, 4), Share(value=40, percent=True))
+    assert room is not None
+    assert (room.now, room.ever, room.measure.observed, room.measure.allowed) == (True, True, 2, 2)
+    less = room_of(of_web(5, 3), Share(value=40, percent=True))
+    assert less is not None
+    assert (less.now, less.ever) == (False, True)
+
+
+def test_a_drain_takes_evictions_in_allowed_namespaces_alone() -> None:
+    needed = demands(node_policy("drain", namespaces=("shop", "bank", "kube-system")))
+    evicting = {access.namespace for access in needed if access.resource == "pods/eviction"}
+    assert evicting == {"shop", "bank"}
+    whole = {(access.resource, access.verb) for access in needed if not access.namespace}
+    assert whole == {("nodes", "get"), ("nodes", "list"), ("nodes", "patch"), ("pods", "list")}
+    assert not [access for access in needed if access.verb == "delete"]
+    budgets = {access.namespace for access in needed if access.resource == "poddisruptionbudgets"}
+    assert budgets == {"shop", "bank"}

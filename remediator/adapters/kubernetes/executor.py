@@ -16,7 +16,7 @@ from remediator.adapters.kubernetes.api import JSON_PATCH, Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict, Rejected
 from remediator.adapters.kubernetes.jobs import JobMaker, job_ref
 from remediator.adapters.kubernetes.patches import Patch, Shape
-from remediator.adapters.kubernetes.paths import object_path, place_of, read_call, resource_of
+from remediator.adapters.kubernetes.paths import doing, object_path, place_of, read_call, resource_of
 from remediator.adapters.kubernetes.pod_removal import PodRemoval
 from remediator.adapters.kubernetes.snapshots import Json
 from remediator.adapters.kubernetes.templates import revision_call, template_of
@@ -298,12 +298,12 @@ def _annotation(obj: Json, key: str) -> str | None:
     return found.get(key)
 
 
-def _patch(target: ObjectRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:
+def _patch(target: ObjectRef, patch: Patch, what: str, *, dry_run: bool = False) -> Call:
     dry = (("dryRun", "All"),) if dry_run else ()
     return Call(
         method="PATCH",
         path=object_path(target),
-        doing=f"{doing} {place_of(target)}" + (" (dry run)" if dry_run else ""),
+        doing=doing(what, target) + (" (dry run)" if dry_run else ""),
         needs=f"patch {resource_of(target)} {place_of(target)}",
         query=(("fieldManager", FIELD_MANAGER), *dry),
         body=patch,

@@ -72,7 +72,7 @@ def found_call(ref: ObjectRef) -> Call:
     return Call(
         method="GET",
         path=_path(where, ref),
-        doing=f"read {ref} {place_of(ref)}",
+        doing=doing(f"read {ref}", ref),
         needs=f"get {where} {place_of(ref)}",
         repeatable=True,
     )
@@ -102,6 +102,11 @@ def nodes_path(*name: str) -> str:
     return "/".join(("/api/v1/nodes", *map(checked_name, name)))
 
 
+def doing(what: str, ref: ObjectRef) -> str:
+    """``restart deployment/web in namespace shop``; of what is in no namespace no place is told."""
+    return f"{what} {place_of(ref)}" if ref.namespace else what
+
+
 def place_of(ref: ObjectRef) -> str:
     """``in namespace shop``; ``in the whole cluster`` of what is in none."""
     return f"in namespace {ref.namespace}" if ref.namespace else "in the whole cluster"
@@ -112,7 +117,7 @@ def read_call(ref: ObjectRef) -> Call:
     return Call(
         method="GET",
         path=object_path(ref),
-        doing=f"read {ref} {place_of(ref)}",
+        doing=doing(f"read {ref}", ref),
         needs=f"get {resource_of(ref)} {place_of(ref)}",
         repeatable=True,
     )
