@@ -23,7 +23,7 @@ class Ready:
 
     async def ask(self, params: Params, sight: Sight) -> CheckResult:
         """Compares ready with desired pods, once the controller has seen the newest specification."""
-        seen = await read_target(sight)
+        seen = await read_target(sight, nodes=True)
         if isinstance(seen, CheckResult):
             return seen
         if seen.node is not None:

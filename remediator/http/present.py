@@ -30,6 +30,7 @@ from remediator.core.evicting import look_at
 from remediator.core.finding import FIND_WITHIN, find, found_late
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import CheckResult, Event, Fired, Located
+from remediator.core.nodes import mismatch
 from remediator.core.objects import ObjectRef
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics, cron_job_of
@@ -154,6 +155,8 @@ class Now:
             raise Refused(objection)
         if action is None or target is None:
             raise Refused(f"this version does not know action {request.step.action}")
+        if strange := mismatch(request.step.action, target.kind, str(target)):
+            raise Pointless(strange)
         params = action.params.model_validate(dict(request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = replace(await self._snapshot(target, needs, named), service=request.service)

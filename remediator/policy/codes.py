@@ -92,6 +92,7 @@ _WARNINGS = {
     "R114": "a rule waits for approval, and nobody hears of it",
     "R113": "a rule with a `target` whose `group_by` leaves it out",
     "R115": "a rule brings actions on nodes to what is none, or others to a node",
+    "R116": "a check that a node cannot be asked, in a runbook for one",
     "B201": "a runbook is never used",
     "B203": "a runbook is verified only by what its own steps control, or by another service",
     "B205": "`http` names a host that is no `health` URL's: it is never asked",

@@ -44,6 +44,7 @@ from remediator.policy.lint_matchers import (
 )
 from remediator.policy.lint_probes import nothing_to_ask, strange_hosts
 from remediator.policy.lint_rules import (
+    checks_of_nodes,
     idle_modes,
     long_holds,
     nothing_to_act_upon,
@@ -76,7 +77,7 @@ ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
     *(unknown_services, silent_rules, idle_modes, unheard_questions, long_holds, nothing_to_act_upon),
     *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
-    *(objects_together, strange_targets),
+    *(objects_together, strange_targets, checks_of_nodes),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),

@@ -14,6 +14,8 @@ from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Items
 from remediator.policy.templates import LabelTemplate
 
+CHECKS_OF_NODES = frozenset(("ready", "promql", "http", "alert", "no_recurrence"))
+"""Checks that say something of a node, or do not ask about the target."""
 NEED_A_WORKLOAD = frozenset(
     (
         *("restart", "scale", "rollback", "delete_pod", "evict_pod", "set_image", "set_resources", "hpa"),
@@ -152,7 +154,9 @@ def strange_targets(view: View) -> Iterator[Note]:
         kind = rule.target.kind if rule.target is not None else ""
         for number, name in enumerate(rule.runbooks):
             runbook = view.policy.runbooks.get(name)
-            steps = [step.action for step in runbook.steps if step.acts] if runbook is not None else []
+            if runbook is None:
+                continue
+            steps = [step.action for step in runbook.steps if step.acts]
             strange = [each for each in dict.fromkeys(steps) if (each in NODE_ACTIONS) != (kind == NODE)]
             if not strange:
                 continue
@@ -166,3 +170,23 @@ def strange_targets(view: View) -> Iterator[Note]:
             text = f"rule '{rule.name}' tries runbook '{name}', but {why}"
             at = view.spot("rules", rule.name, "runbooks", str(number))
             yield Note(at=at, code="R115", message=text)
+
+
+def checks_of_nodes(view: View) -> Iterator[Note]:
+    """R116: checks that ask about a workload, in a runbook for a node: they are never known to hold."""
+    for rule in view.policy.rules:
+        if rule.target is None or rule.target.kind != NODE:
+            continue
+        for number, name in enumerate(rule.runbooks):
+            runbook = view.policy.runbooks.get(name)
+            if runbook is None:
+                continue
+            asked = [check for step in runbook.steps for check in (step.when, step.wait) if check is not None]
+            names = dict.fromkeys(check.check for check in (*asked, *runbook.verify))
+            if strange := [each for each in names if each not in CHECKS_OF_NODES]:
+                text = (
+                    f"rule '{rule.name}' tries runbook '{name}' on a node, of which {' and '.join(strange)} "
+                    "cannot be found out; ask ready, promql, http, alert or no_recurrence"
+                )
+                at = view.spot("rules", rule.name, "runbooks", str(number))
+                yield Note(at=at, code="R116", message=text)

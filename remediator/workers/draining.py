@@ -26,6 +26,8 @@ from remediator.workers.step import Work
 
 AGAIN = Millis(10 * SECOND)
 """When what had to wait is asked again, unless the server says later."""
+NAMED = 2
+"""Changes that are told when the step is put off; all of them are kept."""
 
 
 class Draining(Work):
@@ -67,7 +69,10 @@ class Draining(Work):
         if waits:
             delay = max(AGAIN, min(each.delay or AGAIN for each in waits))
             total = sum(isinstance(change, EvictPod) for change in planned)
-            raise Retryable(f"{len(waits)} of {total} pods have to wait: {waits[0]}", delay=delay)
+            told = "".join(f"{each}; " for each in done.told[:NAMED])
+            more = len(done.told) - NAMED
+            told += f"{more} more; " if more > 0 else ""
+            raise Retryable(f"{told}{len(waits)} of {total} pods have to wait: {waits[0]}", delay=delay)
         return None
 
     async def _turn(self, change: Change, fence: Fence) -> Made | Verdict:

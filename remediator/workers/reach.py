@@ -26,6 +26,7 @@ from remediator.core.cluster import (
 from remediator.core.errors import Refused, RemediatorError, Retryable, StoreUnavailable
 from remediator.core.evicting import look_at
 from remediator.core.journal import Act, Diagnose, EndIsolation, Undo, Verify
+from remediator.core.nodes import mismatch
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
@@ -138,6 +139,8 @@ class Reach:
         action, target = ACTIONS.get(self._request.step.action), self._request.target
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
+        if strange := mismatch(self._request.step.action, target.kind, str(target)):
+            raise Pointless(strange)
         params = action.params.model_validate(dict(self._request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = await read_snapshot(self._reader, await self.workload(target), needs, cron_job=named)
