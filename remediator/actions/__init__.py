@@ -17,6 +17,7 @@ from remediator.actions.rollback import Rollback
 from remediator.actions.scale import Scale
 from remediator.actions.set_image import SetImage
 from remediator.actions.set_resources import SetResources
+from remediator.actions.silence import Silence
 from remediator.actions.uncordon import Uncordon
 from remediator.core.plugins import Action
 
@@ -28,5 +29,6 @@ ACTIONS: dict[str, Action] = {
         *(EvictPods(), DeletePods()),
         *(Cordon(), Drain(), Uncordon()),
         *(Exec(), Http(), RunCronJob()),
+        Silence(),
     )
 }

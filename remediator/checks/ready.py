@@ -30,6 +30,4 @@ class Ready:
             trouble = plain(seen.node.trouble, 100)
             observed = f"{seen.ref} is ready" if seen.ready else f"{seen.ref} is not ready ({trouble})"
             return CheckResult(holds=bool(seen.ready), observed=observed)
-        current = seen.observed_generation >= seen.generation
-        observed = f"{seen.ready} of {seen.desired} pods ready" + ("" if current else ", change not yet seen")
-        return CheckResult(holds=current and seen.ready >= seen.desired > 0, observed=observed)
+        return CheckResult(holds=seen.is_ready, observed=seen.readiness)

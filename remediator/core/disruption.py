@@ -8,7 +8,9 @@ from typing import assert_never
 from remediator.core.changes import (
     Change,
     CordonNode,
+    CreateSilence,
     DeletePod,
+    EndSilence,
     EvictPod,
     IsolateWorkload,
     PodChange,
@@ -59,6 +61,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += change.pod_uid in ready
             case RunProgram() | SendRequest():
                 pass  # what those do to pods nobody can tell
+            case CreateSilence() | EndSilence():
+                pass  # nothing of the cluster is touched
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

@@ -8,7 +8,9 @@ from typing import ClassVar, assert_never
 from remediator.core.changes import (
     Change,
     CordonNode,
+    CreateSilence,
     DeletePod,
+    EndSilence,
     EvictPod,
     IsolateWorkload,
     RestartWorkload,
@@ -88,7 +90,8 @@ async def _seen(change: Change, ports: GuardPorts) -> Kept:
 def fields_of(change: Change) -> tuple[str, ...]:
     """What it changes of an object that a controller may keep.
 
-    A pod is nobody's but its workload's; a job is made anew; a program or a request changes no object.
+    A pod is nobody's but its workload's; a job is made anew; a program, a request or a silence
+    changes no object.
     """
     match change:
         case ScaleWorkload() | IsolateWorkload() | RestoreWorkload():
@@ -107,6 +110,8 @@ def fields_of(change: Change) -> tuple[str, ...]:
         case CordonNode() | UncordonNode():
             return (UNSCHEDULABLE,)
         case DeletePod() | EvictPod() | RunJob() | RunProgram() | SendRequest():
+            return ()
+        case CreateSilence() | EndSilence():
             return ()
         case _:
             assert_never(change)

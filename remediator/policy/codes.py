@@ -100,6 +100,9 @@ _WARNINGS = {
     "B210": "`undo` is asked for, but no step has an inverse",
     "B211": "what looks like a secret among the words of a command or a request",
     "B212": "a step that is meant only when no alert fires, and so is never performed",
+    "B213": "a runbook that only silences alerts",
+    "B214": "`dependencies` is asked for, but no service that the runbook is for depends on anything",
+    "B215": "`dependencies` is asked for, but something that a service depends on cannot be seen",
     "S302": "the page leaves before the runbooks of a rule can be verified",
     "S304": "an escalation cannot reach everybody within the response time",
     "S305": "a severity promises to be resolved before it promises to be answered",
@@ -135,7 +138,6 @@ _NOTICES = {
     "C503": "a service that no rule can select",
 }
 _UNSUPPORTED = {
-    "N703": "an action that is not performed: its runbook is blocked",
     "N712": "`pages`: every page is sent by itself",
     "N713": "`channels` of a severity or a rule: nothing is written there",
     "N714": "`war_room`: nobody is invited",

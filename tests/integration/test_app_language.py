@@ -71,7 +71,7 @@ async def test_P11_a_page_to_a_channel_that_cannot_be_sent_to_goes_to_the_next_l
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("steps: [{restart: {}}]", "steps: [{restart: {}}, {silence: {for: 5m}}]", "action silence"),
+        ("steps: [{restart: {}}]", "steps: [{cordon: {}}, {restart: {}}]", "cordon changes a node"),
         ("- {name: web-down,", "- {name: web-down, target: {node: a}, service: web,", "does not exist"),
     ],
 )
