@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from remediator.policy.load import load_policy
+from remediator.policy.manifests import Account, as_yaml, roles_of
+from remediator.policy.rbac import demands
 from remediator.testing.apiserver import FakeApiServer
 from remediator.testing.apiserver.kinds import NODES, PODS
 from remediator.testing.apiserver.machines import register
-from tests.integration.daemon import POLICIES, Daemon, alert, daemon, write_policies
+from tests.integration.daemon import POLICIES, Daemon, alert, daemon, notification, write_policies
 
 RULE = "- {name: web-down, match: ['alertname=\"WebDown\"'],"
 NODE_RULES = """\
@@ -174,3 +177,39 @@ async def test_a_drain_that_would_take_a_stranger_away_does_not_begin(tmp_path: 
         why = f"pod bank/{stranger} would be evicted: namespace bank is not allowed"
         await running.incident(partial(blocked, why), why)
         assert "unschedulable" not in node_of(cluster, there)["spec"]
+
+
+# --- what is asked beforehand ---
+
+
+async def test_an_explanation_finds_the_node_and_shows_what_would_go(tmp_path: Path) -> None:
+    async with machines(tmp_path, DRAIN) as (running, cluster):
+        there = next(name for name in ("worker-1", "worker-2") if pods_on(cluster, name))
+        asked = notification(about("NodeSick", there), about("NodeOdd", there, "cd"))
+        status, answer = await running.ask("POST", "/v1/explain", asked)
+        assert status == 200
+        drained, odd = answer["alerts"]
+        assert drained["incident"]["target"]["workload"] == f"/node/{there}"
+        [book] = drained["runbooks"]
+        said = {guard["name"]: guard for guard in book["guards"]}
+        assert said["target"]["text"] == f"node/{there}, ready"
+        assert said["population"]["verdict"] == "allows"
+        shown = "\n".join(str(step) for step in book["steps"])
+        assert "spec.unschedulable: + true" in shown
+        for name in pods_on(cluster, there):
+            assert f"- pod shop/{name} (ready, evicted)" in shown
+        [book] = odd["runbooks"]
+        said = {guard["name"]: guard for guard in book["guards"]}
+        assert (said["target"]["verdict"], "needs a workload" in said["target"]["text"]) == ("blocks", True)
+        assert not [one for one in cluster.ledger if one.resource == "nodes"]
+
+
+def test_a_cluster_role_is_printed_for_rules_about_nodes_alone(tmp_path: Path) -> None:
+    for rules, wanted in (("", False), (DRAIN, True)):
+        policies = write_policies(tmp_path / f"policies-{wanted}", POLICIES)
+        if rules:
+            (policies / "nodes.yaml").write_text(rules)
+        roles = roles_of(demands(load_policy(policies)))
+        text = as_yaml(roles, Account(namespace="ops", name="remediator"))
+        assert ("kind: ClusterRole\n" in text) is wanted
+        assert ("resources: [nodes]" in text) is wanted
