@@ -198,6 +198,10 @@ class SimPorts:
         """As the Protocol says."""
         return self._cluster.pods(workload.ref)
 
+    async def nodes(self) -> tuple[Workload, ...]:
+        """None is told."""
+        return ()
+
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """Nothing was ever rolled out."""
         return ()
