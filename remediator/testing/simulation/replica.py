@@ -22,10 +22,13 @@ TELLING = frozenset(
     (
         *("admit", "commit", "settle", "bury", "append", "load"),
         *("acquire", "holds", "use_limits", "intend"),
-        *("claim", "apply", "dry_run", "send", "query"),
+        *("claim", "apply", "dry_run", "prepare", "run", "send", "query"),
     )
 )
 """Calls at which faults are most instructive; the others are mostly idle polling."""
+WRITES = frozenset(("cluster.apply", "program.run", "service.send"))
+"""Calls that change something outside: there a process dies, or stands still, so much more often."""
+OFTEN = 6.0
 
 
 @dataclass
@@ -109,18 +112,19 @@ class Replica:
         """One call to the outside, and what may befall the process and the answer around it."""
         weight = 1.0 if name in TELLING else 0.02
         where = f"{kind}.{name}"
-        await self._befall(weight, f"before {where}")
+        harder = OFTEN if where in WRITES else weight
+        await self._befall(harder, f"before {where}")
         if self.rng.random() < self.chaos.error * weight:
             raise _refusal(kind, where)
         answer = await work()
-        await self._befall(weight, f"after {where}")
+        await self._befall(harder, f"after {where}")
         if self.rng.random() < self.chaos.error * weight / 2:
             raise _lost(kind, where)
         return answer
 
     async def _befall(self, weight: float, where: str) -> None:
         await self._stand()
-        if self.chaos.latency and weight == 1.0:
+        if self.chaos.latency and weight >= 1.0:
             await asyncio.sleep(self.rng.expovariate(1 / self.chaos.latency))
         if self.rng.random() < self.chaos.crash * weight:
             self.kill(where)
