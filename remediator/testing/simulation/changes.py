@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import Mode
 from remediator.testing.simulation.bounds import guard_checks
+from remediator.testing.simulation.deadlines import hindered
 from remediator.testing.simulation.history import (
     LOOKING,
     Agreed,
@@ -26,6 +27,9 @@ from remediator.testing.simulation.history import (
 )
 from remediator.testing.simulation.policies import workload_of
 from remediator.testing.simulation.scenario import Scenario
+
+SEEN = 20.0
+"""Seconds between a look and the commit of what it found, where nobody died or froze meanwhile."""
 
 
 def change_checks(history: History, scenario: Scenario) -> list[Iterator[str]]:
@@ -216,6 +220,9 @@ def _p13_asked(history: History, scenario: Scenario) -> Iterator[str]:
 
 
 def _p14_verified(history: History) -> Iterator[str]:
+    """Unless it broke so lately that whoever looked before could not know."""
     for verified in history.of(Verified):
-        if not verified.healthy:
+        since = verified.at - SEEN
+        lately = verified.broke_at >= since - hindered(history, since, verified.at)
+        if not verified.healthy and not lately:
             yield f"P14: {verified.incident} was called verified while {verified.target} was broken"

@@ -26,8 +26,6 @@ from remediator.testing.simulation.jobs import TAKES, SimJobs, ref_of
 from remediator.testing.simulation.machines import Machine
 from remediator.testing.simulation.sights import autoscaler_of, snapshot_of
 
-LOOKED_BEFORE = 60.0
-"""Virtual seconds between a look and the commit of what it found: a replica may freeze in between."""
 CURES = ("ScaleWorkload", "RestoreWorkload", "SetAutoscalerBounds")
 """Changes of numbers. They mend what can be mended although the pods that were sick stay."""
 ROLLOUTS = ("RestartWorkload", "RollBackWorkload", "SetContainerImage", "SetContainerResources")
@@ -82,11 +80,6 @@ class SimCluster:
         if machine is None or (ref.kind == HPA and not machine.traits.scaled):
             raise NotFound(f"{ref} does not exist")
         return machine
-
-    def was_healthy(self, ref: WorkloadRef) -> bool:
-        """Whether it works, or broke so lately that whoever looked before could not know."""
-        machine = self.machine(ref)
-        return machine.healthy(self.now) or self.now - machine.broke_at < LOOKED_BEFORE
 
     def dead(self) -> int:
         """How many workloads that are to have pods have none that is ready."""

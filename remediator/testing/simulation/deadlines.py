@@ -40,7 +40,7 @@ def deadlines(history: History, scenario: Scenario) -> Iterator[str]:
         if allowed is None:
             continue
         due = commit.at + allowed
-        latest = due + SLACK + _hindered(history, commit.at, due + SLACK)
+        latest = due + SLACK + hindered(history, commit.at, due + SLACK)
         if over.get(incident, 1e9) > latest and first_page.get(incident, 1e9) > latest:
             when = f"at {first_page[incident]:.1f}" if incident in first_page else "never"
             yield f"P18: {incident} ({commit.severity}) was to be paged by {due:.1f} and was {when}"
@@ -64,11 +64,11 @@ def raised(history: History, scenario: Scenario) -> Iterator[str]:
         for each in scenario.policy.severities[start.severity].raises:
             if isinstance(each.when, StillOpen):
                 due = start.at + each.when.after / 1000
-                latest = due + SLACK + _hindered(history, start.at, due + SLACK)
+                latest = due + SLACK + hindered(history, start.at, due + SLACK)
                 if _over_at(opening) > latest and _at_least(opening, each.to) > latest:
                     yield f"P12: {start.incident} was to be {each.to} by {due:.1f} and was not"
         raised_at = _at_least(opening, "SEV-1")
-        latest = raised_at + SLACK + _hindered(history, raised_at, raised_at + SLACK)
+        latest = raised_at + SLACK + hindered(history, raised_at, raised_at + SLACK)
         if _over_at(opening) > latest and first_page.get(start.incident, 1e9) > latest:
             yield f"P18: {start.incident} was raised to SEV-1 at {raised_at:.1f} and nobody was paged"
 
@@ -96,7 +96,7 @@ def _at_least(opening: Sequence[Committed], severity: str) -> float:
     return next((commit.at for commit in opening if severity_rank(commit.severity) <= wanted), 1e9)
 
 
-def _hindered(history: History, start: float, end: float) -> float:
+def hindered(history: History, start: float, end: float) -> float:
     """By how much deaths and freezes may have put things off; each that falls in the delay adds to it."""
     added = 0.0
     for record in history.records:

@@ -240,11 +240,12 @@ class Blinded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verified:
-    """An attempt was called verified; whether its target was healthy at that moment."""
+    """An attempt was called verified; whether its target was healthy at that moment, and when it broke."""
 
     incident: str
     target: str
     healthy: bool
+    broke_at: float
     at: float
 
 

@@ -13,6 +13,7 @@ from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.store import Commit, CommitResult, Intent, Lease, Limit, LimitUse, Loaded
 from remediator.core.times import Millis
 from remediator.testing.memory_guards import Window
+from remediator.testing.simulation.ports import WORKING_ON
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Gate, Replica
 
@@ -93,8 +94,8 @@ class RemembersFiring(Behind):
     async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
         """As it is, but for what fires: that is what it was."""
         loaded: Loaded = await self._gate.load(incident, fingerprints)
-        if incident is None or fingerprints or loaded.incident is None:
-            return loaded
+        if incident is None or not WORKING_ON.get() or loaded.incident is None:
+            return loaded  # what is decided goes by what is
         now = self._replica.monotonic()
         if loaded.facts.firing:
             self._fired[incident] = now, loaded

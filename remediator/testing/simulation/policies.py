@@ -43,10 +43,12 @@ from remediator.testing.simulation.machines import Traits
 from remediator.testing.simulation.ports import DOMAIN, NAMESPACE
 from remediator.testing.simulation.remedies import (
     BROKEN,
+    FREQUENT,
     HOURS,
     KEPT,
     NEEDS_A_READY_POD,
     NOT_SCALED,
+    ONCE,
     SCALED,
     STEPS,
     draw_runbooks,
@@ -71,8 +73,8 @@ def draw_choices(
     alike = rng.choice([name for name in STEPS if name not in SCALED]) if "breaker" in features else ""
     for service, own in traits.items():
         fits = [name for name in STEPS if name not in (NOT_SCALED if own.scaled else SCALED)]
-        likely = KEPT if own.kept_by else SCALED if own.scaled else ("restart-it", "delete-pods")
-        first = alike or rng.choice([*fits, *sorted(likely) * (3 if own.kept_by or own.scaled else 1)])
+        likely = ONCE if "once" in features else KEPT if own.kept_by else SCALED if own.scaled else FREQUENT
+        first = alike or rng.choice([*fits, *sorted(likely) * (1 if likely is FREQUENT else 4)])
         found[service] = (first, rng.choice(fits)) if rng.random() < 0.25 else (first,)
     return found
 

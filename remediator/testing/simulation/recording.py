@@ -22,16 +22,17 @@ from remediator.testing.simulation.history import (
     Paused,
     Verified,
 )
+from remediator.testing.simulation.machines import Machine
 
 
 class RecordingStore(MemoryStore):
-    """One store for all replicas. ``healthy`` answers whether an incident's target works right now."""
+    """One store for all replicas. ``machine_of`` answers the workload of a service."""
 
     def __init__(
-        self, clock: Callable[[], int], history: History, healthy: Callable[[str], tuple[str, bool] | None]
+        self, clock: Callable[[], int], history: History, machine_of: Callable[[str], Machine | None]
     ) -> None:
         super().__init__(clock)
-        self._history, self._healthy = history, healthy
+        self._history, self._machine_of = history, machine_of
         self._begun: set[str] = set()
 
     async def commit(self, commit: Commit) -> CommitResult:
@@ -62,11 +63,15 @@ class RecordingStore(MemoryStore):
             )
             self._note_attempt(after)
             if any(outcome is Outcome.VERIFIED for _, outcome in ended):
-                target = self._healthy(after.service)
-                if target is not None:
+                machine, now = self._machine_of(after.service), self._history.now()
+                if machine is not None:
                     self._history.add(
                         Verified(
-                            incident=after.id, target=target[0], healthy=target[1], at=self._history.now()
+                            incident=after.id,
+                            target=machine.ref.path,
+                            healthy=machine.healthy(now),
+                            broke_at=machine.broke_at,
+                            at=now,
                         )
                     )
         return result

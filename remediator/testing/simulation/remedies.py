@@ -44,11 +44,12 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step(action="restore"),
     ),
     "set-bounds": (Step(action="hpa", params={"min": 3, "max": 6}),),
-    "run-program": (Step(action="exec", params={"command": ["/bin/reset", "{{ service.name }}"]}),),
-    "ask-service": (Step(action="http", params={"path": "/reset", "expect": ["2xx"]}),),
+    "run-program": (Step(action="exec", params={"command": ["/bin/reset"], "timeout": "5s"}),),
+    "ask-service": (Step(action="http", params={"path": "/reset", "timeout": "5s"}),),
     "run-job": (Step(action="job", params={"from": SOURCE, "timeout": "30s"}),),
     "ask-and-restart": (
         Step(action="http", params={"path": "/drain", "expect": ["2xx"]}),
+        Step(action="pause", params={"for": "45s"}, pause=Millis(45 * SECOND)),
         Step(action="restart"),
     ),
 }
@@ -56,8 +57,11 @@ STEPS: dict[str, tuple[Step, ...]] = {
 NEEDS_A_READY_POD = frozenset(("run-program", "evict-the-oldest"))
 SCALED = frozenset(("set-bounds",))
 """For services that an autoscaler scales."""
+FREQUENT = frozenset(("restart-it", "delete-pods"))
 KEPT = frozenset(("set-image", "set-resources", "roll-back", "scale-up", "isolate-for-a-while"))
 """What a GitOps controller would set back."""
+ONCE = frozenset(("run-program", "ask-service", "ask-and-restart"))
+"""What nothing can fence, and is never repeated."""
 NOT_SCALED = frozenset(("scale-up", "scale-down-and-up"))
 
 CHECKS = (

@@ -26,9 +26,8 @@ TELLING = frozenset(
     )
 )
 """Calls at which faults are most instructive; the others are mostly idle polling."""
-WRITES = frozenset(("cluster.apply", "program.run", "service.send"))
+WRITES = {"cluster.apply": 6.0, "program.run": 10.0, "service.send": 10.0}
 """Calls that change something outside: there a process dies, or stands still, so much more often."""
-OFTEN = 6.0
 
 
 @dataclass
@@ -40,10 +39,12 @@ class Chaos:
     freeze: float = 0.0
     latency: float = 0.0
     """Mean seconds a call takes."""
+    stop: float = 0.0
+    """That a process stands still, for longer than a lease, between its last look and the change itself."""
 
     def calm(self) -> None:
         """From now on nothing goes wrong any more."""
-        self.crash = self.error = self.freeze = self.latency = 0.0
+        self.crash = self.error = self.freeze = self.latency = self.stop = 0.0
 
 
 class Replica:
@@ -112,7 +113,9 @@ class Replica:
         """One call to the outside, and what may befall the process and the answer around it."""
         weight = 1.0 if name in TELLING else 0.02
         where = f"{kind}.{name}"
-        harder = OFTEN if where in WRITES else weight
+        harder = WRITES.get(where, weight)
+        if where in WRITES and self.rng.random() < self.chaos.stop:
+            self.freeze(self.rng.choice([45.0, 70.0]))
         await self._befall(harder, f"before {where}")
         if self.rng.random() < self.chaos.error * weight:
             raise _refusal(kind, where)
@@ -129,7 +132,7 @@ class Replica:
         if self.rng.random() < self.chaos.crash * weight:
             self.kill(where)
         elif self.rng.random() < self.chaos.freeze * weight:
-            self.freeze(self.rng.choice([1.0, 10.0, 45.0]))
+            self.freeze(self.rng.choice([1.0, 10.0, 45.0, 70.0]))
         await self._stand()
 
 

@@ -19,7 +19,7 @@ STORMY_UNTIL = 330.0
 FEATURES = (
     *("storm", "flapping", "breaker", "error_budget", "population", "budget", "freeze", "window"),
     *("owner", "ignored", "silence", "refused", "unsupported", "observer", "jump", "ceiling", "blind"),
-    *("foreign", "approval", "failing"),
+    *("foreign", "approval", "failing", "once", "stopped"),
 )
 """What a run can be about, beside what every one is about; each seed draws some of them."""
 
@@ -94,7 +94,7 @@ def draw_scenario(rng: Random) -> Scenario:
         ceiling=rng.choice([Mode.APPROVE, Mode.SUGGEST]) if "ceiling" in features else Mode.AUTO,
         traits=traits,
         outages=tuple(outages),
-        replicas=rng.randint(1, 3),
+        replicas=3 if "stopped" in features else rng.randint(1, 3),
         pauses=_draw_pauses(policy, outages, rng),
         spells=_draw_spells(outages, features, rng),
         jumps=((rng.uniform(20, 200), rng.choice([-45.0, 45.0])),) if "jump" in features else (),
@@ -128,7 +128,7 @@ def _draw_outages(
     at_once = rng.random() < 0.4 or not {"observer", "storm"}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
-    heals = 0.2 if "breaker" in features else 0.65
+    heals = 0.65 if {"breaker", "once", "stopped", "blind"}.isdisjoint(features) else 0.2
     for name in services:
         at = first + rng.uniform(0, 2) if at_once else rng.uniform(1, 60)
         for turn in range(2 if "flapping" in features else rng.choice([1, 1, 2])):
@@ -157,10 +157,10 @@ def _draw_pauses(
 ) -> tuple[tuple[float, float, PauseScope], ...]:
     """The kill switch at some time, and scopes of what is about to break."""
     found = []
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         found.append((start := rng.uniform(5, 200), start + rng.uniform(20, 60), EVERYTHING))
     for outage in outages:
-        if rng.random() < 0.2:
+        if rng.random() < 0.12:
             rule = next(each for each in policy.rules if each.name == f"{outage.service}-down")
             scopes = [
                 PauseScope(kind=ScopeKind.SERVICE, name=outage.service),
@@ -192,8 +192,8 @@ def _draw_spells(outages: list[Outage], features: Collection[str], rng: Random) 
         if rng.random() < 0.7
     ]
     if "blind" in features:
-        for what in ("cluster", "prometheus", "alertmanager"):
-            start = rng.uniform(5, 120)
+        for what in ("cluster", "cluster", "prometheus", "alertmanager"):
+            start = rng.choice(outages).breaks_at + rng.uniform(10, 60)
             found.append(Spell(what=what, service="", begins=start, ends=start + rng.uniform(10, 40)))
     return tuple(found)
 

@@ -39,10 +39,14 @@ class World:
             freeze=self.rng.choice([0.0, 0.002, 0.01]),
             latency=self.rng.choice([0.0, 0.01, 0.2]),
         )
+        if "stopped" in self.scenario.features:
+            self.chaos.freeze, self.chaos.stop = 0.0, 0.4
+        if "once" in self.scenario.features:
+            self.chaos.crash = 0.02
         self.observer = Silent(self.met)
         self._ahead = 0.0
         self.store = RecordingStore(
-            lambda: int((BASE + loop.time() + self._ahead) * 1000), self.history, self._health_of
+            lambda: int((BASE + loop.time() + self._ahead) * 1000), self.history, self._machine_of
         )
         self.cluster = SimCluster(
             self.history, self._healed, loop.call_later, fences=bug != "lease-without-epoch"
@@ -56,11 +60,9 @@ class World:
         self._healed_at: dict[str, asyncio.Event] = {}
         self._background: set[asyncio.Task[None]] = set()
 
-    def _health_of(self, service: str) -> tuple[str, bool] | None:
+    def _machine_of(self, service: str) -> Machine | None:
         known: Service | None = self.scenario.policy.services.get(service)
-        if known is None or known.workload is None:
-            return None
-        return known.workload.path, self.cluster.was_healthy(known.workload)
+        return None if known is None or known.workload is None else self.cluster.machine(known.workload)
 
     def _healed(self, name: str) -> None:
         self._healed_at[name].set()
