@@ -56,6 +56,7 @@ from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
 from remediator.workers.crew import Crew, Ports
+from remediator.workers.forgotten import ForgottenIsolations
 from remediator.workers.pace import DEFAULT_PACE, Pace
 from remediator.workers.permissions import PermissionReview, ReviewPace
 from remediator.workers.reconciler import ReconcilePace, Reconciler
@@ -149,6 +150,7 @@ class App:
         await self._review_permissions(store)
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
+        self._watch_isolations(store)
         self.supervisor.start("policy files", self._follow_policies)
         self._reconcile(store, crew)
         await self._open_receiver(stack, crew, token, self._open_archive(stack))
@@ -298,6 +300,20 @@ class App:
         return PagerDuty(
             spec, runtime=self.runtime, secret=self._secret, default_url=self.settings.pagerduty_url
         )
+
+    def _watch_isolations(self, store: Store) -> None:
+        """Those that no incident will end."""
+        if self.cluster is None:
+            return
+        forgotten = ForgottenIsolations(
+            reader=self.cluster.reader,
+            policy=lambda: self.rulebook.rules().policy,
+            incidents=store,
+            notices=store,
+            runtime=self.runtime,
+            observer=self.observer,
+        )
+        self.supervisor.start("isolations", forgotten.run)
 
     async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
         host, port = parse_listen(self.settings.ops_listen_at)

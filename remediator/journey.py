@@ -31,7 +31,7 @@ from remediator.core.store import (
     QueueStore,
 )
 from remediator.core.times import Instant
-from remediator.routing import Batch, Unreadable, gather_batches, meet_at_the_door
+from remediator.routing import Batch, Unreadable, gather_batches, load_all, meet_at_the_door
 
 CONFLICTS = 20
 """So often in a row a batch is loaded and decided again before others are let first."""
@@ -82,7 +82,9 @@ class Journey:
         ordinal = 1
         for _ in range(CONFLICTS):
             rules = self.rules()
-            loaded = await self.incidents.load(batch.incident, batch.fingerprints)
+            loaded = await load_all(
+                self.incidents, batch.incident, batch.fingerprints, batch.events, rules.policy
+            )
             self.saw_time(loaded.at)
             facts = loaded.facts if ordinal == 1 else replace(loaded.facts, ordinal=ordinal)
             decision = decide(loaded.incident, batch.events, facts, rules.policy, loaded.at)

@@ -1,18 +1,21 @@
-"""Which lane an alert travels on, and which incident an event belongs to."""
+"""Which lane an alert travels on, which incident an event belongs to, and what is known of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from remediator.core import codec
+from remediator.core.aiming import service_of_owner
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Lane
 from remediator.core.classify import Classifier, Match, lane_of
 from remediator.core.codec import Recorded
 from remediator.core.errors import Permanent
-from remediator.core.incident import GroupKey, IncidentId
-from remediator.core.journal import Event, Fired, Resolved
-from remediator.core.store import Arrival, Delivered, IncidentStore, Queue
+from remediator.core.incident import GroupKey, Incident, IncidentId
+from remediator.core.journal import Event, Fired, Located, Resolved
+from remediator.core.policies import Policy
+from remediator.core.roots import dependencies
+from remediator.core.store import Arrival, Delivered, IncidentStore, Loaded, Queue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +94,34 @@ async def gather_batches(
             key = incident or "nowhere"
         _collect(gathered.setdefault(key, _Gathering(incident)), delivery, what, won.get(place))
     return [_batch(gathering) for gathering in gathered.values()], unreadable
+
+
+async def load_all(
+    incidents: IncidentStore,
+    incident: IncidentId | None,
+    fingerprints: Sequence[Fingerprint],
+    events: Sequence[Event],
+    policy: Policy,
+) -> Loaded:
+    """The incident and all facts that a decision may look at, the open incidents that come first included."""
+    loaded = await incidents.load(incident, fingerprints)
+    names = waited_for(loaded.incident, events, policy)
+    if not names:
+        return loaded
+    return replace(loaded, facts=replace(loaded.facts, roots=await incidents.open_about(sorted(names))))
+
+
+def waited_for(incident: Incident | None, events: Sequence[Event], policy: Policy) -> set[str]:
+    """Under which names whatever may come first is looked for: what its services depend on, its workload."""
+    services = {event.match.service for event in events if isinstance(event, Fired)}
+    owners = {event.owner for event in events if isinstance(event, Located) and event.owner is not None}
+    if incident is not None and not incident.resolved:
+        services.add(incident.service)
+        if incident.aim is not None and incident.aim.owner is not None:
+            owners.add(incident.aim.owner)
+    owned = {name for owner in owners if (name := service_of_owner(owner, policy)) is not None}
+    names = {name for service in services | owned for name in dependencies(service, policy.services)}
+    return names | owned | {owner.path for owner in owners}
 
 
 def _read(

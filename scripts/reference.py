@@ -17,7 +17,7 @@ from remediator.checks import CHECKS
 from remediator.core.plugins import Permission
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
+from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
 from remediator.policy.json_schema import described, not_performed
 from remediator.policy.plugins import IDLE_STEPS
@@ -79,8 +79,6 @@ def page() -> Iterator[str]:
     yield f"## Checked, not performed yet\n\n{LATER}\n"
     for name, action in sorted(DECLARED_ACTIONS.items()):
         yield from _plugin("step", name, action, f"Effect: {action.effect}.", heading=f"action {name}")
-    for name, check in sorted(DECLARED_CHECKS.items()):
-        yield from _plugin("check", name, check, heading=f"check {name}")
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""

@@ -8,6 +8,7 @@ from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
 from remediator.checks.job import JobEnded
 from remediator.checks.logs import LogsCheck
+from remediator.checks.no_recurrence import NoRecurrence
 from remediator.checks.promql import PromqlCheck
 from remediator.checks.ready import Ready
 from remediator.checks.rollout import Rollout
@@ -16,7 +17,7 @@ from remediator.core.plugins import CheckPlugin
 CHECKS: dict[str, CheckPlugin] = {
     check.name: check
     for check in (
-        *(Ready(), Rollout(), AlertCheck(), ExecCheck()),
+        *(Ready(), Rollout(), AlertCheck(), ExecCheck(), NoRecurrence()),
         *(EndpointsCheck(), PromqlCheck(), HttpCheck(), LogsCheck()),
     )
 }

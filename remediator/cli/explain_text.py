@@ -19,6 +19,7 @@ from remediator.policy.explained import (
     RunbookNote,
     SeverityPlan,
     StepNote,
+    TargetNote,
 )
 
 _VERDICTS = {"allows": "green", "asks": "yellow", "blocks": "red", "asked when acting": "dim"}
@@ -106,12 +107,26 @@ def _incident(plan: IncidentPlan) -> Iterator[Line]:
         yield Line("now", f"{text}, opened {now.opened_at}")
     grouped = ", ".join(f"{name}={value!r}" for name, value in plan.grouped_by.items()) or "nothing"
     yield Line("group", f"of service {plan.service}, grouped by {grouped} ({plan.group})")
+    if plan.target is not None:
+        yield Line("target", *_target(plan.target))
     if plan.hold is not None:
         yield Line("hold", f"opened only if it still fires after {plan.hold}")
-    if not plan.in_catalog:
+    if not plan.in_catalog and plan.target is None:
         yield Line("catalog", f"{plan.service} is not in it: every change for it is blocked", "yellow")
-    if plan.waits_for:
-        yield Line("depends", f"on {', '.join(plan.waits_for)}")
+    if plan.attached_to is not None:
+        text = f"would attach to {plan.attached_to}: none of its runbooks starts while that one is open"
+        yield Line("attaches", text, "yellow")
+    elif plan.waits_for:
+        text = f"on {', '.join(plan.waits_for)}: it would attach to an open incident of theirs"
+        yield Line("depends", text)
+
+
+def _target(note: TargetNote) -> tuple[str, str]:
+    if note.trouble:
+        return f"{note.named}: nothing is changed: {note.trouble}", "yellow"
+    if note.workload is None:
+        return f"{note.named}: which workload owns it is found out before anything is planned", ""
+    return f"{note.named}, of {note.workload}", ""
 
 
 def _severity(plan: SeverityPlan) -> Iterator[Line]:
@@ -171,6 +186,8 @@ def _runbook(note: RunbookNote) -> Iterator[Line]:
         yield from _step(step)
     for part in plan.verify:
         yield Line("prove", part, depth=1)
+    for part in plan.undo:
+        yield Line("undo", part, depth=1)
     yield Line("limits", plan.limits, "dim", 1)
     if note.approval is not None:
         yield Line("approve", note.approval, "yellow", 1)

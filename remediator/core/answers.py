@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import approval, attempts, escalation, remedy
+from remediator.core import approval, attempts, ending, escalation
 from remediator.core.decision import Draft
 from remediator.core.incident import Approval, Attempt
 from remediator.core.journal import Kind, PlanApproved, PlanRejected
@@ -33,7 +33,7 @@ def rejected(draft: Draft, event: PlanRejected, policy: Policy) -> None:
     by = plain(event.by, 60)
     reason = f"rejected by {by}{_note(event)}"
     _say(draft, attempt, "rejected", reason, by=by)
-    remedy.blocked(draft, attempt, reason, policy)
+    ending.blocked(draft, attempt, reason, policy)
 
 
 def expired(draft: Draft, policy: Policy) -> None:
@@ -46,7 +46,7 @@ def expired(draft: Draft, policy: Policy) -> None:
     _say(draft, attempt, "expired", reason)
     if not draft.incident.level and not isinstance(escalation.page_policy(draft, policy), PageNever):
         escalation.ask_level(draft, policy, 1, f"{attempt.runbook.name}: {reason}")
-    remedy.blocked(draft, attempt, reason, policy)
+    ending.blocked(draft, attempt, reason, policy)
 
 
 def _answered(draft: Draft, event: PlanApproved | PlanRejected) -> Attempt | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import approval, escalation, trust
+from remediator.core import approval, attaching, escalation, isolating, locating, trust
+from remediator.core.aiming import is_sought, target_of, uid_of
 from remediator.core.decision import Draft
 from remediator.core.incident import (
     KEPT_ATTEMPTS,
@@ -17,23 +18,49 @@ from remediator.core.incident import (
     Phase,
     Status,
 )
-from remediator.core.journal import Act, Diagnose, Kind, Verify
+from remediator.core.journal import Act, Diagnose, Kind, Undo, Verify
 from remediator.core.pinning import pin
 from remediator.core.policies import Policy
 from remediator.core.text import plain
 from remediator.core.times import Millis
 
+LONGEST_REASON = 500
 KEPT_CHANGES = 40
 KEPT_OF_OLD = 5
 """Changes that are told of an attempt, and of one that another has followed."""
 ASKING = (Phase.WAITING, Phase.SETTLING, Phase.VERIFYING)
 """Phases that ask checks again and again until they hold."""
+CHANGING = (Phase.ACTING, Phase.UNDOING)
+"""Phases that change something, and may be put off."""
+
+
+def set_going(draft: Draft, policy: Policy, *, anew: bool = False) -> None:
+    """It is open: what it depends on comes first; else people are asked in time and a runbook begins.
+
+    ``anew``: it waited for something else until now.
+    """
+    locating.seek(draft)
+    attaching.attach(draft, policy)
+    escalation.apply_page_policy(draft, policy, anew=anew)
+    start_next(draft, policy)
+
+
+def keep_attached(draft: Draft, policy: Policy) -> None:
+    """Look anew at what it waits for, if it waits; once that is over, it is decided again."""
+    if draft.incident.status in (Status.HELD, Status.RESOLVED):
+        attaching.let_go(draft)
+    elif attaching.look_again(draft, policy):
+        set_going(draft, policy, anew=True)
+    elif draft.incident.attached_to is not None:
+        escalation.apply_page_policy(draft, policy)  # where that hides no page any more
 
 
 def start_next(draft: Draft, policy: Policy) -> None:
     """Begin the next planned runbook, unless one runs. A runbook that is gone from the policy blocks."""
     incident = draft.incident
     if incident.active is not None or incident.status in (Status.HELD, Status.RESOLVED):
+        return
+    if incident.plan and (is_sought(incident) or attaching.attach(draft, policy)):
         return
     missing = ""
     while draft.incident.plan:
@@ -44,7 +71,9 @@ def start_next(draft: Draft, policy: Policy) -> None:
             if draft.incident.verified_at is not None:
                 escalation.apply_page_policy(draft, policy)  # what was verified is in doubt again
                 draft.change(verified_at=None)
+            rule = policy.rule(planned.rule)
             pinned, trouble = pin(runbook, draft.incident, policy, planned.rule)
+            target = target_of(draft.incident, rule, policy)
             attempt = _start(draft, Attempt(
                 number=draft.incident.attempt_count + 1,
                 runbook=pinned,
@@ -52,7 +81,8 @@ def start_next(draft: Draft, policy: Policy) -> None:
                 started_at=draft.at,
                 phase=Phase.DIAGNOSING,
                 phase_at=draft.at,
-                target=_target(draft.incident.service, policy),
+                target=target.path if target is not None else "",
+                target_uid=uid_of(draft.incident, rule) if target is not None else "",
             ))  # fmt: skip
             if not trouble:
                 _set_out(draft, attempt)
@@ -66,15 +96,10 @@ def start_next(draft: Draft, policy: Policy) -> None:
         escalation.remediation_failed(draft, policy, missing)
 
 
-def _target(name: str, policy: Policy) -> str:
-    service = policy.services.get(name)
-    return service.workload.path if service is not None and service.workload is not None else ""
-
-
 def _start(draft: Draft, attempt: Attempt) -> Attempt:
     # what older ones found is on the timeline: the incident's value stays small
     older = draft.incident.attempts[-(KEPT_ATTEMPTS - 1) :]
-    kept = [replace(old, findings=(), changes=told(old.changes, KEPT_OF_OLD)) for old in older]
+    kept = [replace(old, findings=(), changes=told(old.changes, KEPT_OF_OLD), undoing=None) for old in older]
     draft.change(attempts=(*kept, attempt), attempt_count=attempt.number, status=Status.REMEDIATING)
     draft.say(
         Kind.ATTEMPT_STARTED,
@@ -112,6 +137,11 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             step, at = attempt.step, attempt.phase_at
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
+            isolating.expect(draft, attempt)
+        case Phase.UNDOING:
+            step, at = attempt.step, attempt.phase_at
+            undo = Undo(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
+            draft.effects.append(undo)
         case Phase.DECIDING | Phase.WAITING | Phase.SETTLING | Phase.VERIFYING:
             draft.effects.append(Verify(id=effect, incident=incident.id, attempt=attempt.number))
         case Phase.PAUSING | Phase.APPROVING | Phase.ENDED:
@@ -170,7 +200,7 @@ def act_on(draft: Draft, attempt: Attempt) -> None:
 def proceed(draft: Draft, timer: str) -> None:
     """A poll or a put-off step is due."""
     attempt = draft.incident.active
-    waits_in = ASKING if timer == "poll" else (Phase.ACTING,)
+    waits_in = ASKING if timer == "poll" else CHANGING
     if attempt is not None and attempt.pending is None and attempt.phase in waits_in:
         _send(draft, attempt)
 
@@ -198,8 +228,9 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
             settling=None,
             pending=None,
             asked=None,
+            made=(),
             outcome=outcome,
-            reason=plain(reason, 500),
+            reason=plain(reason, LONGEST_REASON),
             ended_at=draft.at,
         )
     )
@@ -215,3 +246,9 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
         took=draft.at - attempt.started_at,
     )
     return attempt
+
+
+def say_step(draft: Draft, attempt: Attempt, text: str, result: str) -> None:
+    """Tell of a step for which nothing was performed. Steps count from 0."""
+    action, runbook = attempt.runbook.steps[attempt.step].action, attempt.runbook.name
+    draft.say(Kind.STEP, text, action=action, result=result, runbook=runbook, step=attempt.step)

@@ -16,11 +16,15 @@ from itertools import chain
 from remediator.core.alerts import Lane
 from remediator.core.incident import GroupKey
 from remediator.core.matchers import Matcher
+from remediator.core.naming import name_object
+from remediator.core.objects import ObjectRef
 from remediator.core.policies import URGENT_SEVERITIES, Policy, Rule
 from remediator.core.rule_index import STEP, RuleIndex, index_rules
 from remediator.core.steps import Steps, at_once
 from remediator.core.text import UNKNOWN, plain, safe_name
 
+TARGET = "target"
+"""The name by which ``group_by`` speaks of the object that the labels name."""
 SERVICE_LABELS = ("service", "app", "job")
 REMEMBERED = 4096
 """Combinations of labels whose rule, and of grouping labels whose group, are remembered."""
@@ -36,6 +40,10 @@ class Match:
     service: str
     grouped_by: Mapping[str, str]
     group: GroupKey
+    target: ObjectRef | None = None
+    """The object that the labels name, where the rule has a target and they name one."""
+    told: str = ""
+    """What they tell, in words, where the rule has a target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,9 +130,13 @@ def lane_of(rule: Rule) -> Lane:
 def describe_match(rule: Rule, labels: Mapping[str, str]) -> Match:
     """What it means that ``rule`` won for these labels."""
     service = service_of(rule, labels)
-    values = tuple([service if name == "service" else labels.get(name, "") for name in rule.group_by])
+    target, told, selected = None, "", {"service": service}
+    if rule.target is not None:
+        target, told = name_object(rule.target, labels)
+        selected[TARGET] = target.path if target is not None else told
+    values = tuple([selected.get(name) or labels.get(name, "") for name in rule.group_by])
     shown, group = (_grouping if _is_short(values) else _grouping.__wrapped__)(rule.group_by, values)
-    return Match(rule=rule, service=service, grouped_by=shown, group=group)
+    return Match(rule=rule, service=service, grouped_by=shown, group=group, target=target, told=told)
 
 
 def _is_short(values: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
 from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.ownership import FieldManager
 from remediator.core.policies import Service, WorkloadRef
 from remediator.core.times import Instant, Millis
@@ -282,6 +283,9 @@ class ClusterReader(Protocol):
 
         ``since``: only those written so long ago or later; Refused where they are longer than can be read.
         """
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """The object of that name: a workload, a pod, or what may own one."""
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Kubernetes Service of that name."""

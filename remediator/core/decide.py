@@ -11,9 +11,14 @@ from typing import assert_never
 from remediator.core import (
     answers,
     approval,
+    attaching,
     attempts,
+    checking,
+    ending,
     escalation,
     hindsight,
+    isolating,
+    locating,
     opening,
     paging,
     raising,
@@ -30,6 +35,7 @@ from remediator.core.journal import (
     EffectLost,
     Event,
     Fired,
+    Located,
     Paged,
     PlanApproved,
     PlanRejected,
@@ -56,6 +62,7 @@ def decide(
     if draft.exists and draft.incident.status is Status.HELD and draft.firing == 0:
         draft.drop()
     if draft.exists:
+        attempts.keep_attached(draft, policy)
         raising.keep_watch(draft, policy)
     return draft.finish(policy)
 
@@ -74,13 +81,20 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         case Diagnosed():
             remedy.diagnosed(draft, event, policy)
         case Acted():
-            remedy.acted(draft, event, policy)
+            if not isolating.ended(draft, event, policy):
+                remedy.acted(draft, event, policy)
         case Checked():
-            remedy.checked(draft, event, policy)
+            checking.checked(draft, event, policy)
         case Weighed():
             raising.weighed(draft, event, policy)
+        case Located():
+            if locating.located(draft, event, policy):
+                attempts.set_going(draft, policy)
         case EffectLost():
+            if locating.lost(draft, event):
+                attempts.set_going(draft, policy)
             raising.lost(draft, event)
+            isolating.ended(draft, event, policy)
             remedy.lost(draft, event, policy)
         case Paged():
             escalation.paged(draft, event, policy)
@@ -104,8 +118,7 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
         case "hold":
             if draft.firing > 0:
                 opening.end_hold(draft)
-                escalation.apply_page_policy(draft, policy)
-                attempts.start_next(draft, policy)
+                attempts.set_going(draft, policy)
         case "poll" if remedy.is_pausing(draft):
             remedy.pause_over(draft, policy)
         case "poll" | "act":
@@ -126,6 +139,13 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             raising.still_open(draft, policy)
         case "weigh":
             raising.ask_again(draft, policy)
+        case locating.TIMER:
+            locating.rang(draft)
+            attempts.set_going(draft, policy)
+        case attaching.TIMER:
+            pass  # what it waits for is looked at after every event
+        case _ if name.startswith(isolating.TIMER):
+            isolating.due(draft, name)
         case _:
             paging.retry(draft, name)
 
@@ -135,4 +155,4 @@ def _closed(draft: Draft, event: Closed, policy: Policy) -> None:
     if incident.resolved or draft.firing or incident.active is not None:
         return
     note = f": {plain(event.note)}" if event.note else ""
-    remedy.resolve(draft, f"closed by {plain(event.by, 60)}{note}")
+    ending.resolve(draft, f"closed by {plain(event.by, 60)}{note}")

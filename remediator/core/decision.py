@@ -12,6 +12,7 @@ from remediator.core.evidence import Evidence
 from remediator.core.incident import Attempt, Incident, PageState
 from remediator.core.journal import Effect, Entry, Kind, Message
 from remediator.core.policies import Policy
+from remediator.core.roots import Root
 from remediator.core.standing import Lowering, Standing
 from remediator.core.times import Instant
 
@@ -30,6 +31,8 @@ class Facts:
     """How the rule of the attempt in progress stands; None: there is none, or it is not known."""
     ordinal: int = 1
     """Makes the id of a new incident unique when several of a service open within one minute."""
+    roots: tuple[Root, ...] = ()
+    """Open incidents of what its service depends on. Read apart: whoever acts asks once more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,10 +217,12 @@ class Draft:
             cancelled = frozenset(f"{name}#{number}" for name, number in self._before.timers.items())
         if kept is not None:
             timers, arm, cancelled = self._finish_timers(kept)
+            stirred = bool(self._joins or self.left)
             kept = kept.evolve(
                 timers=timers,
                 timers_armed=kept.timers_armed + len(arm),
                 alerts=self.firing,
+                alerts_at=self.at if stirred else kept.alerts_at,
                 alerts_total=kept.alerts_total + self._joins,
                 firing_by_rule=dict(+self.by_rule),
                 policy=policy.digest,

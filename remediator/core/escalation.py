@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import paging, patience, trust
+from remediator.core import attaching, paging, patience, trust
+from remediator.core.aiming import is_sought
 from remediator.core.decision import DeadLetter, Draft
 from remediator.core.incident import Delivery, PageState, Status
 from remediator.core.journal import Acknowledged, Kind, Paged, PageKind, PageResult
@@ -34,21 +35,24 @@ def page_policy(draft: Draft, policy: Policy) -> PagePolicy:
     return severity.page if severity is not None else PageNow()
 
 
-def apply_page_policy(draft: Draft, policy: Policy) -> None:
-    """The incident opened, or its severity rose: page now, or arm the deadline, or neither."""
+def apply_page_policy(draft: Draft, policy: Policy, *, anew: bool = False) -> None:
+    """The incident opened, or its severity rose: page now, or arm the deadline, or neither.
+
+    ``anew``: the time until the deadline begins now.
+    """
     incident = draft.incident
-    if incident.level:
+    if incident.level or attaching.hides_page(draft, policy):
         return
     asked = page_policy(draft, policy)
     match asked:
         case PageNow():
             ask_level(draft, policy, 1, f"{incident.severity} is paged at once")
-        case PageUnlessVerified() if not incident.tried:
+        case PageUnlessVerified() if not incident.tried and not is_sought(incident):
             ask_level(draft, policy, 1, "there is no runbook to try first")
         case PageUnlessVerified() if _nothing_left(draft):
             ask_level(draft, policy, 1, f"there is no runbook left to try{_last_reason(draft)}")
         case PageUnlessVerified(within=within):
-            fresh = incident.reopened or incident.verified_at is not None
+            fresh = anew or incident.reopened or incident.verified_at is not None
             due = Instant((draft.at if fresh else incident.opened_at) + within)
             if incident.deadline_at is None or due < incident.deadline_at:
                 draft.change(deadline_at=due)
@@ -62,7 +66,8 @@ def apply_page_policy(draft: Draft, policy: Policy) -> None:
 def _nothing_left(draft: Draft) -> bool:
     """Whether every runbook has had its turn, in vain."""
     incident = draft.incident
-    return not incident.plan and incident.active is None and incident.verified_at is None
+    idle = not incident.plan and incident.active is None and incident.verified_at is None
+    return idle and not is_sought(incident)
 
 
 def widen(draft: Draft, policy: Policy, before: Sequence[Level]) -> None:
@@ -117,6 +122,8 @@ def lingers(draft: Draft, policy: Policy) -> None:
 
 def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool = False) -> None:
     """No runbook is left: people take over, whatever time is left until the deadline."""
+    if not unknown and attaching.attach(draft, policy) and attaching.hides_page(draft, policy):
+        return
     incident = draft.incident
     draft.cancel("deadline")
     draft.change(deadline_at=None)
@@ -137,6 +144,17 @@ def remediation_failed(draft: Draft, policy: Policy, why: str, *, unknown: bool 
         )
         return
     ask_level(draft, policy, 1, why)
+
+
+def left_in_place(draft: Draft, policy: Policy, why: str) -> None:
+    """What was changed should have been taken back and is there: people hear of it at once.
+
+    Where the incident's own people have been asked already, or never are, the operator does.
+    """
+    if draft.incident.level or isinstance(page_policy(draft, policy), PageNever):
+        paging.ask(draft, paging.OPERATOR_LEVEL, policy.operator, why)
+    else:
+        ask_level(draft, policy, 1, why)
 
 
 def ask_level(draft: Draft, policy: Policy, number: int, why: str, *, unheard: bool = False) -> None:
@@ -195,7 +213,7 @@ def _accepted(draft: Draft, page: PageState, kind: PageKind, detail: str, policy
         draft.change_page(replace(page, resolve=Delivery.ACCEPTED))
         return
     page = draft.change_page(replace(page, trigger=Delivery.ACCEPTED, accepted_at=draft.at))
-    if draft.incident.resolved or not paging.is_wanted(draft, page):
+    if not page.apart and (draft.incident.resolved or not paging.is_wanted(draft, page)):
         paging.queue_resolve(draft, page)
         return
     levels = draft.incident.levels

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+from remediator.core.objects import ObjectRef
 from remediator.core.policies import URGENT_SEVERITIES, Check, Level, Runbook, WorkloadRef
 from remediator.core.times import Instant, Millis
+from remediator.core.undone import Made, Undoing
 
 IncidentId = NewType("IncidentId", str)
 EffectId = NewType("EffectId", str)
@@ -48,6 +50,7 @@ class Phase(StrEnum):
     PAUSING = "pausing"
     SETTLING = "settling"
     VERIFYING = "verifying"
+    UNDOING = "undoing"
     ENDED = "ended"
 
 
@@ -70,6 +73,8 @@ class CheckProgress:
     since: Instant | None = None
     asked_at: Instant | None = None
     observed: str = "not asked yet"
+    holds: bool | None = None
+    """What it last answered; None: nothing yet, or that it could not be found out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +126,10 @@ class Attempt:
     findings: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     """What was changed, in words."""
+    made: tuple[Made, ...] = ()
+    """What each step changed, as long as it may have to be taken back."""
     checks: tuple[CheckProgress, ...] = ()
+    undoing: Undoing | None = None
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: Instant | None = None
@@ -129,6 +137,8 @@ class Attempt:
     """While what a step began takes its time: what tells that it is over."""
     target: str = ""
     """Path of the workload it is about; empty where the catalog named none."""
+    target_uid: str = ""
+    """The UID that this workload was found with, where the alerts name what it owns; else empty."""
     lag: Millis | None = None
     """So long its alerts' own rules take to notice what was changed: its verification lasts longer. None:
     it is not known, or was not asked for."""
@@ -157,6 +167,14 @@ class Attempt:
         return f"the catalog names {target} now, the attempt began on {self.target}"
 
     @property
+    def located(self) -> WorkloadRef | None:
+        """The workload it began with, where the alerts name what it owns: it stays that one."""
+        if not self.target_uid:
+            return None
+        namespace, kind, name = self.target.split("/")
+        return WorkloadRef(kind=kind, namespace=namespace, name=name)
+
+    @property
     def awaited(self) -> tuple[Check, ...]:
         """The checks that this phase asks: the one that a step depends on, once; until they hold those of a
         waiting step, of one that settles, or of the verification."""
@@ -170,6 +188,28 @@ class Attempt:
             case _:
                 return self.runbook.verify
         return () if asked is None else (asked,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Isolation:
+    """What a step has isolated, or may have, until it is brought back. ``name``: attempt and step, ``1.0``.
+
+    ``told``: why it could not be brought back, as far as people know. ``began_at``: since when it is tried.
+    """
+
+    name: str
+    runbook: str
+    rule: str
+    target: str
+    """Path of the workload."""
+    target_uid: str = ""
+    """As of the attempt: what its alerts name may be another one, or nobody's, when the time is over."""
+    until: Instant
+    during: tuple[str, ...] = ()
+    pending: EffectId | None = None
+    tries: int = 0
+    began_at: Instant | None = None
+    told: str = ""
 
 
 class Delivery(StrEnum):
@@ -198,6 +238,27 @@ class PageState:
     resolve_queued_at: Instant | None = None
     asks: str = ""
     """Which question for approval it puts (``Attempt.request_name``); empty: it is a page."""
+    apart: str = ""
+    """What it is about, where that is not the outage: it is not over when the incident is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aim:
+    """The object that alerts name, where their rule has a ``target``, and what came of looking for it.
+
+    ``ref`` None: what they tell can be no name. ``told``: in words. ``owner``: the workload that it belongs
+    to, with its UID. ``trouble``: why it leads to none, and nothing is changed. ``asking``: the question
+    whose answer is waited for; ``asked``: how many there were; ``since``: when the first one was put.
+    """
+
+    ref: ObjectRef | None
+    told: str
+    owner: WorkloadRef | None = None
+    uid: str = ""
+    trouble: str = ""
+    asking: EffectId | None = None
+    asked: int = 0
+    since: Instant | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,6 +301,10 @@ class Incident:
     reopened: int = 0
     alerts: int = 0
     alerts_total: int = 0
+    alerts_at: Instant | None = None
+    """When an alert last fired or resolved."""
+    recurred: Mapping[str, int] = field(default_factory=dict)
+    """How often in a row what each runbook had mended came undone soon: see ``core.recurring``."""
     firing_by_rule: Mapping[str, int] = field(default_factory=dict)
     """Of those that fire now, how many each rule brought: a change needs one of its own rule."""
     plan: tuple[Planned, ...] = ()
@@ -248,6 +313,7 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     attempt_count: int = 0
     pages: tuple[PageState, ...] = ()
+    isolations: tuple[Isolation, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""
     foreign: str = ""
@@ -286,6 +352,16 @@ class Incident:
     """Of the alerts that ever joined, as `alertname` says, at most one more than anybody is asked for."""
     observed: tuple[Observed, ...] = ()
     """What was only observed, and is not seen yet whether acting would have been right."""
+    aim: Aim | None = None
+    """What its alerts name."""
+    attached_to: IncidentId | None = None
+    """The open incident of something it depends on: while there is one it starts no runbook of its own."""
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Under which names others that wait for it look for it."""
+        aim = self.aim
+        return (self.service,) if aim is None or aim.owner is None else (self.service, aim.owner.path)
 
     @property
     def active(self) -> Attempt | None:

@@ -15,7 +15,7 @@ from remediator.core.classify import Match
 from remediator.core.evidence import Evidence
 from remediator.core.incident import EffectId, IncidentId, ShownPlan
 from remediator.core.lag import Lag
-from remediator.core.policies import Check, Mode
+from remediator.core.policies import Check, Mode, WorkloadRef
 from remediator.core.times import Instant, Millis
 
 # --- events -----------------------------------------------------------------------------------------
@@ -108,6 +108,8 @@ class CheckResult:
     observed: str
     final: bool = False
     """It will never hold any more, or never be found out: asking again is of no use."""
+    since: Instant | None = None
+    """From when on it has held at most: something broke it before, seen or not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,6 +196,20 @@ class Weighed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Located:
+    """Which workload owns the object that alerts name. ``owner`` None: none does, for that ``reason``.
+
+    ``again``: it may be otherwise soon.
+    """
+
+    effect: EffectId
+    owner: WorkloadRef | None = None
+    uid: str = ""
+    reason: str = ""
+    again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EffectLost:
     """An effect could not be performed in five deliveries and is a dead letter now."""
 
@@ -201,7 +217,7 @@ class EffectLost:
     reason: str
 
 
-Outcomes = Diagnosed | Acted | Checked | Weighed | Paged | EffectLost
+Outcomes = Diagnosed | Acted | Checked | Weighed | Located | Paged | EffectLost
 Event = Fired | Resolved | TimerDue | Acknowledged | PlanApproved | PlanRejected | Closed | Outcomes
 
 # --- effects ----------------------------------------------------------------------------------------
@@ -237,6 +253,45 @@ class Act:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Undo:
+    """Ask every guard, then take back what one step changed.
+
+    ``at``: when that was first decided. It stays the same however often it is put off.
+    """
+
+    id: EffectId
+    incident: IncidentId
+    attempt: int
+    step: int
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of taking it back: a change of its own, which is made once."""
+        return EffectId(f"{self.incident}/{self.attempt}/undo/{self.step}")
+
+    @property
+    def undoes(self) -> EffectId:
+        """The identity of the step: what it changed is journalled under it."""
+        return EffectId(f"{self.incident}/{self.attempt}/{self.step}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndIsolation:
+    """Bring back what a step isolated: its time is over. ``at``: since when. ``name``: of the isolation."""
+
+    id: EffectId
+    incident: IncidentId
+    name: str
+    at: Instant
+
+    @property
+    def step_id(self) -> EffectId:
+        """The identity of the change: the same however often it is tried."""
+        return EffectId(f"{self.incident}/isolation/{self.name}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verify:
     """Ask every check once."""
 
@@ -248,6 +303,14 @@ class Verify:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weigh:
     """Find out whether a condition to raise the severity holds. Reads only."""
+
+    id: EffectId
+    incident: IncidentId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Locate:
+    """Find out which workload owns the object that alerts name. Reads only."""
 
     id: EffectId
     incident: IncidentId
@@ -282,7 +345,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Verify | Weigh
+Effect = Diagnose | Act | Undo | EndIsolation | Verify | Weigh | Locate
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------
@@ -298,6 +361,9 @@ class Kind(StrEnum):
     ALERT_RESOLVED = "alert_resolved"
     SEVERITY_RAISED = "severity_raised"
     RAISE_UNKNOWN = "raise_unknown"
+    LOCATED = "located"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     ATTEMPT_STARTED = "attempt_started"
     DIAGNOSED = "diagnosed"
     APPROVAL = "approval"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NODE = "node"
+"""The kind of a Node, which is in no namespace."""
 HPA = "horizontalpodautoscaler"
 """The kind of a HorizontalPodAutoscaler, as ``ObjectRef`` names it."""
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from remediator.core import attempts, escalation, hindsight, paging, raising, remedy, trust
+from remediator.core import (
+    attaching,
+    attempts,
+    ending,
+    hindsight,
+    locating,
+    paging,
+    raising,
+    recurring,
+    trust,
+)
 from remediator.core.alertmanagers import MOST_NAMES
 from remediator.core.alerts import Alert
 from remediator.core.classify import Match
@@ -54,10 +64,9 @@ def fired(draft: Draft, event: Fired, policy: Policy) -> None:
     if _waits(draft, match):
         return
     if draft.firing == 0 and draft.incident.active is None:
-        remedy.resolve(draft, "its alerts had resolved before anything was done")
+        ending.resolve(draft, "its alerts had resolved before anything was done")
         return
-    escalation.apply_page_policy(draft, policy)
-    attempts.start_next(draft, policy)
+    attempts.set_going(draft, policy)
 
 
 def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
@@ -66,6 +75,7 @@ def _join(draft: Draft, alert: Alert, match: Match, policy: Policy) -> None:
         draft.say(Kind.ALERT_FIRED, f"{name} fires", fingerprint=alert.fingerprint)
     _keep_name(draft, alert.labels.get("alertname", ""))
     first = draft.firing == 0
+    locating.aim_at(draft, match)
     draft.join(alert, match.rule.name)
     _note(draft, alert, policy, first=first)
 
@@ -169,6 +179,8 @@ def _fires_again(draft: Draft, match: Match, policy: Policy) -> None:
     hindsight.nothing_fires(draft)
     paging.resolve_pages(draft)
     draft.cancel("deadline", "escalate", "progress", "linger", "raise", "weigh")
+    attaching.let_go(draft)
+    locating.forget(draft)
     draft.change(
         plan=(),
         tried=(),
@@ -195,9 +207,13 @@ def _reopen(draft: Draft, rules: Collection[str]) -> None:
     if incident.attempts and _is_undone(incident, rules):
         draft.fail(incident.attempts[-1])
         draft.mark(incident.attempts[-1].rule, trust.Mark.RECURRED)
-    reopenings = (*incident.reopenings, draft.at)[-KEPT_REOPENINGS:]
     draft.change(
-        status=Status.OPEN, resolved_at=None, reopened=again, reopened_at=draft.at, reopenings=reopenings
+        status=Status.OPEN,
+        resolved_at=None,
+        reopened=again,
+        reopened_at=draft.at,
+        reopenings=(*incident.reopenings, draft.at)[-KEPT_REOPENINGS:],
+        recurred=recurring.recurred(incident, draft.at),
     )
     draft.opened[opening_member(incident.id, again)] = None
     draft.say(Kind.REOPENED, f"fires again, reopened for the {_ordinal(again)} time")
@@ -242,11 +258,11 @@ def resolved(draft: Draft, event: Resolved, policy: Policy) -> None:
     draft.say(Kind.ALERT_RESOLVED, "the last of its alerts resolved", still_firing=0)
     active = draft.incident.active
     if active is not None and active.request is not None:
-        remedy.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
+        ending.blocked(draft, active, "its alerts resolved while it waited for approval", policy)
     elif active is not None:
         attempts.hurry(draft)
     else:
-        remedy.resolve(draft, "its alerts have resolved")
+        ending.resolve(draft, "its alerts have resolved")
 
 
 def _foreign(alert: Alert, policy: Policy) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from remediator.core.aiming import astray, target_of
 from remediator.core.errors import Refused
 from remediator.core.incident import Incident
 from remediator.core.policies import Policy, Rule, Runbook, Scope
@@ -28,13 +29,15 @@ def pin(runbook: Runbook, incident: Incident, policy: Policy, rule: str) -> tupl
 
     As written, with the reason, where that cannot be or where this version cannot perform it.
     """
-    if lacks := lacking(runbook, policy.rule(rule)):
-        return runbook, lacks
+    known = policy.rule(rule)
+    if lacks := lacking(runbook, known) or astray(incident, known):
+        return runbook, plain(lacks, 300)
     scope = Scope(
         incident=incident.id,
         severity=incident.severity,
         service=incident.service,
         entry=policy.services.get(incident.service),
+        target=target_of(incident, known, policy) if known is not None and known.target else None,
     )
     try:
         return policy.render(runbook, scope), ""

@@ -232,6 +232,8 @@ class Sight:
     opened_at: Instant | None = None
     programs: ProgramRunner | None = None
     """Runs programs in pods of the target. Every guard of a change is asked before it does."""
+    alerts_at: Instant | None = None
+    """When an alert of the incident last fired, or resolved."""
 
 
 class CheckPlugin(Protocol):

@@ -177,6 +177,17 @@ class ServiceSelector(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TargetSelector:
+    """``target`` of a rule: of which kind the object is that the labels name, and the template of its name.
+
+    The template gives ``namespace/name``, or a name alone for what is in no namespace.
+    """
+
+    kind: str
+    selector: ServiceSelector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     """Which alerts are meant, how severe they are and what may be done about them."""
 
@@ -184,6 +195,8 @@ class Rule:
     matchers: tuple[Matcher, ...]
     severity: str
     service: ServiceSelector | None = None
+    target: TargetSelector | None = None
+    """Of what the labels name, the owning workload is changed instead of the service's."""
     group_by: tuple[str, ...] = ("service",)
     hold: Millis = Millis(0)
     mode: Mode = Mode.OBSERVE
@@ -271,6 +284,8 @@ class Runbook:
     diagnose: tuple[Diagnosis, ...] = ()
     steps: tuple[Step, ...] = ()
     verify: tuple[Check, ...] = ()
+    undo: bool = False
+    """Whether what was changed is taken back after a failed verification."""
     limits: AttemptLimits = field(default_factory=AttemptLimits)
     evidence: bool = False
     """Whether what there is of the target is kept before its first step: a step may take pods away."""
@@ -413,13 +428,15 @@ class Scope:
     """What templates of a runbook may read, and nothing of it is a label's or an annotation's.
 
     ``service``: the incident's, a name of ``[A-Za-z0-9._-]{1,63}`` that strangers may choose; ``entry``: what
-    the catalog says of it, if anything.
+    the catalog says of it, if anything. ``target``: the workload that is to be changed, where the incident's
+    alerts name it; None: the service's.
     """
 
     incident: str
     severity: str
     service: str
     entry: Service | None
+    target: WorkloadRef | None = None
 
 
 class Renderer(Protocol):

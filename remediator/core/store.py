@@ -22,6 +22,7 @@ from remediator.core.journal import Entry, Notice
 from remediator.core.objects import Anchor
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.policies import Rate
+from remediator.core.roots import Root
 from remediator.core.standing import Lowering, Standing
 from remediator.core.storms import Openings
 from remediator.core.times import DAY, Instant, Millis
@@ -145,6 +146,8 @@ class Intent:
     """UIDs of the pods that it was about to take away: however often it is performed, it takes no other."""
     on: Anchor | None = None
     """The object that carries the mark, where that is not the target: it is looked for there."""
+    planned: str = ""
+    """The changes that were last intended, as ``core.planned`` writes them; empty: they are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -293,6 +296,13 @@ class IncidentStore(Protocol):
     async def open_services(self, most: int) -> frozenset[str]:
         """Services with an open incident. It may stop looking once it has found ``most`` of them."""
 
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        """Open incidents that are about any of these (``Incident.about``).
+
+        Of each name the two that come first: our own before foreign ones, then those that are attached to
+        none, then those with a runbook, then the most severe.
+        """
+
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """Oldest first."""
 
@@ -362,11 +372,14 @@ class GuardStore(Protocol):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """Journal that it is about to be done, durably. False: the lease is no longer held.
 
         ``on``: the object that carries the mark, where that is not the target. ``before``: the mark that it
         carries now. ``pods``: UIDs of those that it takes away. Of all of them the first ones are kept.
+        ``planned``: the changes themselves, of which the last are kept: whoever intends again has made sure
+        that the ones before did not take effect.
         """
 
     async def intended(self, effect: EffectId) -> Intent | None:

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from remediator.core.aiming import target_of, uid_of
 from remediator.core.alertmanagers import Suppression
 from remediator.core.approval import must_ask
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
-from remediator.core.incident import Attempt, EffectId, Incident
+from remediator.core.incident import Attempt, EffectId, Incident, Phase
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
@@ -38,6 +40,8 @@ class ChangeRequest:
     """How far any rule is trusted with the service now: less while its error budget is nearly spent."""
     lowered: Lowering | None = None
     """That its attempts have failed too often for the rule to be trusted as its file says."""
+    expires: bool = False
+    """It ends what an earlier change began, whose time is over: whether an alert fires does not matter."""
 
     @property
     def rule(self) -> Rule | None:
@@ -61,9 +65,13 @@ class ChangeRequest:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a person has to agree, however the attempt stands."""
+        """Whether a person has to agree, however the attempt stands. That it ends was agreed to with it."""
         mode = self.mode
-        return mode is not None and must_ask(mode, self.attempt.runbook, self.incident.severity)
+        return (
+            not self.expires
+            and mode is not None
+            and must_ask(mode, self.attempt.runbook, self.incident.severity)
+        )
 
     @property
     def asks(self) -> bool:
@@ -77,8 +85,19 @@ class ChangeRequest:
 
     @property
     def target(self) -> WorkloadRef | None:
-        """The workload that the catalog names for the service."""
-        return self.service.workload if self.service is not None else None
+        """The workload that the catalog names for the service, or that owns what the alerts name.
+
+        What takes back or ends an earlier change is for the workload that was changed. What the alerts name
+        may lead to another one by then: the incident was reopened, or its alerts name two objects.
+        """
+        returns = self.expires or self.attempt.phase is Phase.UNDOING
+        located = self.attempt.located if returns else None
+        return located or target_of(self.incident, self.rule, self.policy)
+
+    @property
+    def target_uid(self) -> str:
+        """The UID that the target was found with; empty where the catalog names it."""
+        return self.attempt.target_uid or uid_of(self.incident, self.rule)
 
     @property
     def subject(self) -> Subject:
@@ -155,6 +174,12 @@ class GuardPorts(Protocol):
 
     async def suppression(self) -> Suppression | None:
         """What keeps the incident's alerts quiet in Alertmanager; None: none is configured."""
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services, read from the store."""
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload; empty where it does, or none is named."""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -16,9 +16,14 @@ def progress(before: CheckProgress, result: CheckResult, at: Instant) -> CheckPr
     """What is known of a check after one more answer."""
     seen = before.asked_at is not None and at - before.asked_at <= UNWATCHED
     since = (before.since if before.since is not None and seen else at) if result.holds else None
+    if since is not None and result.since is not None:
+        since = max(since, min(result.since, at))
     observed = plain(result.observed, 200)
     return CheckProgress(
-        since=since, asked_at=at, observed=f"unknown: {observed}" if result.holds is None else observed
+        since=since,
+        asked_at=at,
+        observed=f"unknown: {observed}" if result.holds is None else observed,
+        holds=result.holds,
     )
 
 
@@ -46,6 +51,19 @@ def complete(attempt: Attempt) -> Instant | None:
     if attempt.phase is Phase.VERIFYING and attempt.lag_unread and attempt.lag is None:
         moments.append(latest(attempt))
     return max(moments)
+
+
+def failed_for_sure(attempt: Attempt) -> bool:
+    """Whether the last look found every check out, and one does not hold.
+
+    What could not be found out anywhere makes the whole of it unknown. Where everything holds by now, only
+    not for long enough, the fix may well be one. So it may while it is not known how long its alerts' rules
+    take to notice.
+    """
+    if attempt.lag is None and attempt.lag_unread:
+        return False
+    answers = [progress.holds for progress in attempt.checks]
+    return None not in answers and False in answers
 
 
 def unmet(attempt: Attempt, at: Instant) -> str:

@@ -10,6 +10,7 @@ from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Guard, GuardPorts, Pointless, Verdict
 from remediator.guards.breaker import BreakerGuard
 from remediator.guards.clock import ClockGuard
+from remediator.guards.dependency import Dependency
 from remediator.guards.disruption_budget import DisruptionBudget
 from remediator.guards.dry_run import DryRun
 from remediator.guards.error_budget import ErrorBudget
@@ -35,6 +36,7 @@ GUARDS: tuple[Guard, ...] = (
     ModeGuard(),
     StillFiring(),
     Suppressed(),
+    Dependency(),
     Supported(),
     Target(),
     Freeze(),

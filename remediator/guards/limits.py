@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from remediator.core.plugins import Permission
 from remediator.core.policies import Rate
+from remediator.core.recurring import spent
 from remediator.core.store import Limit, LimitUse
 from remediator.core.times import format_duration, format_instant
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
@@ -14,7 +15,9 @@ from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
 class Limits:
     """Rate per cluster, service and target; attempts and cooldown of the runbook on the target.
 
-    All are checked, then taken, in one script on the store's clock. An attempt takes them once.
+    All are checked, then taken, in one script on the store's clock. An attempt takes them once. What came
+    undone within ``per`` of being mended, as often in a row as the runbook has attempts, is not mended once
+    more, however slowly it recurs.
     """
 
     name: ClassVar[str] = "limits"
@@ -30,6 +33,8 @@ class Limits:
         if exceeded:
             text = "; ".join(_describe(use) for use in exceeded)
             return Verdict(guard=self.name, allowed=False, text=text, measures=measures)
+        if not request.expires and (why := spent(request.incident, request.attempt.runbook)):
+            return Verdict(guard=self.name, allowed=False, text=why, measures=measures)
         tightest = max(uses, key=lambda use: (use.used + 1) / use.limit.rate.count)
         text = f"tightest is {_describe(tightest)}"
         return Verdict(guard=self.name, allowed=True, text=text, measures=measures)
@@ -70,6 +75,10 @@ def limits_of(request: ChangeRequest) -> tuple[Limit, ...]:
             text=f"changes of service {request.incident.service}",
         ),
         Limit(name=f"rate/target/{path}", rate=rate.target, text=f"changes of {path}"),
+    ]
+    if request.expires:  # the attempt has been counted; its end is no further one
+        return tuple(limits)
+    limits += [
         Limit(
             name=f"attempts/{runbook.name}/{path}",
             rate=Rate(count=bounds.attempts, per=bounds.per),

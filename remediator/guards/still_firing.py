@@ -37,6 +37,9 @@ class StillFiring:
         """Reads the episodes anew; ``guards.accept`` was compared when the alert came."""
         if objection := _not_ours(request):
             return Verdict(guard=self.name, allowed=False, text=objection)
+        if request.expires:
+            text = "it ends a change whose time is over, whether an alert fires or not"
+            return Verdict(guard=self.name, allowed=True, text=text)
         firing = await ports.firing()
         text = f"{firing} alert{'' if firing == 1 else 's'} of the rule still firing"
         if not firing:

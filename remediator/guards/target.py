@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from remediator.core.cluster import IGNORE_ANNOTATION
 from remediator.core.errors import NotFound
+from remediator.core.naming import say_object
+from remediator.core.objects import ObjectRef
+from remediator.core.owners import CHANGEABLE
 from remediator.core.plugins import Permission, on_target
 from remediator.core.policies import GuardPolicy, WorkloadRef
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Verdict
@@ -14,9 +17,11 @@ ALWAYS_PROTECTED = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
 class Target:
-    """Blocks unless the catalog names a workload that exists, is allowed, is not protected, not opted out.
+    """Blocks unless there is a target that exists, is allowed, is not protected, not opted out.
 
-    It must be the one that the attempt began with: a step is not done elsewhere than the step before it.
+    It is the workload that the catalog names or, for a rule with a ``target``, the one that owns what its
+    alerts name: that very one, by its UID. It must be the one that the attempt began with: a step is not done
+    elsewhere than the step before it.
     """
 
     name: ClassVar[str] = "target"
@@ -28,8 +33,12 @@ class Target:
 
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Asks the catalog and the policy first, then the cluster."""
-        target = request.target
-        forbidden = static_objection(request.incident.service, target, request.policy.guards)
+        target, rule = request.target, request.rule
+        forbidden = ""
+        if rule is not None and rule.target is not None and target is None:
+            forbidden = await ports.astray()
+        if not forbidden:
+            forbidden = static_objection(request.incident.service, target, request.policy.guards)
         if target is not None and not forbidden:
             forbidden = request.attempt.began_elsewhere(target)
         if forbidden or target is None:
@@ -39,6 +48,9 @@ class Target:
         except NotFound:
             text = f"{target} does not exist in namespace {target.namespace}"
             return Verdict(guard=self.name, allowed=False, text=text)
+        if request.target_uid not in ("", seen.uid):
+            text = f"{target} was deleted; another of the same name took its place"
+            return Verdict(guard=self.name, allowed=False, text=text)
         if IGNORE_ANNOTATION in seen.annotations:
             text = f"{target} carries the annotation {IGNORE_ANNOTATION}"
             return Verdict(guard=self.name, allowed=False, text=text)
@@ -46,15 +58,30 @@ class Target:
         return Verdict(guard=self.name, allowed=True, text=text)
 
 
+def space_objection(namespace: str, guards: GuardPolicy) -> str:
+    """Why nothing in that namespace may be touched; empty when it may."""
+    if namespace in ALWAYS_PROTECTED:
+        return f"namespace {namespace} is always protected"
+    if namespace not in guards.namespaces:
+        allowed = ", ".join(guards.namespaces) or "none at all"
+        return f"namespace {namespace} is not allowed; allowed: {allowed}"
+    return ""
+
+
+def looking_objection(ref: ObjectRef, guards: GuardPolicy) -> str:
+    """Why an object that an alert names is not even looked for; empty when it is."""
+    objection = space_objection(ref.namespace, guards)
+    return f"{say_object(ref)}: {objection}" if objection else ""
+
+
 def static_objection(service: str, target: WorkloadRef | None, guards: GuardPolicy) -> str:
     """Why the policy alone forbids the target; empty when it does not."""
     if target is None:
         return f"service {service} has no workload in the catalog"
-    if target.namespace in ALWAYS_PROTECTED:
-        return f"namespace {target.namespace} is always protected"
-    if target.namespace not in guards.namespaces:
-        allowed = ", ".join(guards.namespaces) or "none at all"
-        return f"namespace {target.namespace} is not allowed; allowed: {allowed}"
+    if objection := space_objection(target.namespace, guards):
+        return objection
+    if target.kind not in CHANGEABLE:
+        return f"{target} is of a kind that no action changes"
     if str(target) in guards.protect or f"{target.namespace}/{target}" in guards.protect:
         return f"{target} is protected by guards.protect"
     return ""

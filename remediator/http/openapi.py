@@ -59,8 +59,17 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "alerts_total": {**COUNT, "description": "How many there ever were."},
         "attempts": _list_of(_ref("Attempt")),
         "pages": _list_of(_ref("Page")),
+        "isolated": {**_list_of(_ref("Isolation")), "description": "What its steps have isolated, or may."},
         "grouped_by": TEXTS,
         "reopened": COUNT,
+        "target": {
+            "oneOf": [_ref("Target"), {"type": "null"}],
+            "description": "What its alerts name, where their rule has a target; else null.",
+        },
+        "attached_to": {
+            **_or_null(TEXT),
+            "description": "The open incident of something its service depends on, for which it waits.",
+        },
         "level": {**COUNT, "description": "The escalation level that was last asked; 0: nobody."},
         "page_deadline_at": _or_null(TIME),
         "raise_at": {
@@ -73,6 +82,12 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "links": TEXTS,
         "policy": {**TEXT, "description": "Digest of the policy it was last decided under."},
     },
+    "Target": {
+        "named": TEXT,
+        "workload": {**_or_null(TEXT), "description": "What owns it: namespace/kind/name."},
+        "uid": _or_null(TEXT),
+        "trouble": {**_or_null(TEXT), "description": "Why nothing is changed."},
+    },
     "Attempt": {
         "number": COUNT,
         "runbook": TEXT,
@@ -84,6 +99,12 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "ended_at": _or_null(TIME),
         "findings": _list_of(TEXT),
         "changes": _list_of(TEXT),
+        "undone": _list_of(TEXT),
+        "not_undone": {**_list_of(TEXT), "description": "What there was nothing to take back of, and why."},
+        "left_in_place": {
+            **_list_of(TEXT),
+            "description": "What should have been taken back and was not, and why.",
+        },
         "asks": {"anyOf": [_ref("Asks"), {"type": "null"}], "description": "What people are to agree to."},
         "approved_by": _or_null(TEXT),
         "approved_at": _or_null(TIME),
@@ -95,6 +116,7 @@ OBJECTS: Mapping[str, Mapping[str, Schema]] = {
         "asked_at": TIME,
         "until": TIME,
     },
+    "Isolation": {"workload": TEXT, "until": TIME},
     "Page": {
         "channel": TEXT,
         "level": COUNT,

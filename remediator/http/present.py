@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
+from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Alertmanagers, Answers, Suppression, suppressors, unanswered
 from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.breakers import Breaker
@@ -25,22 +26,26 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError, Retryable
-from remediator.core.incident import IncidentId
-from remediator.core.journal import CheckResult
+from remediator.core.finding import FIND_WITHIN, find, found_late
+from remediator.core.incident import EffectId, IncidentId
+from remediator.core.journal import CheckResult, Event, Fired, Located
+from remediator.core.objects import ObjectRef
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics, cron_job_of
 from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
+from remediator.core.roots import Root
 from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
 from remediator.core.storms import Openings
-from remediator.core.times import Instant, Millis
+from remediator.core.times import Instant, Millis, stamp_instant
 from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
-from remediator.guards.target import static_objection
+from remediator.guards.target import looking_objection, static_objection
 from remediator.policy.foresee import Standing
 from remediator.policy.remedies import NOBODY
+from remediator.routing import load_all, waited_for
 
 MOST_TARGETS = 50
 """Workloads that are looked at for one notification; of the others is told what the policy says."""
@@ -76,6 +81,7 @@ class Now:
         self._reader, self._metrics, self._policy = reader, metrics, policy
         self._silent: Retryable | None = None
         self._listings: Answers | None = None
+        self._found: dict[str, Located] = {}
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
         self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
@@ -88,17 +94,47 @@ class Now:
         groups = [] if match is None else [match.group]
         pointers, homes = await self.store.route(groups, [alert.fingerprint])
         home, pointed = homes.get(alert.fingerprint), next(iter(pointers.values()), None)
+        events = [] if match is None else [Fired(alert=alert, match=match)]
         if alert.status is AlertStatus.RESOLVED:
-            return await self._load(home, alert)
+            return await self._load(home, alert, events)
         if home is not None and home != pointed:
-            before = await self._load(home, alert)
+            before = await self._load(home, alert, events)
             if alert.fingerprint in before.facts.members:
                 return before  # it has been firing since before its labels meant another group
-        return await self._load(pointed, alert)
+        return await self._load(pointed, alert, events)
 
-    async def _load(self, incident: IncidentId | None, alert: Alert) -> Standing:
-        loaded = await self.store.load(incident, [alert.fingerprint])
+    async def _load(self, incident: IncidentId | None, alert: Alert, events: Sequence[Event]) -> Standing:
+        loaded = await load_all(self.store, incident, [alert.fingerprint], events, self._policy)
         return Standing(at=loaded.at, incident=loaded.incident, facts=loaded.facts)
+
+    async def surrounded(self, before: Standing, found: Located | None) -> Standing:
+        """As the Protocol says."""
+        if found is None:
+            return before
+        roots = await self.store.open_about(sorted(waited_for(before.incident, [found], self._policy)))
+        known = {root.incident for root in before.facts.roots}
+        more = tuple(root for root in roots if root.incident not in known)
+        return replace(before, facts=replace(before.facts, roots=(*before.facts.roots, *more)))
+
+    async def located(self, alert: Alert, match: Match) -> Located:
+        """As the Protocol says; every object is looked for once."""
+        assert match.target is not None
+        path = match.target.path
+        if path not in self._found:
+            if len(self._found) >= MOST_TARGETS:
+                raise NotAskedError
+            began, effect = stamp_instant(alert.starts_at), EffectId("explained")
+            self._found[path] = await self._find(effect, match.target, began)
+        return self._found[path]
+
+    async def _find(self, effect: EffectId, ref: ObjectRef, began: Instant) -> Located:
+        if objection := looking_objection(ref, self._policy.guards):
+            return Located(effect=effect, reason=objection)
+        try:
+            async with asyncio.timeout(FIND_WITHIN):
+                return await find(effect, ref, began, self._reader)
+        except TimeoutError:
+            return found_late(effect, ref)
 
     def ports(self, request: ChangeRequest) -> ReadOnly:
         """As the Protocol says."""
@@ -250,6 +286,14 @@ class ReadOnly:
         for silent in unanswered(answers):
             raise Retryable(str(silent))
         return suppressors(answers, {one.fingerprint for one in members})
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services."""
+        return await self._now.store.open_about(names)
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload."""
+        return astray(self._request.incident, self._request.rule)
 
     async def workload(self, target: WorkloadRef) -> Workload:
         """The target as it is now."""

@@ -8,12 +8,13 @@ from typing import Any
 from remediator.core.alerts import Alert
 from remediator.core.breakers import Breaker
 from remediator.core.evidence import Evidence
-from remediator.core.incident import Attempt, Incident, PageState
+from remediator.core.incident import Attempt, Incident, Isolation, PageState
 from remediator.core.journal import Entry
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.store import Buried
 from remediator.core.text import plain
 from remediator.core.times import format_instant
+from remediator.core.undone import Undoing
 
 Data = dict[str, Any]
 
@@ -33,8 +34,11 @@ def show_incident(incident: Incident) -> Data:
         "alerts_total": incident.alerts_total,
         "attempts": [_attempt(attempt) for attempt in incident.attempts],
         "pages": [_page(page) for page in incident.pages],
+        "isolated": [_isolation(isolation) for isolation in incident.isolations],
         "grouped_by": dict(incident.grouped_by),
         "reopened": incident.reopened,
+        "attached_to": incident.attached_to,
+        "target": _target(incident),
         "level": incident.level,
         "page_deadline_at": _time(incident.deadline_at),
         "raise_at": _time(incident.raise_at),
@@ -46,7 +50,16 @@ def show_incident(incident: Incident) -> Data:
     }
 
 
+def _target(incident: Incident) -> Data | None:
+    aim = incident.aim
+    if aim is None:
+        return None
+    owner = aim.owner.path if aim.owner is not None else None
+    return {"named": aim.told, "workload": owner, "uid": aim.uid or None, "trouble": aim.trouble or None}
+
+
 def _attempt(attempt: Attempt) -> Data:
+    undoing = attempt.undoing if attempt.undoing is not None else Undoing(why="")
     return {
         "number": attempt.number,
         "runbook": attempt.runbook.name,
@@ -58,6 +71,9 @@ def _attempt(attempt: Attempt) -> Data:
         "ended_at": _time(attempt.ended_at),
         "findings": list(attempt.findings),
         "changes": list(attempt.changes),
+        "undone": list(undoing.undone),
+        "not_undone": list(undoing.kept),
+        "left_in_place": list(undoing.left),
         "asks": _asks(attempt),
         "approved_by": attempt.approved.by if attempt.approved is not None else None,
         "approved_at": _time(attempt.approved.at if attempt.approved is not None else None),
@@ -76,6 +92,10 @@ def _asks(attempt: Attempt) -> Data | None:
         "asked_at": format_instant(request.asked_at),
         "until": format_instant(request.until),
     }
+
+
+def _isolation(isolation: Isolation) -> Data:
+    return {"workload": isolation.target, "until": _time(isolation.until)}
 
 
 def _page(page: PageState) -> Data:

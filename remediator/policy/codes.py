@@ -90,6 +90,7 @@ _WARNINGS = {
     "R111": "a raise that never happens: another one comes first",
     "R112": "a rule acts on services that have no workload",
     "R114": "a rule waits for approval, and nobody hears of it",
+    "R113": "a rule with a `target` whose `group_by` leaves it out",
     "B201": "a runbook is never used",
     "B203": "a runbook is verified only by what its own steps control, or by another service",
     "B205": "`http` names a host that is no `health` URL's: it is never asked",
@@ -132,10 +133,8 @@ _NOTICES = {
     "C503": "a service that no rule can select",
 }
 _UNSUPPORTED = {
-    "N702": "`target`: it is not resolved, and every change for its rule is blocked",
+    "N702": "`target` that is a node: every change for its rule is blocked",
     "N703": "an action that is not performed: its runbook is blocked",
-    "N704": "a check that is not asked: its runbook is blocked",
-    "N706": "`undo: on_failure`: nothing is undone",
     "N712": "`pages`: every page is sent by itself",
     "N713": "`channels` of a severity or a rule: nothing is written there",
     "N714": "`war_room`: nobody is invited",

@@ -21,7 +21,7 @@ from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.times import Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
+from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
 from remediator.policy.model import OneOf
@@ -40,8 +40,8 @@ TEMPLATE = "template"
 
 PLUGINS: Mapping[str, Mapping[str, object]] = {
     "step": {**DECLARED_ACTIONS, **ACTIONS, **IDLE_STEPS},
-    "check": {**DECLARED_CHECKS, **CHECKS},
-    "condition": {**DECLARED_CHECKS, **CHECKS},
+    "check": CHECKS,
+    "condition": CHECKS,
     "diagnosis": DIAGNOSES,
 }
 """What is chosen by a single key, by what it is and its name; each tells of itself and has an example."""

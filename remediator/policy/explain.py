@@ -14,12 +14,14 @@ from itertools import islice
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification
 from remediator.core.classify import Classifier, Match, Miss
 from remediator.core.incident import Incident, Status
+from remediator.core.journal import Located
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.policies import Mode, Rule, Scope
 from remediator.core.steps import Steps, with_breaks
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_instant
 from remediator.core.trust import LOWERED_TO, describe_lowering
+from remediator.core.verdicts import NotAskedError
 from remediator.policy.explained import (
     AlertExplanation,
     Explanation,
@@ -28,6 +30,7 @@ from remediator.policy.explained import (
     NearMiss,
     OpenIncident,
     RuleNote,
+    TargetNote,
 )
 from remediator.policy.foresee import Foreseen, Standing, foresee
 from remediator.policy.people import plan_severity, span
@@ -114,7 +117,9 @@ class Explainer:
 
     async def _matched(self, told: AlertExplanation, alert: Alert, match: Match) -> AlertExplanation:
         before = await self._present.standing(alert, match)
-        foreseen = foresee(self._policy, match, alert, before)
+        found = await self._located(alert, match)
+        before = await self._present.surrounded(before, found)
+        foreseen = foresee(self._policy, match, alert, before, found)
         fate, because = self._fate(alert, match, before, foreseen)
         told = replace(
             told,
@@ -134,6 +139,7 @@ class Explainer:
             severity=after.severity,
             service=after.service,
             entry=self._policy.services.get(after.service),
+            target=after.aim.owner if after.aim is not None else None,
         )
         at = before.at if self._present.live else Instant(0)
         return replace(
@@ -141,6 +147,15 @@ class Explainer:
             severity=await plan_severity(self._policy, match.rule, foreseen, before, self._present, scope),
             runbooks=await self._remedies.notes(match, after, scope, before.incident if joins else None, at),
         )
+
+    async def _located(self, alert: Alert, match: Match) -> Located | None:
+        """What the daemon would find out about the object that the alert names, where that can be known."""
+        if match.target is None or alert.status is AlertStatus.RESOLVED:
+            return None
+        try:
+            return await self._present.located(alert, match)
+        except NotAskedError:
+            return None
 
     def _fate(self, alert: Alert, match: Match, before: Standing, foreseen: Foreseen) -> tuple[Fate, str]:
         fires = alert.status is AlertStatus.FIRING
@@ -197,17 +212,30 @@ class Explainer:
 
     def _incident(self, match: Match, before: Incident | None, foreseen: Foreseen) -> IncidentPlan:
         after = foreseen.incident
-        service = self._policy.services.get(match.service)
+        name = match.service if after is None else after.service
+        service = self._policy.services.get(name)
         return IncidentPlan(
-            service=match.service,
+            service=name,
+            target=_target(match, after),
             in_catalog=service is not None,
             grouped_by=dict(match.grouped_by),
             group=match.group,
             hold=span(match.rule.hold or None),
             waits_for=() if service is None else service.depends_on,
+            attached_to=None if after is None else after.attached_to,
             severity=match.rule.severity if after is None else after.severity,
             now=None if before is None else _open_incident(before),
         )
+
+
+def _target(match: Match, after: Incident | None) -> TargetNote | None:
+    if match.rule.target is None:
+        return None
+    aim = after.aim if after is not None else None
+    trouble = "" if match.target is not None else f"{match.told} cannot be the name of any object"
+    if aim is None or aim.owner is None:
+        return TargetNote(named=match.told, workload=None, trouble=(aim.trouble if aim else "") or trouble)
+    return TargetNote(named=match.told, workload=aim.owner.path, trouble=aim.trouble)
 
 
 async def _give_way() -> None:

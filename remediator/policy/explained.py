@@ -120,6 +120,18 @@ class OpenIncident:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TargetNote:
+    """The object that the alert names. ``workload``: what owns it, ``namespace/kind/name``.
+
+    None: it is not known, which only a running daemon can find out, or ``trouble`` says why there is none.
+    """
+
+    named: str
+    workload: str | None
+    trouble: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncidentPlan:
     """The incident that the alert would open or join: the one with this group.
 
@@ -127,12 +139,16 @@ class IncidentPlan:
     """
 
     service: str
+    target: TargetNote | None
+    """Where the rule has a ``target``."""
     in_catalog: bool
     grouped_by: Mapping[str, str]
     group: str
     hold: str | None
     waits_for: tuple[str, ...]
-    """Services it depends on."""
+    """Services it depends on: while one of them has an open incident, this one would attach to that."""
+    attached_to: str | None
+    """The open incident that it would attach to now, instead of starting its runbooks; a daemon knows."""
     severity: str
     now: OpenIncident | None
 

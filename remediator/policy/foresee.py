@@ -9,7 +9,7 @@ from remediator.core.classify import Match
 from remediator.core.decide import decide
 from remediator.core.decision import Decision, Facts
 from remediator.core.incident import Incident, Status
-from remediator.core.journal import Fired, Page, Resolved, TimerDue
+from remediator.core.journal import Fired, Located, Page, Resolved, TimerDue
 from remediator.core.policies import Policy
 from remediator.core.times import Instant, Millis
 
@@ -39,8 +39,13 @@ class Foreseen:
     story: tuple[str, ...]
 
 
-def foresee(policy: Policy, match: Match, alert: Alert, standing: Standing) -> Foreseen:
-    """Decide as the daemon would, now; a hold is waited out."""
+def foresee(
+    policy: Policy, match: Match, alert: Alert, standing: Standing, found: Located | None = None
+) -> Foreseen:
+    """Decide as the daemon would, now; a hold is waited out.
+
+    ``found``: what would be answered to the question which workload owns the object that the alert names.
+    """
     if alert.status is AlertStatus.RESOLVED:
         facts = replace(standing.facts, over=frozenset({alert.fingerprint}))
         ended = Resolved(fingerprint=alert.fingerprint, rule=match.rule.name)
@@ -52,9 +57,14 @@ def foresee(policy: Policy, match: Match, alert: Alert, standing: Standing) -> F
     if after is not None and "hold" in after.timers:
         name = f"hold#{after.timers['hold']}"
         due = decisions[0].arm.get(name, Instant(standing.at + match.rule.hold))
-        facts = Facts(firing=after.alerts, members=frozenset({alert.fingerprint}))
+        facts = Facts(firing=after.alerts, members=frozenset({alert.fingerprint}), roots=standing.facts.roots)
         decisions.append(decide(after, [TimerDue(name=name, due=due)], facts, policy, due))
         standing = replace(standing, at=due)
+        after = decisions[-1].incident
+    asking = after.aim.asking if after is not None and after.aim is not None else None
+    if found is not None and asking is not None:
+        answer, facts = replace(found, effect=asking, again=False), replace(facts, firing=1)
+        decisions.append(decide(after, [answer], facts, policy, standing.at))
     return _foreseen(standing, decisions)
 
 

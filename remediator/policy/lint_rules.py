@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediator.core.approval import must_ask
+from remediator.core.classify import TARGET
 from remediator.core.policies import Mode, PageNever, PageUnlessVerified, Rule
 from remediator.core.times import format_duration
 from remediator.policy.lint_view import Note, View
@@ -126,3 +127,18 @@ def nothing_to_act_upon(view: View) -> Iterator[Note]:
                 "workload: deployment/NAME to the service"
             )
             yield Note(at=view.spot("rules", rule.name, "runbooks"), code="R112", message=text)
+
+
+def objects_together(view: View) -> Iterator[Note]:
+    """R113: alerts that name different objects share an incident, and then nothing is changed for any."""
+    for rule in view.policy.rules:
+        if rule.target is None or TARGET in rule.group_by:
+            continue
+        selector = rule.target.selector
+        if isinstance(selector, LabelTemplate) and (selector.constant or selector.labels <= {*rule.group_by}):
+            continue
+        text = (
+            f"rule '{rule.name}' has a target, but group_by leaves it out: an incident whose alerts name two "
+            "objects changes neither; add target to group_by"
+        )
+        yield Note(at=view.spot("rules", rule.name, "group_by"), code="R113", message=text)

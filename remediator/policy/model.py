@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -104,7 +105,7 @@ def one_of(
     options: Mapping[str, type[BaseModel]],
     *,
     docs: Mapping[str, str],
-    unperformed: Mapping[str, Unperformed],
+    unperformed: Mapping[str, Unperformed] = MappingProxyType({}),
 ) -> type[OneOf]:
     """The model of a mapping with exactly one of the keys of ``options``, and what ``base`` says beside it.
 

@@ -12,6 +12,7 @@ from remediator.core.changes import Change
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, format_duration
@@ -59,6 +60,14 @@ class Offline:
         raise NotAskedError
 
     async def firing(self) -> int:
+        """Unknown."""
+        raise NotAskedError
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def astray(self) -> str:
         """Unknown."""
         raise NotAskedError
 

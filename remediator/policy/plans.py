@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remediator.core.policies import Check, Runbook, Service, Step
+from remediator.actions import ACTIONS
+from remediator.core.plugins import no_inverse
+from remediator.core.policies import Check, Runbook, Step, WorkloadRef
 from remediator.core.programs import say_command
 from remediator.core.redact import redact
 from remediator.core.times import format_duration
@@ -25,11 +27,12 @@ class RunbookPlan:
     steps: tuple[str, ...]
     verify: tuple[str, ...]
     limits: str
+    undo: tuple[str, ...] = ()
+    """What becomes of each change after a failed verification, the last first; empty: nothing is undone."""
 
 
-def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
-    """What it would do, without looking at anything but the catalog."""
-    target = None if service is None else service.workload
+def plan_runbook(runbook: Runbook, target: WorkloadRef | None) -> RunbookPlan:
+    """What it would do to that workload, without looking at it."""
     limits = runbook.limits
     return RunbookPlan(
         name=runbook.name,
@@ -37,19 +40,32 @@ def plan_runbook(runbook: Runbook, service: Service | None) -> RunbookPlan:
         target=None if target is None else target.path,
         diagnose=tuple(_words(each.diagnosis, each.params) for each in runbook.diagnose),
         evidence=runbook.evidence,
-        steps=tuple(say_step(each, service) for each in runbook.steps),
+        steps=tuple(say_step(each, target) for each in runbook.steps),
         verify=tuple(map(_check, runbook.verify)),
         limits=(
             f"at most {limits.attempts} attempt{'' if limits.attempts == 1 else 's'} in "
             f"{format_duration(limits.per)}, "
             f"{format_duration(limits.cooldown)} between two"
         ),
+        undo=_undo(runbook),
     )
 
 
-def say_step(step: Step, service: Service | None) -> str:
+def _undo(runbook: Runbook) -> tuple[str, ...]:
+    changing = [step for step in runbook.steps if step.wait is None] if runbook.undo else []
+    return tuple(map(_undone, reversed(changing)))
+
+
+def _undone(step: Step) -> str:
+    """What an undo makes of a step."""
+    action = ACTIONS.get(step.action)
+    if action is None or not action.invertible:
+        return str(no_inverse(step.action))
+    return f"{step.action}: taken back while it is as it was set, unless that took healthy pods away"
+
+
+def say_step(step: Step, target: WorkloadRef | None) -> str:
     """A step in words."""
-    target = None if service is None else service.workload
     where = "" if target is None or not step.acts else f" {target} in {target.namespace}"
     effect = "" if step.effect is None else f", effect: {step.effect}"
     said = (

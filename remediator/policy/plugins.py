@@ -21,7 +21,7 @@ from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, S
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import MINUTE, Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
+from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import refusal
 
@@ -71,17 +71,13 @@ class CheckBase(OneOf):
     example: ClassVar[str] = "ready: {for: 30s}"
 
 
-_CHECK_PARAMS: dict[str, type[Params]] = {
-    name: check.params for registry in (DECLARED_CHECKS, CHECKS) for name, check in registry.items()
-}
-_CHECK_DOCS = _docs(DECLARED_CHECKS, CHECKS)
-_DECLARED_CHECKS = _unperformed("N704", "check", _BLOCKED, DECLARED_CHECKS.keys() - CHECKS.keys())
+_CHECK_PARAMS: dict[str, type[Params]] = {name: check.params for name, check in CHECKS.items()}
+_CHECK_DOCS = _docs(CHECKS)
 CheckModel = one_of(
     CheckBase,
     "Check",
     {name: _with_times(name, params) for name, params in _CHECK_PARAMS.items()},
     docs=_CHECK_DOCS,
-    unperformed=_DECLARED_CHECKS,
 )
 
 
@@ -135,9 +131,7 @@ class _ConditionBase(OneOf):
     example: ClassVar[str] = "promql: {query: 'up', above: 0}"
 
 
-ConditionModel = one_of(
-    _ConditionBase, "Condition", _CHECK_PARAMS, docs=_CHECK_DOCS, unperformed=_DECLARED_CHECKS
-)
+ConditionModel = one_of(_ConditionBase, "Condition", _CHECK_PARAMS, docs=_CHECK_DOCS)
 _Condition = Annotated[ConditionModel, *_Words]  # type: ignore[valid-type]
 
 

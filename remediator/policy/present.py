@@ -9,7 +9,7 @@ from remediator.core.alerts import Alert
 from remediator.core.changes import Change
 from remediator.core.classify import Match
 from remediator.core.cluster import Snapshot
-from remediator.core.journal import CheckResult
+from remediator.core.journal import CheckResult, Located
 from remediator.core.policies import Scope
 from remediator.core.raising import Watched
 from remediator.core.standing import Lowering
@@ -28,6 +28,12 @@ class Present(Protocol):
 
     async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """The newest incident of the alert's group, or the one that it is known to belong to."""
+
+    async def surrounded(self, before: Standing, found: Located | None) -> Standing:
+        """With the open incidents that come before one about that workload."""
+
+    async def located(self, alert: Alert, match: Match) -> Located:
+        """Which workload owns the object that the alert names, or why none does."""
 
     def ports(self, request: ChangeRequest) -> GuardPorts:
         """What guards look through."""
@@ -50,6 +56,14 @@ class Nowhere:
     async def standing(self, alert: Alert, match: Match | None) -> Standing:
         """No incident is known."""
         return Standing()
+
+    async def surrounded(self, before: Standing, found: Located | None) -> Standing:
+        """None are known."""
+        return before
+
+    async def located(self, alert: Alert, match: Match) -> Located:
+        """The cluster cannot be looked at."""
+        raise NotAskedError
 
     def ports(self, request: ChangeRequest) -> GuardPorts:
         """Only what the policy itself says is known."""

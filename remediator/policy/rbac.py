@@ -15,13 +15,14 @@ from typing import TypeAlias
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.access import Access, accesses
+from remediator.core.owners import GROUPS, changeable_from, looked_up
 from remediator.core.plugins import TARGET, Permission
-from remediator.core.policies import Check, Mode, Policy, Runbook, Step
+from remediator.core.policies import Check, Mode, Policy, Runbook, Step, WorkloadRef
 from remediator.diagnoses import DIAGNOSES
 from remediator.diagnoses.keeping import EVIDENCE, PERMISSIONS
 from remediator.guards import GUARDS
 from remediator.guards.observer import observed
-from remediator.guards.target import static_objection
+from remediator.guards.target import space_objection, static_objection
 from remediator.policy.plugins import disrupts
 from remediator.policy.reach import reached
 
@@ -53,6 +54,7 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
     """What the policy needs under the daemon's ``ceiling``, were every rule trusted ``at_least`` so much."""
     found: dict[Access, dict[Purpose, None]] = defaultdict(dict)
     compared = {(each.kind, each.namespace): each for each in observed(policy)}.values()
+    _demand_named(found, policy, ceiling, at_least)
     for (services, name, acting), rules in _tried(policy, ceiling, at_least).items():
         runbook = policy.runbooks[name]
         for service in services:
@@ -68,6 +70,34 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
     return {access: tuple(found[access]) for access in sorted(found)}
 
 
+def _demand_named(
+    found: dict[Access, dict[Purpose, None]], policy: Policy, ceiling: Mode, at_least: Mode
+) -> None:
+    """Of rules with a target, in every allowed namespace: any object there may be named, and changed."""
+    alike: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
+    for rule in policy.rules:
+        if rule.target is not None and not rule.lacks:
+            mode = max(rule.mode, at_least, key=lambda one: one.trust).capped(ceiling)
+            for name in dict.fromkeys(rule.runbooks):
+                if name in policy.runbooks and not policy.runbooks[name].lacks:
+                    alike[(rule.target.kind, name, may_act(mode))].append(rule.name)
+    spaces = [space for space in policy.guards.namespaces if not space_objection(space, policy.guards)]
+    for (kind, name, acting), rules in alike.items():
+        parts = tuple(_parts(policy.runbooks[name], acting=acting, allowed=not policy.guards.lacks))
+        for space in spaces:
+            for looked, group in ((each, GROUPS[each]) for each in looked_up(kind)):
+                why = f"find out which workload owns the {kind} that an alert names"
+                access = Access(namespace=space, group=group, resource=f"{looked}s", verb="get")
+                purpose = Purpose(rules=tuple(rules), runbook=name, part="target", why=why)
+                found[access][purpose] = None
+            for owner in changeable_from(kind):
+                target = WorkloadRef(kind=owner, namespace=space, name="")
+                for part, permission, params in parts:
+                    purpose = Purpose(rules=tuple(rules), runbook=name, part=part, why=permission.why)
+                    for access in accesses(permission, target, params):
+                        found[access][purpose] = None
+
+
 def may_act(mode: Mode) -> bool:
     """Whether a rule of that mode changes something, once a person agrees or by itself."""
     return mode in (Mode.AUTO, Mode.APPROVE)
@@ -77,7 +107,7 @@ def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[
     """Which runbooks are tried on which services, by which rules. Many rules are alike in that."""
     found: dict[_Tried, list[str]] = defaultdict(list)
     for rule, services in reached(policy):
-        if rule.lacks:
+        if rule.lacks or rule.target is not None:
             continue  # as with a runbook that lacks something, its attempts are blocked at their start
         mode = max(rule.mode, at_least, key=lambda one: one.trust).capped(ceiling)
         for name in dict.fromkeys(rule.runbooks):

@@ -40,7 +40,9 @@ class Remedies:
             runbook = self._policy.runbooks.get(name)
             if runbook is None:
                 continue
-            whom = (scope.incident, scope.severity, scope.service, incident.foreign, incident.alerts)
+            aim = incident.aim
+            named = (aim.owner, aim.trouble) if aim is not None else None
+            whom = (scope.incident, scope.severity, scope.service, incident.foreign, incident.alerts, named)
             key = (match.rule.name, name, *whom)
             if key not in self._known:
                 request = self._request(match, runbook, incident, at)
@@ -84,7 +86,7 @@ class Remedies:
         request = await held_to_budget(request, ports)
         guards = await ask_opinions(request, ports)
         return RunbookNote(
-            plan=plan_runbook(runbook, scope.entry),
+            plan=plan_runbook(runbook, request.target),
             guards=guards,
             blocked=blocked,
             steps=tuple([await self._step(request, step, scope) for step in runbook.steps]),
@@ -93,7 +95,7 @@ class Remedies:
         )
 
     async def _step(self, request: ChangeRequest, step: Step, scope: Scope) -> StepNote:
-        said, trouble, known = say_step(step, scope.entry), None, "policy"
+        said, trouble, known = say_step(step, request.target), None, "policy"
         if not step.acts:
             return StepNote(step=said, diff=(), known=known)
         diff = diff_step(step)

@@ -40,8 +40,8 @@ def values_of(scope: Scope) -> Values:
         "health": entry.health if entry else None,
     }
     target = {}
-    if entry is not None and entry.workload is not None:
-        workload = entry.workload
+    workload = scope.target or (entry.workload if entry is not None else None)
+    if workload is not None:
         target = {"kind": workload.kind, "namespace": workload.namespace, "name": workload.name}
     return {
         "service": {name: value for name, value in service.items() if value is not None},

@@ -39,7 +39,9 @@ class ServiceModel(Model):
         default=None, description="The one workload that changes for this service are made to."
     )
     depends_on: list[str] = Field(
-        default_factory=list, description="Names of the services that it cannot work without."
+        default_factory=list,
+        description="Names of the services that it cannot work without: while one of them has an open "
+        "incident, incidents of this one attach to it and start no runbook.",
     )
     health: HealthText | None = Field(
         default=None,

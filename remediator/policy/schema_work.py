@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from remediator.core.policies import ApprovalTerms, AttemptLimits, Mode, Rule, Runbook
+from remediator.core.classify import TARGET
+from remediator.core.policies import ApprovalTerms, AttemptLimits, Mode, Rule, Runbook, TargetSelector
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.text import UNKNOWN
 from remediator.core.times import HOUR, MINUTE, Millis
@@ -25,8 +26,6 @@ from remediator.policy.raises import RaiseModel, Raises, Where, build_raises
 from remediator.policy.templates import LabelTemplate, compile_template, sample_of
 from remediator.policy.values import LabelName, MatcherText, Name, SelectorText, refusal
 
-TARGET = "target"
-"""The label that ``group_by`` names a rule's target by."""
 _NOWHERE = frozenset(("node",))
 """Kinds of objects that belong to no namespace."""
 
@@ -59,12 +58,19 @@ class TargetModel(Model):
         return self
 
     @property
+    def kind(self) -> str:
+        """Of which kind it is."""
+        return next(kind for kind in type(self).model_fields if getattr(self, kind) is not None)
+
+    @property
     def selector(self) -> LabelTemplate:
         """The template that names it."""
-        found: LabelTemplate = next(
-            template for kind in type(self).model_fields if (template := getattr(self, kind)) is not None
-        )
+        found: LabelTemplate = getattr(self, self.kind)
         return found
+
+    def build(self) -> TargetSelector:
+        """The core value."""
+        return TargetSelector(kind=self.kind, selector=self.selector)
 
 
 _EXAMPLES = {True: "{{ labels.namespace }}/{{ labels.pod }}", False: "{{ labels.node }}"}
@@ -76,9 +82,11 @@ class RuleModel(Model):
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
         "target": Unperformed(
             code="N702",
-            instead="its alerts are recorded and paged, grouped by the labels that it names, for the rule's "
-            "service or 'unknown'; every change is blocked",
-            lacks="target",
+            only="`node`",
+            instead="its alerts are recorded and paged, an incident for each node, for the rule's service or "
+            "'unknown'; every change is blocked",
+            lacks="target node",
+            meant=lambda rule: rule.target is not None and rule.target.node is not None,
         ),
         "channels": Unperformed(
             code="N713", instead="nothing is written there; people are asked by the escalation alone"
@@ -95,7 +103,8 @@ class RuleModel(Model):
     )
     target: TargetModel | None = Field(
         default=None,
-        description="The object that the labels name, for alerts about what is not in the catalog.",
+        description="The object that the labels name: the workload that owns it is what may be changed, in "
+        "guards.namespaces. Labels of an exporter itself are told apart from `exported_` ones.",
     )
     group_by: Annotated[list[LabelName], Field(min_length=1)] = Field(
         default_factory=lambda: ["service"],
@@ -137,6 +146,7 @@ class RuleModel(Model):
             matchers=tuple(self.match),
             severity=self.severity,
             service=self._service(),
+            target=self.target.build() if self.target is not None else None,
             group_by=self._group_by(),
             hold=Millis(self.hold),
             mode=Mode(self.mode),
@@ -153,15 +163,9 @@ class RuleModel(Model):
         return self.service
 
     def _group_by(self) -> tuple[str, ...]:
-        """``target`` as the labels that it is made of: as long as it is not resolved, these tell it apart."""
-        if self.target is None:
-            return tuple(dict.fromkeys(self.group_by))
-        given = self.group_by if "group_by" in self.model_fields_set else [TARGET]
-        selector = self.target.selector
-        names = sorted(selector.labels) or [f"{TARGET} {selector.source}"]
-        return tuple(
-            dict.fromkeys(label for name in given for label in (names if name == TARGET else [name]))
-        )
+        """With a target, by the object that is named."""
+        named = self.target is not None and "group_by" not in self.model_fields_set
+        return tuple(dict.fromkeys([TARGET] if named else self.group_by))
 
 
 class LimitsModel(Model):
@@ -201,14 +205,6 @@ class ApprovalModel(Model):
 class RunbookModel(Model):
     """An entry of ``runbooks``: what is looked at, done and proven."""
 
-    unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "undo": Unperformed(
-            code="N706",
-            only="`on_failure`",
-            instead="nothing is undone; what was changed is left and told",
-            meant=lambda runbook: runbook.undo == "on_failure",
-        ),
-    }
     summary: str = Field(default="", description="What it does, in a sentence for people.")
     diagnose: list[DiagnosisModel] = Field(  # type: ignore[valid-type]
         default_factory=list, description="Diagnoses: what is looked at before anything is changed."
@@ -247,6 +243,7 @@ class RunbookModel(Model):
             steps=done,
             evidence=any(map(disrupts, done)),
             verify=tuple(map(to_check, verify)),
+            undo=self.undo == "on_failure",
             limits=AttemptLimits(
                 attempts=limits.attempts, per=Millis(limits.per), cooldown=Millis(limits.cooldown)
             ),

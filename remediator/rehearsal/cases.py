@@ -149,6 +149,8 @@ class Expectation:
     status: str | None = None
     raised_to: str | None = None
     reopened: int | None = None
+    attached_to: str | None = None
+    """The service whose incident it waits for; ``nothing``: it waits for none."""
     attempts: tuple[ExpectedAttempt, ...] | None = None
     changes: tuple[str, ...] | None = None
     blocked_by: tuple[str, ...] | None = None
@@ -159,10 +161,9 @@ class Expectation:
     @property
     def about_incident(self) -> bool:
         """Whether it says anything of one incident, rather than of how many there are and who is paged."""
-        asked = (self.rule, self.severity, self.status, self.raised_to, self.reopened, self.attempts)
-        return any(
-            each is not None for each in (*asked, self.changes, self.blocked_by, self.level, self.timeline)
-        )
+        asked = (self.rule, self.severity, self.status, self.raised_to, self.reopened, self.attached_to)
+        done = (self.attempts, self.changes, self.blocked_by, self.level, self.timeline)
+        return any(each is not None for each in (*asked, *done))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -22,13 +23,17 @@ from remediator.core.holdings import Claim, PodUsage
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.jobs import JOB, CronJob, Job
-from remediator.core.objects import ObjectRef
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.owners import CHANGEABLE, OWNERS, POD, REPLICASET, Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
 from remediator.rehearsal.jobs import StagedJobs
-from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by
+from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by, uid_of
 from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
 
+_OF_POD = re.compile(r"(.+)-[a-z0-9]{1,10}-[a-z0-9]{5}", re.ASCII)
+_OF_REPLICASET = re.compile(r"(.+)-[a-z0-9]{1,10}", re.ASCII)
+_ORDINAL = re.compile(r"(.+)-[0-9]{1,4}", re.ASCII)
 ISOLATED = frozenset((ISOLATED_REPLICAS, ISOLATED_UNTIL))
 
 
@@ -46,11 +51,28 @@ class Surroundings(Protocol):
     def changes_at(self, at: Instant) -> None:
         """What is seen of the cluster changes by itself then."""
 
+    @property
+    def strangers(self) -> bool:
+        """Whether pods of no known workload belong to one of their own name."""
+
+    @property
+    def workloads(self) -> Sequence[WorkloadRef]:
+        """Those that the catalog names."""
+
     def attempt(self) -> tuple[Incident, Attempt] | None:
         """The attempt that the daemon is at work for."""
 
     def step_said(self) -> StepOutcome | None:
         """What was said of the step that is being performed."""
+
+
+def _presumed(ref: ObjectRef) -> WorkloadRef:
+    """The workload that Kubernetes would have named the object after."""
+    if ref.kind == POD and (ordinal := _ORDINAL.fullmatch(ref.name)) is not None:
+        return WorkloadRef(kind="statefulset", namespace=ref.namespace, name=ordinal[1])
+    hashed = (_OF_POD if ref.kind == POD else _OF_REPLICASET).fullmatch(ref.name)
+    name = hashed[1] if hashed is not None else ref.name
+    return WorkloadRef(kind="deployment", namespace=ref.namespace, name=name)
 
 
 class StagedCluster:
@@ -200,6 +222,31 @@ class StagedCluster:
     async def job_pods(self, job: Job) -> tuple[Pod, ...]:
         """None is left."""
         return ()
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """What is named like a workload that is known belongs to it. Raises NotFound."""
+        owner = self._owner(ref)
+        if owner is None or ((facts := self._facts.get(owner.path)) is not None and facts.missing):
+            raise NotFound(f"{ref} does not exist")
+        if owner.path == ref.path:
+            return Named(ref=ref, uid=uid_of(ref))
+        above: ObjectRef = owner
+        if ref.kind == POD and owner.kind not in OWNERS[POD]:
+            above = ObjectRef(kind=REPLICASET, namespace=ref.namespace, name=f"{owner.name}-5d9c7")
+        return Named(ref=ref, uid=uid_of(ref), controller=Anchor(ref=above, uid=uid_of(above)))
+
+    def _owner(self, ref: ObjectRef) -> WorkloadRef | None:
+        """Pods and ReplicaSets belong to the workload whose name they begin with, the longest one."""
+        if ref.kind not in (POD, REPLICASET):
+            return WorkloadRef(kind=ref.kind, namespace=ref.namespace, name=ref.name)
+        told = [path.split("/") for path in self._facts]
+        known = [WorkloadRef(kind=kind, namespace=space, name=name) for space, kind, name in told]
+        known += self._world.workloads
+        of_it = OWNERS[REPLICASET] if ref.kind == REPLICASET else CHANGEABLE
+        fits = [one for one in known if one.namespace == ref.namespace and one.kind in of_it]
+        fits = [one for one in fits if ref.name == one.name or ref.name.startswith(f"{one.name}-")]
+        found = max(fits, key=lambda one: len(one.name), default=None)
+        return found if found is not None or not self._world.strangers else _presumed(ref)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""

@@ -11,6 +11,7 @@ from remediator.core.journal import Entry, Kind
 from remediator.core.times import Instant
 from remediator.rehearsal.cases import Case, Expectation, ExpectedAttempt
 from remediator.rehearsal.language import APPROVING, RUNNING
+from remediator.rehearsal.names import NOTHING
 from remediator.rehearsal.reasons import Reasons
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.telling import in_test_time
@@ -81,6 +82,7 @@ class _Comparing:
             return
         incident = self._incidents[-1]
         yield from self._plain(incident)
+        yield from self._attached(incident)
         yield from self._remediation(incident)
         yield from self._said(incident)
 
@@ -106,6 +108,14 @@ class _Comparing:
             yield Difference(
                 key="level", expected=f"level {each.level}", seen=seen, why=reasons.paging(incident)
             )
+
+    def _attached(self, incident: Incident) -> Iterator[Difference]:
+        wanted = self._each.attached_to
+        root = None if incident.attached_to is None else self._stage.store.find(incident.attached_to)
+        seen = NOTHING if root is None else root.service
+        if wanted is not None and wanted != seen:
+            why = self._reasons.attached(wanted, incident)
+            yield Difference(key="attached_to", expected=wanted, seen=seen, why=why)
 
     def _remediation(self, incident: Incident) -> Iterator[Difference]:
         each, reasons = self._each, self._reasons

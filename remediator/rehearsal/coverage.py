@@ -13,6 +13,7 @@ from remediator.core.incident import Incident, IncidentId, Outcome, Phase
 from remediator.core.journal import Act, Acted, ActResult, Effect, Entry, Kind, Outcomes, Verify
 from remediator.core.policies import PageUnlessVerified, Policy, Raise, Step
 from remediator.core.raising import describe_condition
+from remediator.core.roots import dependencies
 from remediator.core.times import Instant
 from remediator.guards import GUARDS
 from remediator.guards.observer import observed
@@ -122,7 +123,8 @@ class Collector:
 
     def _touch(self, incident: Incident) -> None:
         self.touched.add(("severities", incident.severity))
-        self.touched.add(("services", incident.service))
+        waits_for = dependencies(incident.service, self.policy.services)
+        self.touched.update(("services", name) for name in (incident.service, *waits_for))
         severity = self.policy.severities.get(incident.severity)
         if severity is not None and severity.escalation is not None:
             self.touched.add(("escalations", severity.escalation))
@@ -222,6 +224,8 @@ def can_block(guard: str, policy: Policy) -> bool:
     match guard:
         case "clock" | "suppressed":
             return False
+        case "dependency":
+            return any(dependencies(name, policy.services) for name in policy.services)
         case "population":
             return policy.guards.max_unavailable is not None
         case "freeze":

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from remediator.core import verification
+from remediator.core import attaching, verification
+from remediator.core.attaching import ATTACH_EVERY
 from remediator.core.attempts import ASKING
+from remediator.core.checking import POLL_EVERY, POLL_LATER
 from remediator.core.incident import Incident
 from remediator.core.raising import WEIGH_EVERY
-from remediator.core.remedy import POLL_EVERY, POLL_LATER
 from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 
-TIMELESS = frozenset(("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job"))
+TIMELESS = frozenset(
+    ("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job", "no_recurrence")
+)
 """Checks whose answer depends on the world alone and not on what time it is, as that of a guard may."""
 POLL = "poll"
 WEIGH = "weigh"
+ATTACH = attaching.TIMER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +41,9 @@ def is_idle(incident: Incident, timer: str, due: Instant) -> bool:
     name, _, number = timer.rpartition("#")
     if number != str(incident.timers.get(name)):
         return False
-    return (name == POLL and _is_idle_poll(incident, due)) or (name == WEIGH and incident.weighing is None)
+    if name == POLL:
+        return _is_idle_poll(incident, due)
+    return (name == WEIGH and incident.weighing is None) or name == ATTACH
 
 
 def _is_idle_poll(incident: Incident, due: Instant) -> bool:
@@ -67,6 +73,9 @@ def skip_rounds(incident: Incident, timer: str, due: Instant, horizon: Instant) 
     """The rounds from ``due`` on that come before ``horizon`` have answered what the last one did."""
     if timer.startswith(POLL):
         return _skip_polls(incident, due, horizon)
+    if timer.startswith(ATTACH):
+        count = max(-((due - horizon) // ATTACH_EVERY), 0)
+        return _armed(incident, ATTACH, count, Instant(due + count * ATTACH_EVERY), armings=1, commits=1)
     count = max(-((due - horizon) // WEIGH_EVERY), 0)
     after = incident.evolve(weighed=incident.weighed + count) if count else incident
     return _armed(after, WEIGH, count, Instant(due + count * WEIGH_EVERY), armings=2)
@@ -89,12 +98,17 @@ def _skip_polls(incident: Incident, due: Instant, horizon: Instant) -> Jump:
     return _armed(incident, POLL, count, Instant(moment), armings=1)
 
 
-def _armed(incident: Incident, name: str, rounds: int, due: Instant, *, armings: int) -> Jump:
-    """A round is two commits, its question and its answer, and arms its timer ``armings`` times."""
+def _armed(
+    incident: Incident, name: str, rounds: int, due: Instant, *, armings: int, commits: int = 2
+) -> Jump:
+    """A round is two commits, its question and its answer, and arms its timer ``armings`` times.
+
+    One commit is enough for what is looked at while deciding.
+    """
     armed = incident.timers_armed + armings * rounds
     number = armed if rounds else incident.timers[name]
     after = incident.evolve(
-        version=incident.version + 2 * rounds,
+        version=incident.version + commits * rounds,
         timers={**incident.timers, name: number},
         timers_armed=armed,
     )

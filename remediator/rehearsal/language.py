@@ -124,20 +124,23 @@ class WorkloadWords(Words):
 
 
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
-KINDS = ("step", "check", "diagnosis", "channel")
+KINDS = ("step", "check", "diagnosis", "channel", "undo")
 _ONLY_FOR = {
-    "takes": ("step",),
+    "takes": ("step", "undo"),
     "after": ("check",),
     "finds": ("diagnosis",),
-    "runbook": ("step", "check", "diagnosis"),
+    "runbook": ("step", "undo", "check", "diagnosis"),
 }
 _RESULTS = {"step": ("ok", "failed", "unknown"), "channel": ("ok", "refused", "retry"), "diagnosis": ()}
 
 
 class OutcomeWords(Words):
-    """What the world answers to one step, check, diagnosis or channel."""
+    """What the world answers to one step, undo, check, diagnosis or channel."""
 
     step: str | None = Field(default=None, description="The action that it is about.")
+    undo: str | None = Field(
+        default=None, description="The action whose changes are taken back, which it is about."
+    )
     check: str | None = Field(default=None, description="The check that it is about.")
     diagnosis: str | None = Field(default=None, description="The diagnosis that it is about.")
     channel: str | None = Field(default=None, description="The name of the channel that it is about.")
@@ -295,6 +298,11 @@ class ExpectWords(Words):
     status: StatusWord | None = Field(default=None, description="The status it has.")
     raised_to: str | None = Field(default=None, description="A severity that it has been raised to.")
     reopened: Count | None = Field(default=None, description="How often it was reopened.")
+    attached_to: str | None = Field(
+        default=None,
+        description="The service whose open incident it waits for, because it depends on it; "
+        "`nothing`: it waits for none.",
+    )
     attempts: list[AttemptWords] | None = Field(
         default=None, description="All its attempts, in their order; `[]`: none."
     )

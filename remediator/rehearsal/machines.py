@@ -54,6 +54,11 @@ MEBIBYTE, USED_CPU = 2**20, Decimal("0.1")
 KEPT_BY_FLUX = {f"{KUSTOMIZE}/name": "apps", f"{KUSTOMIZE}/namespace": "flux-system"}
 
 
+def uid_of(ref: ObjectRef) -> str:
+    """Of an object of a rehearsal: none is ever replaced by another of the same name."""
+    return f"uid-{ref.path}"
+
+
 @dataclass(slots=True)
 class Scaler:
     """The autoscaler of a workload, and its bounds."""
@@ -113,7 +118,7 @@ class Machine:
         ready = max(self.pods - self.sick, 0)
         return Workload(
             ref=self.ref,
-            uid=f"uid-{self.ref.path}",
+            uid=uid_of(self.ref),
             generation=self.generation,
             observed_generation=self.generation,
             desired=self.desired,

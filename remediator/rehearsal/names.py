@@ -19,6 +19,8 @@ from remediator.rehearsal.script import (
     WorkloadFacts,
 )
 
+NOTHING = "nothing"
+"""What an incident waits for that waits for none."""
 OTHER_GUARDS = ("plan", "policy", "when")
 """What blocks, too, and is no guard: an action that makes no sense on its target, a runbook that has gone, a
 step of which is not known whether it is meant."""
@@ -88,6 +90,7 @@ class _Names:
         self.rule(each.rule, at("rule"))
         self._known(at("severity"), "severity", each.severity, policy.severities)
         self._known(at("raised_to"), "severity", each.raised_to, policy.severities)
+        self._known(at("attached_to"), "service", each.attached_to, (*policy.services, NOTHING))
         for attempt in each.attempts or ():
             self._known(at("attempts"), "runbook", attempt.runbook, policy.runbooks)
         for guard in each.blocked_by or ():
@@ -106,6 +109,11 @@ class _Names:
         books = self._policy.runbooks
         meant = [books[outcome.runbook]] if outcome.runbook is not None else list(books.values())
         match outcome:
+            case StepOutcome(step=name, undo=True):
+                what, known = (
+                    "undo of step",
+                    {step.action for book in meant if book.undo for step in book.steps},
+                )
             case StepOutcome(step=name):
                 what, known = "step", {step.action for book in meant for step in book.steps}
             case CheckOutcome(check=name):

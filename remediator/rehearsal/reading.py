@@ -198,9 +198,13 @@ def _scope(words: ScopeWords | None) -> PauseScope:
 
 def _outcome(words: OutcomeWords) -> Outcome:
     result = words.result or "ok"
-    if words.step is not None:
+    if (action := words.step or words.undo) is not None:
         return StepOutcome(
-            step=words.step, runbook=words.runbook, result=Result(result), takes=Millis(words.takes or 0)
+            step=action,
+            runbook=words.runbook,
+            result=Result(result),
+            takes=Millis(words.takes or 0),
+            undo=words.undo is not None,
         )
     if words.check is not None:
         return CheckOutcome(
@@ -267,6 +271,7 @@ def _expectation(words: ExpectWords, where: Spot, node: Node) -> Expectation:
         status=words.status,
         raised_to=words.raised_to,
         reopened=words.reopened,
+        attached_to=words.attached_to,
         attempts=attempts,
         changes=_tuple(words.changes),
         blocked_by=_tuple(words.blocked_by),

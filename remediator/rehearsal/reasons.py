@@ -9,10 +9,12 @@ from remediator.core.incident import Incident, Status
 from remediator.core.journal import CheckResult, Entry, Kind
 from remediator.core.policies import Policy, Scope, StillOpen, describe_page_policy
 from remediator.core.raising import Watched, describe_condition, watched
+from remediator.core.roots import dependencies
 from remediator.core.text import plain
 from remediator.core.times import Instant, format_duration
 from remediator.core.weighing import Scales, weigh
 from remediator.rehearsal.cases import Case
+from remediator.rehearsal.names import NOTHING
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.telling import moment, what_comes_next
 from remediator.rehearsal.watching import PageSent
@@ -104,6 +106,7 @@ class Reasons:
             severity=incident.severity,
             service=incident.service,
             entry=self._policy.services.get(incident.service),
+            target=incident.aim.owner if incident.aim is not None else None,
         )
         scales = Scales(metrics=self._stage.world.metrics, services=self._stage.store.open_services)
         return zip(wanted, self._stage.ask(weigh(wanted, scope, self._policy, scales)), strict=True)
@@ -231,6 +234,17 @@ class Reasons:
                 if entry.kind is Kind.GUARD and entry.data.get("verdict") == "blocks"
             )
         )
+
+    def attached(self, wanted: str, incident: Incident) -> str:
+        """What it waits for and why; why it does not wait for that one."""
+        said = [e for e in self._stage.timeline(incident.id) if e.kind in (Kind.ATTACHED, Kind.DETACHED)]
+        if said and (incident.attached_to is not None or wanted == NOTHING):
+            return f"at {self._at(said[-1].at)}: {said[-1].text}"
+        if wanted not in dependencies(incident.service, self._policy.services):
+            return f"{incident.service} does not depend on {wanted}"
+        rest = self.attempts(incident) or (f"at {self._at(said[-1].at)}: {said[-1].text}" if said else "")
+        opened = [one for one in self._stage.incidents if one.service == wanted and not one.resolved]
+        return rest if opened else "; ".join(filter(None, (f"no incident of {wanted} is open", rest)))
 
     def not_blocked(self, incident: Incident, guards: Iterable[str]) -> str:
         """What they said instead."""

@@ -27,12 +27,16 @@ class Hearing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepOutcome:
-    """How a step goes: ``takes`` so long, then ``result``. ``runbook`` None: in every runbook."""
+    """How a step goes: ``takes`` so long, then ``result``. ``runbook`` None: in every runbook.
+
+    ``undo``: it is about taking back what the step changed.
+    """
 
     step: str
     runbook: str | None = None
     result: Result = Result.OK
     takes: Millis = Millis(0)
+    undo: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,11 +17,11 @@ from remediator.core.alerts import Alert, Lane, Notification, Rejected
 from remediator.core.classify import Classifier
 from remediator.core.codec import Recorded
 from remediator.core.incident import Incident, IncidentId, Status
-from remediator.core.journal import Act, Effect, Entry, Weigh
+from remediator.core.journal import Act, Effect, Entry, Undo, Weigh
 from remediator.core.policies import Mode, Policy
 from remediator.core.store import CHUNK, Delivered, Queue
 from remediator.core.times import Instant, Millis
-from remediator.rehearsal.jumping import POLL
+from remediator.rehearsal.jumping import ATTACH, POLL
 from remediator.rehearsal.keeping import EVENTS, WORK, StageStore
 from remediator.rehearsal.runtime import StageRuntime
 from remediator.rehearsal.watching import EFFECT, Judged, PageSent, Watch, WatchedJourney, Watcher
@@ -69,6 +69,8 @@ class Stage:
         self._sleepers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._told = 0
         self._running: set[asyncio.Task[None]] = set()
+        services = self.policy.services.values()
+        self.world.workloads = [each.workload for each in services if each.workload is not None]
         self.world.now, self.world.working, self.world.sleep = self.now, self._working, self.sleep
         self._crew = Crew(
             Ports(
@@ -193,7 +195,7 @@ class Stage:
     async def _perform(self, delivery: Delivered) -> None:
         """Beside the others where it may take time, else at once: that is cheaper."""
         work = self._crew.consumers[_CREW[delivery.queue]].work_off((delivery,))
-        is_step = delivery.kind == Act.__name__
+        is_step = delivery.kind in (Act.__name__, Undo.__name__)
         if (is_step and self.world.takes_time) or delivery.queue is Queue.NOTICES:
             task = self._loop.create_task(work)
             self._running.add(task)
@@ -237,6 +239,8 @@ class Stage:
         """Whether the answers would be those that were given last."""
         if timer.startswith(POLL):
             return self._watch.asked.get(incident.id) == self._stamp(incident)
+        if timer.startswith(ATTACH):
+            return self._watch.looked.get(incident.id) == self._watch.shifts
         return self._watch.weighed.get(incident.id) == self._scales()
 
     def _asked_under(self, effect: Effect) -> tuple[int, ...]:
@@ -252,7 +256,8 @@ class Stage:
     def _stamp(self, incident: Incident) -> tuple[int, ...]:
         """What the answers of an incident's checks depend on."""
         attempt = incident.active
-        return self.world.version, self.world.touched(attempt.target if attempt else ""), incident.alerts
+        touched = self.world.touched(attempt.target if attempt else "")
+        return self.world.version, touched, incident.alerts, incident.alerts_at or 0
 
     # --- what the daemon asks of the machine ---
 
@@ -261,7 +266,7 @@ class Stage:
         incident = self.store.find(effect.incident) if effect is not None else None
         if isinstance(effect, Weigh) or effect is None or incident is None or incident.active is None:
             return None
-        return incident, incident.active, effect if isinstance(effect, Act) else None
+        return incident, incident.active, effect if isinstance(effect, Act | Undo) else None
 
     async def sleep(self, span: Millis) -> None:
         """Virtual milliseconds. For whoever works beside the pump."""

@@ -75,6 +75,8 @@ _NEXT = {
     "approval": "its attempt ends at {} unless somebody approves the plan",
     "raise": "its severity is raised at {} if it is still open",
     "linger": "people hear of it at {} if its alerts still fire then",
+    "attach": "what it waits for is looked at again at {}",
+    "locate": "what its alerts name counts as not found at {}",
     "poll": "its checks are asked again at {}",
     "act": "its step is tried again at {}",
 }

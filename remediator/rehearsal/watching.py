@@ -11,18 +11,20 @@ from typing import Any, Protocol
 from remediator.core.alerts import Disposition
 from remediator.core.classify import Match
 from remediator.core.decision import Decision
-from remediator.core.incident import IncidentId, Status
+from remediator.core.incident import Incident, IncidentId, Status
 from remediator.core.journal import (
     Act,
     Acted,
     Diagnose,
     Effect,
+    EndIsolation,
     Notice,
     Outcomes,
     Page,
     Paged,
     PageKind,
     PageResult,
+    Undo,
     Verify,
     Weigh,
 )
@@ -87,8 +89,10 @@ class Watch:
         self.weighed: dict[IncidentId, tuple[int, ...]] = {}
         """What the answers of an incident's checks, and of what would raise it, last depended on."""
         self.shifts = 0
-        """How often an incident opened or was over."""
-        self._open: set[IncidentId] = set()
+        """How often an incident opened, was over, or came to stand otherwise to those that wait for it."""
+        self.looked: dict[IncidentId, int] = {}
+        """How many of these there were when an incident was last decided."""
+        self._open: dict[IncidentId, tuple[object, ...]] = {}
 
     def arrived(self, dispositions: Sequence[Disposition]) -> None:
         """Counted."""
@@ -97,11 +101,22 @@ class Watch:
     def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
         """Passed on."""
         after = decision.incident
-        if after is not None and (after.id in self._open) is (after.status in (Status.HELD, Status.RESOLVED)):
-            self.shifts += 1
-            self._open ^= {after.id}
+        if after is not None:
+            self._place(after)
         for watcher in self.watchers:
             watcher.committed(self.now(), decision, matches)
+
+    def _place(self, after: Incident) -> None:
+        """How it stands to others; of what is over nothing is kept."""
+        if after.status in (Status.HELD, Status.RESOLVED):
+            self.shifts += self._open.pop(after.id, None) is not None
+            self.looked.pop(after.id, None)
+            return
+        stands = (after.severity, after.attached_to, bool(after.foreign), bool(after.tried), after.about)
+        if self._open.get(after.id) != stands:
+            self.shifts += 1
+            self._open[after.id] = stands
+        self.looked[after.id] = self.shifts
 
     def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
         """Kept and passed on."""
@@ -130,7 +145,7 @@ class Watch:
                     self._page(what.incident, what.channel, level)
             case Notice():
                 self._page(IncidentId(""), what.channel, 0)
-            case Diagnose() | Act() | Verify() | Weigh():
+            case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
@@ -159,7 +174,9 @@ class WatchedJourney(Journey):
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(what if isinstance(what, Diagnose | Act | Verify | Weigh) else None)
+            EFFECT.set(
+                what if isinstance(what, Diagnose | Act | Undo | EndIsolation | Verify | Weigh) else None
+            )
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome

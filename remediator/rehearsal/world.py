@@ -7,7 +7,7 @@ holds as soon as it is asked, every channel takes every page. What is said other
 from __future__ import annotations
 
 import heapq
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from remediator.checks import CHECKS
@@ -17,7 +17,7 @@ from remediator.core.budgets import errors_in
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import Refused, Retryable
 from remediator.core.incident import Attempt, Incident
-from remediator.core.journal import Act
+from remediator.core.journal import Act, Undo
 from remediator.core.plugins import (
     ChannelMessage,
     CheckPlugin,
@@ -51,7 +51,7 @@ from remediator.rehearsal.silencing import StagedAlertmanager
 T = TypeVar("T")
 Values = tuple[float, ...]
 """Of the series that a query gives; none at all when it is empty."""
-Working = tuple[Incident, Attempt, Act | None]
+Working = tuple[Incident, Attempt, Act | Undo | None]
 """For which incident and attempt the daemon is at work, and at which step."""
 OPPOSITE = {Result.OK: Result.FAILED, Result.FAILED: Result.OK, Result.UNKNOWN: Result.OK}
 
@@ -69,9 +69,13 @@ class World:
         workloads: Iterable[WorkloadFacts] = (),
         queries: Mapping[str, Values] | None = None,
         alertmanager: bool = False,
+        strangers: bool = False,
     ) -> None:
+        """``strangers``: pods that belong to no workload that is known have one, after their own name."""
+        self.strangers = strangers
         self.version = 0
         self.now: Callable[[], Instant] = lambda: Instant(0)
+        self.workloads: Sequence[WorkloadRef] = ()
         self.working: Callable[[], Working | None] = lambda: None
         self.sleep: Callable[[Millis], Awaitable[None]] = _nobody_waits
         self._said: list[tuple[Outcome, ...]] = [tuple(outcomes)]
@@ -162,7 +166,9 @@ class World:
             (
                 said
                 for said in self._of(StepOutcome)
-                if said.step == action and self._about(said.runbook, attempt)
+                if said.step == action
+                and said.undo is isinstance(act, Undo)
+                and self._about(said.runbook, attempt)
             ),
             None,
         )

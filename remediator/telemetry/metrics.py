@@ -6,7 +6,7 @@ the policy, and a service that the catalog does not know is ``other``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -80,6 +80,12 @@ class Metrics:
             "approvals",
             "Plans that people were asked to agree to, and what became of the question.",
             "outcome",
+        )
+        self.attached = self._counter(
+            "incidents_attached", "Incidents that began to wait for one of what they depend on.", "root"
+        )
+        self.located = self._counter(
+            "targets_located", "Objects that alerts name, by whether their workload was found.", "outcome"
         )
         self.policy_reloads = self._counter(
             "policy_reloads", "Policies read: loaded, unchanged, or refused.", "outcome"
@@ -174,14 +180,14 @@ class Metrics:
         service = incident.service if incident.service in policy.services else OTHER
         promised = policy.severities.get(incident.severity)
         for entry in entries:
-            self._tell(incident, entry, service)
+            self._tell(incident, entry, service, policy.services)
             if promised is not None:
                 self._count_breach(entry, promised)
         paged = {e.data["level"] for e in entries if e.kind is Kind.PAGE and "level" in e.data}
         for level in paged:
             self.escalations.labels(str(level)).inc()
 
-    def _tell(self, incident: Incident, entry: Entry, service: str) -> None:
+    def _tell(self, incident: Incident, entry: Entry, service: str, services: Container[str]) -> None:
         data, severity = entry.data, incident.severity
         match entry.kind:
             case Kind.OPENED:
@@ -199,6 +205,11 @@ class Metrics:
                 self.steps.labels(str(data["action"]), str(data["result"])).inc()
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
                 self.pages.labels(str(data["channel"]), str(data["outcome"])).inc()
+            case Kind.LOCATED:
+                self.located.labels("found" if data["found"] else "none").inc()
+            case Kind.ATTACHED:
+                root = str(data["root"])
+                self.attached.labels(root if root in services else OTHER).inc()
             case Kind.SEVERITY_RAISED:
                 self.severity_raised.labels(str(data["from"]), str(data["severity"])).inc()
             case Kind.ACKNOWLEDGED if "took" in data:

@@ -20,6 +20,8 @@ from remediator.core.errors import QueueFull
 from remediator.core.evidence import KEPT, Evidence
 from remediator.core.incident import GroupKey, Incident, IncidentId, Status
 from remediator.core.journal import Effect, Entry, Message, TimerDue
+from remediator.core.listing import KEPT_ROOTS, listing, root_of
+from remediator.core.roots import Root
 from remediator.core.store import (
     LISTED_FOR,
     Arrival,
@@ -69,6 +71,8 @@ class MemoryStore(MemoryQueues):
         self._last_look = 0
         self._unmatched: OrderedDict[Fingerprint, Alert] = OrderedDict()
         self._listed: dict[Fingerprint, tuple[int, Alert]] = {}
+        self._about: dict[str, dict[IncidentId, int]] = {}
+        """Names that others look for, to the open incidents about them and what comes first."""
 
     # --- intake ---
 
@@ -213,6 +217,7 @@ class MemoryStore(MemoryQueues):
         self._incidents[after.id] = after
         if after.version == 1:  # a late event of an incident long over must not bring it back
             self._groups[after.group] = after.id
+        self._list_about(commit.before, after)
         firing = self._firing.setdefault(after.id, set())
         for alert in decision.join:
             firing.add(alert.fingerprint)
@@ -239,6 +244,13 @@ class MemoryStore(MemoryQueues):
             self._timers.pop((after.id, name), None)
         for name, due in decision.arm.items():
             self._arm(after.id, name, due)
+
+    def _list_about(self, before: Incident | None, after: Incident) -> None:
+        gone, there = listing(before, after)
+        for name in gone:
+            self._about.get(name, {}).pop(after.id, None)
+        for name, score in there.items():
+            self._about.setdefault(name, {})[after.id] = score
 
     def _add_effect(self, queue: Queue, incident: IncidentId, effect: Effect | Message) -> None:
         self._add(queue, incident, *codec.pack(effect))
@@ -279,6 +291,14 @@ class MemoryStore(MemoryQueues):
         """As the Protocol says: all of them."""
         over = (Status.HELD, Status.RESOLVED)
         return frozenset(each.service for each in self._incidents.values() if each.status not in over)
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        """As the Protocol says."""
+        found: list[Root] = []
+        for name in names:
+            order = sorted(self._about.get(name, {}).items(), key=lambda one: (one[1], one[0]))
+            found += [root_of(who, name, score) for who, score in order[:KEPT_ROOTS]]
+        return tuple(found)
 
     async def timeline(self, incident: IncidentId) -> tuple[Entry, ...]:
         """As the Protocol says."""

@@ -119,14 +119,18 @@ class MemoryGuards(MemoryBreakers):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """As the Protocol says."""
         if not self._holds(lease):
             return False
         first = self._intents.get(effect)
         at = Instant(self.clock())
-        fresh = Intent(effect=effect, epoch=lease.epoch, at=at, before=before, pods=pods, on=on)
-        self._intents[effect] = fresh if first is None else replace(first, epoch=lease.epoch)
+        fresh = Intent(
+            effect=effect, epoch=lease.epoch, at=at, before=before, pods=pods, on=on, planned=planned
+        )
+        again = None if first is None else replace(first, epoch=lease.epoch, planned=planned)
+        self._intents[effect] = fresh if again is None else again
         return True
 
     async def intended(self, effect: EffectId) -> Intent | None:

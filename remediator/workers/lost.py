@@ -9,7 +9,20 @@ from remediator.core.alerts import Lane
 from remediator.core.codec import Recorded
 from remediator.core.errors import Permanent
 from remediator.core.incident import EffectId, IncidentId
-from remediator.core.journal import Act, Diagnose, EffectLost, Notice, Page, Paged, PageResult, Verify, Weigh
+from remediator.core.journal import (
+    Act,
+    Diagnose,
+    EffectLost,
+    EndIsolation,
+    Locate,
+    Notice,
+    Page,
+    Paged,
+    PageResult,
+    Undo,
+    Verify,
+    Weigh,
+)
 from remediator.core.store import Delivered
 
 
@@ -21,7 +34,7 @@ def lost_outcome(delivery: Delivered, reason: str) -> list[tuple[IncidentId, Rec
         return []
     incident = IncidentId(delivery.incident)
     match lost:
-        case Diagnose() | Act() | Verify() | Weigh():
+        case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh() | Locate():
             return [(incident, EffectLost(effect=lost.id, reason=reason), Lane.URGENT)]
         case Page():
             refused = Paged(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from remediator.actions import ACTIONS
 from remediator.actions.http import HttpActionParams
+from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Suppression
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
@@ -23,19 +24,25 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError
-from remediator.core.journal import Act, Diagnose, Verify
+from remediator.core.journal import Act, Diagnose, EndIsolation, Undo, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
 from remediator.core.policies import WorkloadRef
+from remediator.core.roots import Root
 from remediator.core.running import ExecParams
 from remediator.core.samples import NO_PROMETHEUS
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
-from remediator.core.verdicts import ChangeRequest, Pointless
+from remediator.core.verdicts import ChangeRequest, Guard, Pointless, Verdict
+from remediator.guards import ask_guards
+from remediator.guards.error_budget import held_to_budget
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
+
+Performed = Act | Undo | EndIsolation | Diagnose | Verify
+"""What guards are asked about."""
 
 
 class Reach:
@@ -44,8 +51,8 @@ class Reach:
     Where the change is withheld anyway nothing is taken: limits are looked at, the plan is made, that is all.
     """
 
-    def __init__(self, means: Means, request: ChangeRequest, effect: Act | Diagnose | Verify) -> None:
-        self._means, self._request, self._awaited = means, request, effect.id
+    def __init__(self, means: Means, request: ChangeRequest, effect: Performed) -> None:
+        self._means, self._request, self.effect = means, request, effect
         self._store, self._performers = means.guards, Performers(means)
         self._seen: Workload | None = None
         self._lease: Lease | None = None
@@ -59,6 +66,15 @@ class Reach:
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
         self._gone: tuple[str, ...] = ()
         """What is to be told of those of them that are gone, unless it was told before."""
+
+    async def weigh_trust(self) -> None:
+        """Ask anew what the rule's record and the service's error budget leave of its trust."""
+        lowered = await self._store.lowered(self._request.attempt.rule)
+        self._request = await held_to_budget(replace(self._request, lowered=lowered), self)
+
+    async def ask(self, guards: Sequence[Guard]) -> tuple[Verdict, ...]:
+        """What these guards say."""
+        return await ask_guards(self._request, self, guards)
 
     async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
         """Those of the scopes that are paused now."""
@@ -75,9 +91,17 @@ class Reach:
     async def firing(self) -> int:
         """The rule's own alerts that fire now; none when the incident no longer waits for this step."""
         loaded = await self._means.incidents.load(self._request.incident.id, ())
-        if loaded.incident is None or awaiting(loaded.incident, self._awaited) is None:
+        if loaded.incident is None or awaiting(loaded.incident, self.effect.id) is None:
             return 0
         return min(loaded.facts.firing, loaded.incident.firing_by_rule.get(self._request.attempt.rule, 0))
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        """Open incidents of these services, now."""
+        return await self._means.incidents.open_about(names)
+
+    async def astray(self) -> str:
+        """Why the object that the alerts name leads to no workload."""
+        return astray(self._request.incident, self._request.rule)
 
     async def suppression(self) -> Suppression | None:
         """What keeps its alerts quiet, asked anew each time: a silence is set in the middle of things."""
@@ -118,6 +142,17 @@ class Reach:
             if self._meant:
                 return ()  # those that are left are well by now
             raise Pointless(str(error)) from error
+
+    @property
+    def _invertible(self) -> bool:
+        """Whether what the action changes can be taken back: then the journal keeps how."""
+        action = ACTIONS.get(self._request.step.action)
+        return action is not None and action.invertible
+
+    @property
+    def _what(self) -> str:
+        """What is done, where nobody knows any more how it was planned."""
+        return f"{self._request.step.action} {self._request.target}"
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""
@@ -182,7 +217,7 @@ class Reach:
 
     @property
     def _owner(self) -> str:
-        return f"{self._means.replica}/{self._awaited}"
+        return f"{self._means.replica}/{self.effect.id}"
 
     async def use_limits(self, limits: Sequence[Limit], member: str) -> list[LimitUse]:
         """How they stand; taken when none is exceeded, unless the change is withheld anyway."""

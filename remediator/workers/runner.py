@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import assert_never
 
+from remediator.core.aiming import target_of
 from remediator.core.alertmanagers import narrowed
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.evidence import Evidence
@@ -21,7 +22,10 @@ from remediator.core.journal import (
     Diagnose,
     Diagnosed,
     Effect,
+    EndIsolation,
+    Locate,
     Outcomes,
+    Undo,
     Verify,
     Weigh,
 )
@@ -34,9 +38,12 @@ from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act
 from remediator.workers.evidence import collect
+from remediator.workers.isolation import IsolationKeeper
+from remediator.workers.locating import Locator
 from remediator.workers.looks import GuardedPrograms
 from remediator.workers.means import Means, awaiting
 from remediator.workers.step import StepPerformer
+from remediator.workers.undo import UndoPerformer
 from remediator.workers.weighing import Weigher
 
 LOOK_WITHIN = 20.0
@@ -49,7 +56,10 @@ class Runner:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._steps = StepPerformer(means)
+        self._undoer = UndoPerformer(means)
+        self._keeper = IsolationKeeper(means)
         self._weigher = Weigher(means)
+        self._locator = Locator(means)
         self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
         """Those of the policy that was last looked at: a catalog of thousands is not read for each."""
 
@@ -58,13 +68,19 @@ class Runner:
         loaded = await self._means.incidents.load(effect.incident, ())
         if isinstance(effect, Weigh):
             return await self._weigher.weigh(effect, loaded.incident)
+        if isinstance(effect, Locate):
+            return await self._locator.locate(effect, loaded.incident)
+        if isinstance(effect, EndIsolation):
+            return await self._keeper.end(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
-        sight = self._sight(loaded.incident, loaded.facts.firing, loaded.at)
+        sight = self._sight(loaded.incident, attempt, loaded.facts.firing, loaded.at)
         match effect:
             case Act():
                 return await self._steps.act(effect, loaded.incident, attempt)
+            case Undo():
+                return await self._undoer.undo(effect, loaded.incident, attempt)
             case Diagnose() | Verify():
                 means, incident = self._means, loaded.incident
                 async with GuardedPrograms(means, incident, attempt, effect, loaded.at) as programs:
@@ -76,14 +92,14 @@ class Runner:
             case _:
                 assert_never(effect)
 
-    def _sight(self, incident: Incident, firing: int, at: Instant) -> Sight:
+    def _sight(self, incident: Incident, attempt: Attempt, firing: int, at: Instant) -> Sight:
         policy = self._means.policy()
         if self._hosts[0] is not policy:
             self._hosts = policy, catalog_hosts(policy.services.values())
         service = policy.services.get(incident.service)
         return Sight(
             cluster=self._means.reader,
-            target=service.workload if service is not None else None,
+            target=target_of(incident, policy.rule(attempt.rule), policy),
             firing=firing,
             service=service,
             metrics=self._means.metrics,
@@ -92,6 +108,7 @@ class Runner:
             hosts=self._hosts[1],
             at=at,
             opened_at=incident.opened_at,
+            alerts_at=incident.alerts_at,
         )
 
     async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:

@@ -52,6 +52,7 @@ class Weigher:
             severity=incident.severity,
             service=incident.service,
             entry=policy.services.get(incident.service),
+            target=incident.aim.owner if incident.aim is not None else None,
         )
         scales = Scales(metrics=means.metrics, services=means.incidents.open_services)
         try:

@@ -17,10 +17,11 @@ from remediator.core.decision import Facts
 from remediator.core.incident import Attempt, EffectId, IncidentId, Phase
 from remediator.core.isolation import ISOLATED_REPLICAS
 from remediator.core.jobs import job_name
-from remediator.core.journal import PlanApproved
+from remediator.core.journal import Locate, PlanApproved
 from remediator.core.policies import Mode, Policy
+from remediator.core.roots import Root
 from remediator.core.store import GuardStore, IncidentStore, Loaded
-from remediator.core.times import SECOND, Instant, Millis
+from remediator.core.times import SECOND, Instant, Millis, Stamp
 from remediator.policy.manifests import Account, Role, manifests
 from remediator.testing.apiserver import (
     ADMIN,
@@ -64,6 +65,9 @@ class _Waits:
             at=self.life.at, incident=self.life.incident, facts=Facts(firing=len(self.life.members))
         )
 
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        return tuple(root for root in self.life.roots if root.about in names)
+
 
 @dataclass(kw_only=True)
 class Stage:
@@ -72,23 +76,30 @@ class Stage:
     server: FakeApiServer
     cluster: Kubernetes
 
-    async def attempt(self, policy: Policy, **labels: str) -> Attempt:
+    async def attempt(self, policy: Policy, *, helps: bool = True, **labels: str) -> Attempt:
         """What becomes of the attempt that an alert with these labels starts, with its findings.
 
-        The alert resolves as soon as everything was done.
+        The alert resolves as soon as everything was done, if that ``helps``.
         """
         life = Life(policy)
-        life.tell(fired(policy, **labels))
+        event = fired(policy, **labels)
+        later = replace(event.alert, starts_at=Stamp("2040-01-01T00:00:00.000000000Z"))  # than any pod
+        life.tell(replace(event, alert=later))
         if "hold" in life.timers:
             life.ring("hold")
         runner = Runner(self._means(life))
+        asked = [one for made in life.decisions for one in made.effects if isinstance(one, Locate)]
+        for question in asked:  # its answer starts the attempt
+            found = await runner.perform(question)
+            assert found is not None
+            life.tell(found)
         findings: tuple[str, ...] = ()
         for _ in range(100):
             attempt = life.now.attempts[-1]
             findings = findings or (*attempt.findings, *_unread(life))
             if attempt.phase is Phase.ENDED:
                 return replace(attempt, findings=findings)
-            if attempt.phase is Phase.VERIFYING:
+            if attempt.phase is Phase.VERIFYING and helps:
                 life.members.clear()
             if attempt.request is not None:
                 life.tell(PlanApproved(by="somebody", digest=attempt.request.plan.digest))

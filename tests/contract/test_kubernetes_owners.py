@@ -1,125 +1,102 @@
-"""Who wrote which fields, as the API server itself tells after server-side applies."""
+"""Objects that alerts name, found on an API server with the workload that owns them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
-from remediator.core.objects import ObjectRef
-from remediator.core.ownership import (
-    LEAST,
-    MOST,
-    REPLICAS,
-    RESTARTED,
-    TEMPLATE,
-    FieldManager,
-    container_path,
-    keepers_of,
-)
-from remediator.testing.apiserver import TOKEN
-from tests.contract.test_kubernetes_changes import BRISK, Scene, opened
+from remediator.adapters.kubernetes import Kubernetes, connect
+from remediator.adapters.kubernetes.snapshots import named_of
+from remediator.core.errors import NotFound, Refused
+from remediator.core.finding import find
+from remediator.core.incident import EffectId
+from remediator.core.journal import Located
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.policies import WorkloadRef
+from remediator.core.times import HOUR, Instant
+from remediator.testing.apiserver import FakeApiServer, Pace
+from tests.cluster.world import manifest
+from tests.fault.kubernetes_scene import Impatient
 
-__all__ = ["BRISK"]
-APPLY = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/apply-patch+yaml"}
+NAMES = {"deployment": "web", "statefulset": "db", "daemonset": "agent"}
+LATER = Instant(int(datetime.now(UTC).timestamp() * 1000) + HOUR)
 
 
-async def applied(scene: Scene, manager: str, spec: dict[str, Any], labels: dict[str, str]) -> None:
-    """What a controller does at each of its rounds."""
-    config = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "labels": labels},
-        "spec": spec,
-    }
-    url = scene.server.url + scene.world.path(scene.ref)
-    params = {"fieldManager": manager, "force": "true"}
-    async with (
-        aiohttp.ClientSession(headers=APPLY) as session,
-        session.patch(url, params=params, data=json.dumps(config)) as answer,
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer(pace=Pace(ready_after=0.002, stop_after=0.002, lag=0.001)) as made:
+        for kind, name in NAMES.items():
+            made.create(manifest(WorkloadRef(kind=kind, namespace="shop", name=name), {}))
+        await made.settled()
+        yield made
+
+
+@pytest.fixture
+async def cluster(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Kubernetes]:
+    runtime = Impatient()
+    made = await connect(str(server.kubeconfig(tmp_path / "kubeconfig")), runtime=runtime)
+    yield made
+    await made.close()
+    runtime.close()
+
+
+async def looked(cluster: Kubernetes, kind: str, name: str, began: Instant = LATER) -> Located:
+    return await find(EffectId("e"), ObjectRef(kind=kind, namespace="shop", name=name), began, cluster.reader)
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES.items())
+async def test_a_pod_leads_to_its_workload_and_the_workload_to_itself(
+    cluster: Kubernetes, kind: str, name: str
+) -> None:
+    ref = WorkloadRef(kind=kind, namespace="shop", name=name)
+    workload = await cluster.reader.workload(ref)
+    [pod, *_] = await cluster.reader.pods(workload)
+    for found in (await looked(cluster, "pod", pod.name), await looked(cluster, kind, name)):
+        assert (found.owner, found.uid) == (ref, workload.uid)
+
+
+async def test_a_replicaset_leads_to_its_deployment(cluster: Kubernetes) -> None:
+    workload = await cluster.reader.workload(WorkloadRef(kind="deployment", namespace="shop", name="web"))
+    [revision] = await cluster.reader.revisions(workload)
+    found = await looked(cluster, "replicaset", revision.name)
+    assert found.owner == workload.ref
+
+
+async def test_what_is_gone_and_what_took_its_place_lead_nowhere(cluster: Kubernetes) -> None:
+    assert "does not exist" in (await looked(cluster, "pod", "web-gone")).reason
+    workload = await cluster.reader.workload(WorkloadRef(kind="deployment", namespace="shop", name="web"))
+    [pod, *_] = await cluster.reader.pods(workload)
+    found = await looked(cluster, "pod", pod.name, Instant(LATER - 24 * HOUR))
+    assert "was made after the alert began" in found.reason
+
+
+async def test_a_kind_that_is_not_looked_for_and_a_name_that_is_none_are_refused(cluster: Kubernetes) -> None:
+    for ref in (
+        ObjectRef(kind="secret", namespace="shop", name="web"),
+        ObjectRef(kind="pod", namespace="shop", name="../secrets/web"),
     ):
-        assert answer.status == 200, await answer.text()
+        with pytest.raises(Refused):
+            await cluster.reader.named(ref)
+    with pytest.raises(NotFound):
+        await cluster.reader.named(ObjectRef(kind="pod", namespace="shop", name="web-1"))
 
 
-def owned(managers: tuple[FieldManager, ...], name: str) -> frozenset[str]:
-    """All that it wrote."""
-    return frozenset().union(*(each.owns for each in managers if each.name == name))
+def test_a_controller_of_a_strangers_group_keeps_it_in_its_kind() -> None:
+    """A Job of Volcano is no Job of Kubernetes, and an owner that is no controller owns nothing."""
+    ref = ObjectRef(kind="pod", namespace="shop", name="a")
 
+    def owned(**owner: object) -> Anchor | None:
+        meta = {"uid": "u", "ownerReferences": [{"name": "x", "uid": "v", **owner}]}
+        return named_of(ref, {"metadata": meta}).controller
 
-async def test_what_a_controller_applied_is_its_own_and_the_rest_is_not(tmp_path: Path) -> None:
-    """Replicas and an image; not the resources of that container, and not the restart that we make."""
-    image = {"template": {"spec": {"containers": [{"name": "web", "image": "shop/web:2"}]}}}
-    async with opened(tmp_path, "deployment") as scene:
-        labels = {"kustomize.toolkit.fluxcd.io/name": "apps"}
-        await applied(scene, "kustomize-controller", {"replicas": 2, **image}, labels)
-        seen = await scene.seen()
-        assert seen.labels["kustomize.toolkit.fluxcd.io/name"] == "apps"
-        wanted = {REPLICAS, TEMPLATE, container_path("web", "image")}
-        assert owned(seen.managers, "kustomize-controller") == wanted
-        [keeper] = keepers_of(seen.ref, seen)
-        assert keeper.owned(seen, [REPLICAS, RESTARTED]) == (REPLICAS,)
+    def kind(**owner: object) -> str | None:
+        found = owned(**owner)
+        return found.ref.kind if found is not None else None
 
-        await applied(scene, "kustomize-controller", image, labels)
-        seen = await scene.seen()
-        [keeper] = keepers_of(seen.ref, seen)
-        assert keeper.owned(seen, [REPLICAS, container_path("web", "image")]) == (
-            container_path("web", "image"),
-        )
-
-
-async def test_what_we_changed_is_ours_and_a_restart_is_seen(tmp_path: Path) -> None:
-    async with opened(tmp_path, "deployment") as scene:
-        await scene.make(await scene.scaled(3))
-        seen = await scene.seen()
-        assert REPLICAS in owned(seen.managers, "remediator")
-        assert list(keepers_of(seen.ref, seen)) == []
-        body = {
-            "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}
-        }
-        await scene.patch(body)
-        seen = await scene.seen()
-        assert any(RESTARTED in each.owns for each in seen.managers)
-
-
-@pytest.mark.parametrize(
-    "managed", [None, [], [{"manager": "x"}], [{"manager": "x", "fieldsV1": {"f:spec": []}}]]
-)
-def test_what_is_not_told_is_nobodys(managed: Any) -> None:
-    """An API server, or a proxy before it, may leave it out."""
-    from remediator.adapters.kubernetes.managers import managers_of
-
-    assert all(not each.owns for each in managers_of({"metadata": {"managedFields": managed}}))
-
-
-def test_what_was_written_through_a_subresource_is_left_out() -> None:
-    """An autoscaler writes replicas through ``scale``, and keeps no source."""
-    from remediator.adapters.kubernetes.managers import managers_of
-
-    entry = {
-        "manager": "kube-controller-manager",
-        "subresource": "scale",
-        "fieldsV1": {"f:spec": {"f:replicas": {}}},
-    }
-    assert managers_of({"metadata": {"managedFields": [entry]}}) == ()
-
-
-def test_bounds_of_an_autoscaler_are_told() -> None:
-    from remediator.adapters.kubernetes.managers import managers_of
-
-    entry = {"manager": "m", "fieldsV1": {"f:spec": {"f:minReplicas": {}, "f:maxReplicas": {}}}}
-    [manager] = managers_of({"metadata": {"managedFields": [entry]}})
-    assert manager == FieldManager(name="m", owns=frozenset((LEAST, MOST)))
-    assert list(keepers_of(ObjectRef(kind="x", namespace="", name=""), _Bare())) == []
-
-
-@dataclass
-class _Bare:
-    """An object of which nothing is told."""
-
-    annotations: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    managers: tuple[FieldManager, ...] = ()
+    assert kind(kind="Job", apiVersion="batch/v1", controller=True) == "job"
+    assert kind(kind="Job", apiVersion="batch.volcano.sh/v1alpha1", controller=True) == "job.batch.volcano.sh"
+    assert kind(kind="ReplicaSet", apiVersion="apps/v1", controller=True) == "replicaset"
+    assert kind(kind="ReplicaSet", apiVersion="apps/v1") is None

@@ -13,7 +13,15 @@ from remediator.checks import CHECKS
 from remediator.core.access import BY_NAME, Access
 from remediator.core.incident import Attempt, Outcome
 from remediator.core.plugins import Permission
-from remediator.core.policies import AttemptLimits, Mode, Policy, Rate, RateLimits
+from remediator.core.policies import (
+    AttemptLimits,
+    Mode,
+    Policy,
+    Rate,
+    RateLimits,
+    TargetSelector,
+    WorkloadRef,
+)
 from remediator.core.times import HOUR, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
@@ -21,6 +29,8 @@ from remediator.policy.load import load_policy, read_policies
 from remediator.policy.manifests import Line, Role, roles_of
 from remediator.policy.rbac import demands
 from remediator.policy.reach import reached
+from remediator.policy.templates import compile_template
+from remediator.testing.apiserver import Behaviour
 from tests.contract.permission_stage import Stage, staged
 
 POLICY = """
@@ -58,11 +68,13 @@ STEPS = {
 }
 NUMBERED = frozenset(("scale", "isolate", "restore", "hpa"))
 """Steps on what has a number of pods to ask for: a DaemonSet has none."""
+UNDONE = {name for name in STEPS if ACTIONS[name].invertible} - {"restore"}
+"""Steps that are taken back; a restoration only while its isolation was to go on."""
 PROOF = {"isolate": "alert: {state: resolved}"}
 """What proves a step, where that is not that all its pods are ready."""
 LOOKS = {"exec": "command: [/app/breakers, reset]", "logs": "match: panic"}
 """Parameters of looks that need some."""
-EVERYWHERE = frozenset(("http", "promql", "alert", "traces"))
+EVERYWHERE = frozenset(("http", "promql", "alert", "traces", "no_recurrence"))
 """Plugins that ask nothing of Kubernetes."""
 
 
@@ -167,6 +179,25 @@ async def test_the_generated_role_is_enough_and_all_of_it_is_used(name: str, tmp
         assert unused(roles, stage) == []
 
 
+@pytest.mark.parametrize("name", sorted(UNDONE))
+async def test_what_a_step_changed_is_taken_back_under_the_permissions_of_the_step(
+    name: str, tmp_path: Path
+) -> None:
+    """An undo takes no more than what it undoes; the Role is the same with it and without."""
+    of = policy(step=STEPS[name], check="alert: {state: resolved, within: 30s}")
+    books = {key: replace(book, undo=True) for key, book in of.runbooks.items()}
+    undoing = replace(of, runbooks=books)
+    roles = roles_of(demands(undoing))
+    assert roles == roles_of(demands(of))
+    async with staged(tmp_path, roles, ("deployment", "shop", "web"), step=name) as stage:
+        stage.server.behave("shop", "web", Behaviour.stays_broken())
+        await stage.server.settled()
+        attempt = await stage.attempt(undoing, helps=False)
+        assert attempt.outcome is Outcome.FAILED
+        assert attempt.undoing is not None
+        assert (len(attempt.undoing.undone), attempt.undoing.left) == (1, ()), attempt.reason
+
+
 @pytest.mark.parametrize(
     "lacking",
     [
@@ -228,7 +259,10 @@ def eager(of: Policy) -> Policy:
 
 
 async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Path) -> None:
-    """Every runbook of every rule is tried on every service that the rule can select."""
+    """Every runbook of every rule is tried on every service that the rule can select.
+
+    But for rules with a target: what their alerts will name is not known, so they are granted more.
+    """
     written = load_policy(Path("policies"))
     roles, of = roles_of(demands(written)), eager(written)
     targets = [one.workload for one in of.services.values() if one.workload is not None]
@@ -240,7 +274,51 @@ async def test_the_default_policies_need_all_that_their_role_grants(tmp_path: Pa
                 tried = await stage.attempt(alone, service=service)
                 assert tried.rule == rule.name
                 assert not any("could not" in line for line in (tried.reason, *tried.findings)), tried
-        assert unused(roles, stage) == []
+        by_service = tuple(rule for rule in written.rules if rule.target is None)
+        assert unused(roles_of(demands(replace(written, rules=by_service))), stage) == []
+
+
+async def a_pod(stage: Stage, kind: str) -> str:
+    """The name of one of ``web``."""
+    reader = stage.cluster.reader
+    found = await reader.pods(await reader.workload(WorkloadRef(kind=kind, namespace="shop", name="web")))
+    return found[0].name
+
+
+@pytest.mark.parametrize("kind", ["deployment", "statefulset"])
+async def test_a_rule_with_a_target_finds_the_owner_and_changes_it_in_every_allowed_namespace(
+    kind: str, tmp_path: Path
+) -> None:
+    """What may own the object is not known beforehand, so more is granted than one attempt uses."""
+    whole = policy(kind, step="evict_pod: {which: oldest}")
+    rule = replace(
+        whole.rules[0], target=TargetSelector(kind="pod", selector=compile_template("shop/{{ labels.pod }}"))
+    )
+    of = replace(whole, rules=(replace(rule, service=None, group_by=("target",)),), services={})
+    needed = demands(of)
+    assert {one.name for one in needed} == {""}, "whatever is in the namespace"
+    assert {one.namespace for one in needed} == {"shop"}
+    roles = roles_of(needed)
+    async with staged(tmp_path, roles, (kind, "shop", "web")) as stage:
+        attempt = await stage.attempt(of, pod=await a_pod(stage, kind))
+        assert attempt.target == f"shop/{kind}/web"
+        assert fine(attempt, of), (attempt.outcome, attempt.reason, attempt.findings)
+        read = {(one.resource, one.verb) for one in stage.asked()}
+        assert ("pods", "get") in read
+        assert (f"{kind}s", "get") in read
+
+
+async def test_without_what_it_takes_to_find_the_owner_nothing_is_changed(tmp_path: Path) -> None:
+    whole = policy(step="evict_pod: {which: oldest}")
+    rule = replace(
+        whole.rules[0], target=TargetSelector(kind="pod", selector=compile_template("shop/{{ labels.pod }}"))
+    )
+    of = replace(whole, rules=(replace(rule, service=None, group_by=("target",)),))
+    roles = roles_of({one: why for one, why in demands(of).items() if one.resource != "replicasets"})
+    async with staged(tmp_path, roles, ("deployment", "shop", "web")) as stage:
+        attempt = await stage.attempt(of, pod=await a_pod(stage, "deployment"))
+        assert attempt.outcome is Outcome.BLOCKED
+        assert "get replicasets.apps in namespace shop" in attempt.reason
 
 
 def permissions() -> Iterator[Permission]:

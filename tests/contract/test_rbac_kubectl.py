@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,14 @@ async def may(kubectl: Kubectl, *words: str) -> bool:
 async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
     admin: Kubectl, account: Kubectl, tmp_path: Path
 ) -> None:
-    """Applied twice it changes nothing; names are held to."""
+    """Applied twice it changes nothing; names are held to. Rules with a target read by any."""
     for name in ("auth-service", "another"):
         admin.server.deployment("fintech-services", name, replicas=1)
     await admin.server.settled()
     assert not await may(account, "get", "pods")
     printed = tmp_path / "rbac.yaml"
-    printed.write_text(as_yaml(roles_of(demands(load_policy(Path("policies")))), ACCOUNT, ["a comment"]))
+    known = load_policy(Path("policies"))
+    printed.write_text(as_yaml(roles_of(demands(known)), ACCOUNT, ["a comment"]))
     first = await admin("apply", "-f", str(printed))
     assert [line.split()[-1] for line in first.splitlines()] == ["created", "created"]
     again = await admin("apply", "-f", str(printed))
@@ -67,17 +69,23 @@ async def test_kubectl_takes_it_and_the_account_may_do_that_and_no_more(
         ("get", "pods"),
         ("get", "events"),
         ("get", "poddisruptionbudgets"),
+        ("get", "deployments"),
         ("get", "deployments", "auth-service"),
+        ("get", "deployments", "another"),
         ("logs", "--tail=1", "-l", "app=auth-service"),
         ("patch", "deployments", "auth-service", *change),
     ):
         assert await may(account, *words), words
     for words in (
-        ("get", "deployments"),
-        ("get", "deployments", "another"),
+        ("get", "secrets"),
         ("patch", "deployments", "another", *change),
         ("delete", "pods", "--all"),
         ("get", "pods", "-n", "kube-system"),
         ("get", "nodes"),
     ):
         assert not await may(account, *words), words
+    named = replace(known, rules=tuple(rule for rule in known.rules if rule.target is None))
+    printed.write_text(as_yaml(roles_of(demands(named)), ACCOUNT, ["a comment"]))
+    await admin("apply", "-f", str(printed))
+    assert await may(account, "get", "deployments", "auth-service")
+    assert not await may(account, "get", "deployments", "another")

@@ -346,6 +346,36 @@ async def test_P12_timers_of_what_is_dropped_are_gone(store: Store) -> None:
     assert await store.fire_due(10) == (0, None)
 
 
+async def test_open_incidents_about_a_service_are_found_by_its_name(store: Store) -> None:
+    """What comes first at the top: our own, those that wait for none, the most severe; two of each name."""
+
+    async def found(*names: str) -> list[tuple[str, str, str, bool, bool]]:
+        roots = await store.open_about(names)
+        return [(one.about, one.incident, one.severity, one.attached, one.foreign) for one in roots]
+
+    assert await found("db", "web") == []
+    held = await opened(store, incident("h", group="h", service="db", status=Status.HELD))
+    assert await found("db") == []
+    open_now = replace(held, status=Status.OPEN, severity="SEV-3")
+    assert await store.commit(commit(held, Decision(incident=open_now))) is COMMITTED
+    made = incident("w", group="w", service="web", severity="SEV-2")
+    attached = await opened(store, replace(made, severity="SEV-1", attached_to=IncidentId("h")))
+    assert await found("db", "web", "mail") == [
+        ("db", "h", "SEV-3", False, False),
+        ("web", "w", "SEV-1", True, False),
+    ]
+    await opened(store, replace(incident("f", group="f", service="web"), foreign='cluster="a"'))
+    await opened(store, incident("x", group="x", service="web", severity="SEV-4"))
+    assert await found("web") == [("web", "x", "SEV-4", False, False), ("web", "w", "SEV-1", True, False)]
+    free = replace(attached, attached_to=None)
+    assert await store.commit(commit(attached, Decision(incident=free))) is COMMITTED
+    assert [each[1] for each in await found("web")] == ["w", "x"]
+    still = await stored(store, "w")
+    over = Decision(incident=replace(still, status=Status.RESOLVED))
+    assert await store.commit(commit(still, over)) is COMMITTED
+    assert [each[1] for each in await found("web")] == ["x", "f"]
+
+
 async def test_services_with_an_open_incident_are_known(store: Store) -> None:
     """Each once, neither held nor resolved ones; as many as are asked for are enough."""
     assert await store.open_services(3) == frozenset()

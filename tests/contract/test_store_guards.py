@@ -219,3 +219,16 @@ async def test_P7_pods_are_not_journalled_under_a_lost_lease(store: Store) -> No
     await store.release(mine)
     assert not await store.intend(EFFECT, mine, "mark", frozenset({"2f0b9c1e-1"}))
     assert await store.intended(EFFECT) is None
+
+
+async def test_P7_the_journal_keeps_the_changes_that_were_last_intended(store: Store) -> None:
+    """Whoever intends again has made sure that those before did not happen: these can be taken back."""
+    mine = await lease(store)
+    assert await store.intend(EFFECT, mine, "mark", planned='[["ScaleWorkload",{"seen":1}]]')
+    assert await store.intend(EFFECT, mine, "mark", planned='[["ScaleWorkload",{"seen":2,"ü":"\\u0000"}]]')
+    intent = await store.intended(EFFECT)
+    assert intent is not None
+    assert intent.planned == '[["ScaleWorkload",{"seen":2,"ü":"\\u0000"}]]'
+    await store.release(mine)
+    assert not await store.intend(EFFECT, mine, "mark", planned="[]")
+    assert await store.intended(EFFECT) == intent

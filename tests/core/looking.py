@@ -9,6 +9,8 @@ from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints,
 from remediator.core.errors import NotFound, RemediatorError
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
+from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
 
@@ -108,6 +110,11 @@ class Cluster:
     async def job_pods(self, job: Job) -> tuple[Pod, ...]:
         """All there are."""
         return self.found
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """Itself, and nobody's."""
+        self.asked.append(ref.path)
+        return Named(ref=ref, uid=f"uid-{ref.path}")
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What is behind."""

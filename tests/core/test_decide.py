@@ -45,6 +45,7 @@ from remediator.core.policies import (
     Scope,
     Step,
 )
+from remediator.core.roots import Root
 from remediator.core.times import HOUR, MINUTE, SECOND, Instant, Millis
 from tests.core.builders import NOW, fired, policy
 
@@ -59,6 +60,7 @@ class Life:
     members: set[Fingerprint] = field(default_factory=set)
     stored: dict[str, Instant] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+    roots: tuple[Root, ...] = ()
 
     def tell(self, *events: Event, after: int = 0, over: tuple[str, ...] = ()) -> Decision:
         self.at = Instant(self.at + after)
@@ -66,6 +68,7 @@ class Life:
             firing=len(self.members),
             members=frozenset(self.members),
             over=frozenset(Fingerprint(fp) for fp in over),
+            roots=self.roots,
         )
         decision = decide(self.incident, events, facts, self.policy, self.at)
         self.incident = decision.incident

@@ -9,7 +9,7 @@ import pytest
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS, DECLARED_CHECKS
+from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.declared.kinds import Declared
 from remediator.policy.load import read_policies
 
@@ -31,10 +31,7 @@ runbooks:
 """
 
 
-DECLARED: tuple[tuple[str, Mapping[str, type[Declared]]], ...] = (
-    ("step", DECLARED_ACTIONS),
-    ("check", DECLARED_CHECKS),
-)
+DECLARED: tuple[tuple[str, Mapping[str, type[Declared]]], ...] = (("step", DECLARED_ACTIONS),)
 
 
 def examples() -> Iterator[tuple[str, dict[str, str]]]:
@@ -52,9 +49,8 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def test_what_is_declared_is_not_performed() -> None:
-    """A plugin that exists is no longer declared; the language names nothing beyond the two."""
+    """A plugin that exists is no longer declared; the language names nothing beyond both."""
     assert DECLARED_ACTIONS.keys() & ACTIONS.keys() == set()
-    assert DECLARED_CHECKS.keys() & CHECKS.keys() == set()
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, n) for part, names in DECLARED for n in names])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from remediator.cli.explain_text import say_explanation
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint, Notification, Rejected
 from remediator.core.classify import Classifier, Match
 from remediator.core.decision import Facts
@@ -20,7 +23,7 @@ from remediator.guards import GUARDS
 from remediator.policy.diffs import CONTAINERS
 from remediator.policy.explain import STEP as RULES_TOLD_AT_ONCE
 from remediator.policy.explain import Explainer, explain
-from remediator.policy.explained import AlertExplanation
+from remediator.policy.explained import AlertExplanation, Explanation
 from remediator.policy.foresee import Standing, foresee
 from remediator.policy.load import load_policy, read_policies
 from remediator.policy.present import Nowhere
@@ -416,6 +419,23 @@ async def test_what_this_version_cannot_perform_and_whom_it_does_not_trust_says_
     why = "runbook fix asks for undo: on_failure, action drain, which this version cannot perform"
     assert told.runbooks[0].blocked == f"{why}: nothing is changed"
     assert told.runbooks[0].lacks == ("undo: on_failure", "action drain")
+
+
+async def test_what_would_be_taken_back_after_a_failed_verification_is_told() -> None:
+    """The last step first; waits change nothing, and what has no inverse says so."""
+    of = policy()
+    steps = "[{set_image: {image: 'a/b:2'}}, {restart: {}}, {wait: {for: ready}}, {scale: {to: 4, only: up}}]"
+    text = FILES.replace("steps: [restart: {}]", f"steps: {steps}\n    undo: on_failure")
+    told = await of_labels(load_policy({"p.yaml": text}), DOWN)
+    back = "taken back while it is as it was set, unless that took healthy pods away"
+    none = "restart has no inverse: what it did cannot be taken back"
+    assert told.runbooks[0].plan.undo == (f"scale: {back}", none, f"set_image: {back}")
+    out = StringIO()
+    explanation = Explanation(policy="", ceiling=Mode.AUTO, live=False, alerts=(told,), rejected=())
+    say_explanation(Console(file=out, width=200), explanation)
+    said = [line.split(maxsplit=1) for line in out.getvalue().splitlines()]
+    assert [line[1] for line in said if line[0] == "undo"] == [f"scale: {back}", none, f"set_image: {back}"]
+    assert (await of_labels(of, DOWN)).runbooks[0].plan.undo == ()
 
 
 async def test_the_fates_of_alerts_without_a_daemon() -> None:

@@ -49,9 +49,7 @@ NOTICES = [
     ("customers: allow", "N715", "customers are told nothing"),
     ("postmortem_within", "N716", "nobody is reminded of the post-mortem"),
     ("milestones", "N717", "nobody is reminded when one is missed"),
-    ("target: {pod", "N702", "every change is blocked"),
     ("channels: [tickets]", "N713", "people are asked by the escalation alone"),
-    ("undo: on_failure", "N706", "nothing is undone"),
     ("pages: {", "N712", "every page is sent by itself"),
     ("email:", "N719", "the next level is asked"),
     ("slack:", "N719", "the next level is asked"),
@@ -131,7 +129,7 @@ def test_what_blocks_is_named_where_it_is_asked_for(policy: Policy) -> None:
     assert policy.runbooks["restore-database"].lacks == ()
     assert policy.runbooks["restart-workload"].lacks == ()
     assert policy.guards.lacks == ()
-    assert [rule.lacks for rule in policy.rules] == [(), ("target",)]
+    assert [rule.lacks for rule in policy.rules] == [(), ()]
     assert policy.rules[1].mode is Mode.APPROVE
     terms = ApprovalTerms(asked_for=("SEV-3",), within=Millis(10 * MINUTE), by=("sre-team",))
     assert policy.runbooks["restore-database"].approval == terms
@@ -159,11 +157,11 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
         ("{restart: {}, effect: once}", ()),
         ("{exec: {command: [a]}, effect: idempotent}", ()),
         ("{cordon: {}}", ("action cordon",)),
-        ("{wait: {for: no_recurrence}}", ("check no_recurrence",)),
+        ("{wait: {for: no_recurrence}}", ()),
         ("{wait: {for: {exec: {command: [a]}}}}", ()),
         ("{restart: {}, when: ready}", ()),
         ("{restart: {}, when: {exec: {command: [a]}}}", ()),
-        ("{restart: {}, when: no_recurrence}", ("check no_recurrence",)),
+        ("{restart: {}, when: no_recurrence}", ()),
         ("{pause: {for: 30s}, when: ready}", ()),
     ],
 )
@@ -173,8 +171,8 @@ def test_a_step_says_what_it_lacks(step: str, found: tuple[str, ...]) -> None:
 
 
 def test_checks_and_keys_of_a_runbook_say_what_it_lacks() -> None:
-    """An undo and a diagnosis keep nobody from acting: the one is not done, the other left out."""
-    assert lacks(check="{no_recurrence: {}}") == ("check no_recurrence",)
+    """Nothing does any more but what is no action yet."""
+    assert lacks(check="{no_recurrence: {}}") == ()
     assert lacks(more=", approval: {for: [SEV-4], within: 5m}") == ()
     assert lacks(more=", during: [nights], undo: on_failure, diagnose: [{exec: {command: [id]}}]") == ()
 
@@ -189,13 +187,13 @@ rules:
 @pytest.mark.parametrize(
     ("more", "service", "grouped"),
     [
-        ("", "unknown", {"namespace": "shop", "pod": "web-1"}),
-        (", service: '{{ labels.app }}'", "web", {"namespace": "shop", "pod": "web-1"}),
+        ("", "unknown", {"target": "shop/pod/web-1"}),
+        (", service: '{{ labels.app }}'", "web", {"target": "shop/pod/web-1"}),
         (", group_by: [service]", "unknown", {"service": "unknown"}),
         (
             ", group_by: [target, alertname]",
             "unknown",
-            {"namespace": "shop", "pod": "web-1", "alertname": "X"},
+            {"target": "shop/pod/web-1", "alertname": "X"},
         ),
     ],
 )
@@ -205,6 +203,14 @@ def test_alerts_with_a_target_are_told_apart_by_it(more: str, service: str, grou
     match = Classifier(load_policy({"p.yaml": TARGET.replace("MORE", more)})).match(labels)
     assert match is not None
     assert (match.service, dict(match.grouped_by)) == (service, grouped)
+
+
+def test_only_a_target_that_is_a_node_is_not_performed() -> None:
+    text = TARGET.replace("MORE", "").replace("pod: '{{ labels.namespace }}/", "node: '")
+    found = [(each.code, each.message) for each in read_policies({"p.yaml": text}).findings]
+    assert [code for code, _ in found if code == "N702"] == ["N702"]
+    [rule] = load_policy({"p.yaml": text}).rules
+    assert rule.lacks == ("target node",)
 
 
 def test_targets_that_are_written_out_do_not_share_an_incident() -> None:

@@ -590,3 +590,39 @@ def test_a_program_that_tells_whether_a_step_is_meant_is_run_by_rules_that_may_a
 def parts(of: Policy) -> set[str]:
     """What of a runbook anything is needed for."""
     return {purpose.part for purposes in demands(of).values() for purpose in purposes}
+
+
+@pytest.mark.parametrize(
+    ("target", "looked", "patched"),
+    [
+        (
+            "pod",
+            {"pods", "replicasets", "jobs", "cronjobs", "deployments", "statefulsets", "daemonsets"},
+            {"deployments", "statefulsets", "daemonsets"},
+        ),
+        ("replicaset", {"replicasets", "deployments"}, {"deployments"}),
+        ("statefulset", {"statefulsets"}, {"statefulsets"}),
+        ("job", {"jobs", "cronjobs"}, set()),
+    ],
+)
+def test_a_rule_with_a_target_needs_all_that_may_be_named_in_every_allowed_namespace(
+    target: str, looked: set[str], patched: set[str]
+) -> None:
+    """Whatever is looked at on the way is got; whatever may own it is changed."""
+    named = f"target: {{{target}: '{{{{ labels.namespace }}}}/{{{{ labels.name }}}}'}}"
+    of = policy(f"name: r, match: [], mode: auto, {named}, runbooks: [own]")
+    found = demands(of)
+    assert {access.namespace for access in found} == {"shop", "bank"}
+    assert {access.name for access in found} == {""}
+    assert {access.resource for access in found if access.verb == "get"} >= looked
+    assert {access.resource for access in found if access.verb == "patch"} == patched
+    why = f"find out which workload owns the {target} that an alert names"
+    told = {each.why for purposes in found.values() for each in purposes if each.part == "target"}
+    assert told == {why}
+
+
+def test_a_rule_with_a_target_that_does_not_act_changes_nothing() -> None:
+    of = policy("name: r, match: [], mode: suggest, target: {pod: a/b}, runbooks: [own]")
+    assert {access.verb for access in demands(of)} == {"get", "list"}
+    nowhere = replace(of, guards=replace(of.guards, namespaces=("kube-system",)))
+    assert demands(nowhere) == {}

@@ -16,7 +16,7 @@ from remediator.core.breakers import Breaker
 from remediator.core.changes import Change, EvictPod, ScaleWorkload
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
-from remediator.core.incident import EffectId, Incident
+from remediator.core.incident import EffectId, Incident, IncidentId
 from remediator.core.intervals import Interval
 from remediator.core.ownership import KUSTOMIZE
 from remediator.core.pauses import Pause, PauseScope, ScopeKind
@@ -33,6 +33,7 @@ from remediator.core.policies import (
     StormBound,
     WorkloadRef,
 )
+from remediator.core.roots import Root
 from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Opening, Openings
@@ -48,6 +49,7 @@ ADA = Pause(
     until=Instant(NOW + HOUR),
 )  # fmt: skip
 OTHERS = tuple(WorkloadRef(kind="deployment", namespace="shop", name=name) for name in ("cart", "mail"))
+ROOT = Root(incident=IncidentId("2026-01-05-0800-postgres"), about="postgres", severity="SEV-1")
 ALWAYS = (Interval(),)
 
 
@@ -59,6 +61,7 @@ class Facts:
     clock: str | None = None
     fire: int = 1
     kept_quiet: Suppression | None = None
+    roots: Sequence[Root] = ()
     seen: Workload = field(default_factory=lambda: workload(WEB))
     dead: bool = False
     planned: Sequence[Change] = (ScaleWorkload(target=WEB, uid="w", seen=2, replicas=3),)
@@ -85,6 +88,12 @@ class Facts:
 
     async def suppression(self) -> Suppression | None:
         return self.kept_quiet
+
+    async def open_about(self, names: Sequence[str]) -> Sequence[Root]:
+        return self.roots
+
+    async def astray(self) -> str:
+        return ""
 
     async def workload(self, target: WorkloadRef) -> Workload:
         return self.seen
@@ -180,6 +189,13 @@ def _with_others() -> Policy:
     return replace(of, services={**of.services, **others})
 
 
+def _depending() -> Policy:
+    of = policy()
+    below = Service(name="postgres", namespace="shop")
+    web = replace(of.services["web"], depends_on=("postgres",))
+    return replace(of, services={"web": web, "postgres": below})
+
+
 FIVE = Millis(5 * MINUTE)
 EVICT = EvictPod(target=WEB, uid="w", pod="web-1", pod_uid="p")
 POD = Pod(name="web-1", phase="Running", ready=True, restarts=0, uid="p")
@@ -189,6 +205,7 @@ SCENES: Mapping[str, Scene] = {
     "mode": Scene(lowered=Lowering(rule="service-down", why="3 attempts in a row failed", at=NOW)),
     "still_firing": Scene(facts=Facts(fire=0)),
     "suppressed": Scene(facts=Facts(kept_quiet=Suppression(silenced=("silenced by jane",), quiet=1))),
+    "dependency": Scene(facts=Facts(roots=(ROOT,)), policy=_depending()),
     "supported": Scene(policy=guarded(lacks=("moonlight",))),
     "target": Scene(policy=guarded(namespaces=("bank",))),
     "freeze": Scene(policy=replace(guarded(freeze=("quarter-end",)), time_intervals={"quarter-end": ALWAYS})),

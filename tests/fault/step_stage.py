@@ -19,6 +19,7 @@ from remediator.core.journal import Act, Acted, ActResult
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Step
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.roots import Root
 from remediator.core.store import GuardStore, IncidentStore, Loaded
 from remediator.core.times import MINUTE, SECOND, Instant, Millis
 from remediator.testing.apiserver import Behaviour, FakeApiServer, Pace
@@ -117,6 +118,9 @@ class _Waits:
     async def load(self, incident: IncidentId, fingerprints: Sequence[Fingerprint]) -> Loaded:
         facts = Facts(firing=len(self.life.members))
         return Loaded(at=self.life.at, incident=self.life.incident, facts=facts)
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        return tuple(root for root in self.life.roots if root.about in names)
 
 
 @dataclass(kw_only=True)

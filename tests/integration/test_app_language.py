@@ -72,7 +72,7 @@ async def test_P11_a_page_to_a_channel_that_cannot_be_sent_to_goes_to_the_next_l
     ("old", "new", "reason"),
     [
         ("steps: [{restart: {}}]", "steps: [{restart: {}}, {cordon: {}}]", "action cordon"),
-        ("- {name: web-down,", "- {name: web-down, target: {pod: a/b}, service: web,", "asks for target"),
+        ("- {name: web-down,", "- {name: web-down, target: {node: a}, service: web,", "asks for target"),
     ],
 )
 async def test_what_is_not_performed_changes_nothing_in_a_cluster(

@@ -167,3 +167,32 @@ async def test_hostile_labels_forge_nothing(tmp_path: Path) -> None:
         assert "\\n" not in text
         assert "\\x1b" not in text
         assert changes(cluster) == before
+
+
+async def test_the_incident_that_it_would_attach_to_is_named(tmp_path: Path) -> None:
+    """By the daemon's own ``decide``, and the guard says so, too."""
+    text = (
+        TEXT.replace("services:\n", "services:\n  db: {namespace: shop, workload: statefulset/db}\n")
+        .replace("workload: deployment/web,", "workload: deployment/web, depends_on: [db],")
+        .replace("observe", "auto")
+        .replace(
+            "rules:\n", "rules:\n  - {name: db-down, match: ['alertname=\"DbDown\"'], severity: SEV-2}\n"
+        )
+    )
+    async with shop(tmp_path, text) as (running, _):
+        (free,) = await explained(running, alert("WebDown"))
+        assert free["incident"]["attached_to"] is None
+        assert free["incident"]["waits_for"] == ["db"]
+        database = alert("DbDown")
+        database["labels"]["service"] = "db"
+        await running.post({**database, "fingerprint": "db" * 8})
+        real = await running.incident(lambda each: each["service"] == "db", "the database's incident")
+        (one,) = await explained(running, alert("WebDown"))
+        assert one["incident"]["attached_to"] == real["id"]
+        guards = {each["name"]: each for each in one["runbooks"][0]["guards"]}
+        assert guards["dependency"]["verdict"] == "blocks"
+        assert guards["dependency"]["text"] == f"db has SEV-2 incident {real['id']} open, and it comes first"
+        await running.post(alert("WebDown"))
+        waits = await running.incident(lambda each: each["service"] == "web", "the dependant's incident")
+        assert (waits["attached_to"], waits["attempts"]) == (real["id"], [])
+        assert 'remediator_incidents_attached_total{root="db"} 1.0' in await running.text("/metrics")

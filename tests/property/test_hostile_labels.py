@@ -36,7 +36,8 @@ from remediator.core.cluster import (
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import JOB, CronJob, Job, JobEnd, job_name
 from remediator.core.journal import Entry
-from remediator.core.objects import ObjectRef
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.owners import Named
 from remediator.core.plugins import ChannelMessage
 from remediator.core.policies import ChannelSpec, Mode, Policy, WorkloadRef
 from remediator.core.ports import Runtime
@@ -79,6 +80,18 @@ rules:
     service: '{{ labels.namespace | lower | trim }}'
     mode: auto
     runbooks: [restart]
+  - name: by-target
+    match: ['severity="none"']
+    severity: SEV-2
+    target: {pod: '{{ labels.namespace }}/{{ labels.pod }}'}
+    mode: auto
+    runbooks: [restart]
+  - name: by-stateful
+    match: ['severity="some"']
+    severity: SEV-2
+    target: {statefulset: '{{ labels.namespace }}/{{ labels.pod }}'}
+    mode: auto
+    runbooks: [restart]
   - name: by-anything
     match: ['alertname=~"(?s).*"']
     severity: SEV-2
@@ -101,7 +114,7 @@ channels:
   oncall: {pagerduty: {routing_key: {env: ONCALL_KEY}}}
 operator: {channels: [oncall]}
 """
-"""Everything acts, and labels choose the service in every way the language knows."""
+"""Everything acts; labels choose the service, or name what is changed, in every way the language knows."""
 
 HOSTILE = (
     "kube-system", "../x", "..", "/", "{{7*7}}", "{{ labels.app }}", "$(id)", "`id`", "; rm -rf /",
@@ -110,7 +123,19 @@ HOSTILE = (
 )  # fmt: skip
 NAMES = ("web", "api", "auth-service", "account-service", "postgres", "fintech-services", "shop")
 ALERTS = ("ServiceDown", "KubeDeploymentReplicasMismatch", "PostgresDown", "CompleteOutage", "HighErrorRate")
-READ = ("alertname", "service", "app", "job", "namespace", "deployment", "severity", "pod", "container")
+READ = (
+    "alertname",
+    "exported_namespace",
+    "exported_pod",
+    "service",
+    "app",
+    "job",
+    "namespace",
+    "deployment",
+    "severity",
+    "pod",
+    "container",
+)
 """Labels that the policies look at."""
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 INCIDENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{4}-[a-z0-9._-]{1,80}")
@@ -204,6 +229,12 @@ class Witness:
         since: Millis | None = None,
     ) -> tuple[str, ...]:
         raise AssertionError("it told of no pod")
+
+    async def named(self, ref: ObjectRef) -> Named:
+        self.looked_at.add(WorkloadRef(kind=ref.kind, namespace=ref.namespace, name=ref.name))
+        owner = ObjectRef(kind="statefulset", namespace=ref.namespace, name=ref.name)
+        controller = Anchor(ref=owner, uid=owner.path) if ref.kind == "pod" else None
+        return Named(ref=ref, uid=ref.path, controller=controller)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         self.served.add((namespace, service))
@@ -332,10 +363,16 @@ def body_of(alerts: list[tuple[dict[str, str], dict[str, str]]]) -> bytes:
 
 def check(policy: Policy, witness: Witness, store: MemoryStore) -> None:
     """Everything that must be true whatever was sent."""
-    assert witness.looked_at <= catalog(policy)
+    named = any(rule.target is not None for rule in policy.rules)
+    for ref in witness.looked_at - catalog(policy):
+        assert named
+        assert ref.namespace in policy.guards.namespaces
     assert witness.served <= {(ref.namespace, ref.name) for ref in catalog(policy)}
     assert witness.looked_into <= {ref.namespace for ref in allowed(policy)}
-    assert witness.touched <= allowed(policy)
+    for ref in witness.touched - allowed(policy):
+        assert named
+        assert ref.namespace in policy.guards.namespaces
+        assert f"{ref.kind}/{ref.name}" not in policy.guards.protect
     for message in witness.said:
         check_message(message)
     for incident in store._incidents.values():
@@ -376,7 +413,7 @@ VALUES = st.one_of(st.sampled_from(NAMES), st.sampled_from(HOSTILE), ANYTHING)
 LABELS = st.builds(
     lambda name, level, known, others: {**others, **known, "alertname": name, "severity": level},
     st.one_of(st.sampled_from(ALERTS), VALUES),
-    st.one_of(st.sampled_from(["critical", "warning", "info"]), VALUES),
+    st.one_of(st.sampled_from(["critical", "warning", "info", "none", "some"]), VALUES),
     st.dictionaries(st.sampled_from(READ[1:]), VALUES, max_size=6),
     st.dictionaries(ANYTHING.filter(bool), VALUES, max_size=3),
 )
@@ -433,6 +470,17 @@ AUTH = "fintech-services/deployment/auth-service"
         (2, {"severity": "critical", "service": "data"}, None),
         (2, {"severity": "critical", "service": "far"}, None),
         (2, {"severity": "critical", "service": "bare"}, None),
+        (2, {"severity": "none", "namespace": "shop", "pod": "batch-1"}, "shop/statefulset/batch-1"),
+        (2, {"severity": "none", "namespace": "shop", "pod": "data"}, None),
+        (2, {"severity": "none", "namespace": "elsewhere", "pod": "web"}, None),
+        (2, {"severity": "none", "namespace": "kube-system", "pod": "dns"}, None),
+        (2, {"severity": "none", "namespace": "shop", "pod": "../kube-system/dns"}, None),
+        (2, {"severity": "some", "namespace": "shop", "pod": "api"}, "shop/statefulset/api"),
+        (
+            2,
+            {"severity": "none", "namespace": "shop", "pod": "web", "exported_namespace": "kube-system"},
+            None,
+        ),
     ],
 )  # fmt: skip
 async def test_what_the_catalog_names_is_changed(

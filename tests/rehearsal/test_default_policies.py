@@ -44,4 +44,5 @@ def test_nothing_in_the_default_policies_is_broken_unnoticed() -> None:
     assert {(each["subject"], each["change"].split(": within ")[0]) for each in mutants["survivors"]} == {
         (f"runbook {name}", f"check {check}") for name, checks in DECIDE_NOTHING.items() for check in checks
     }
-    assert all(found["total"] > 10 for found in mutants["sections"].values())
+    few = {name for name, found in mutants["sections"].items() if found["total"] <= 10}
+    assert few == {"services"}, "of the catalog only what depends on what, not through something else as well"

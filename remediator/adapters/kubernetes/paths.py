@@ -42,7 +42,7 @@ class Resource:
 
     def __str__(self) -> str:
         """As RBAC names it."""
-        return f"{self.plural}.{self.group}"
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 AUTOSCALERS = Resource(plural="horizontalpodautoscalers", group="autoscaling", version="v2")
@@ -51,6 +51,31 @@ RESOURCES = {kind: Resource(plural=plural, group="apps") for kind, plural in KIN
     JOB: Resource(plural="jobs", group="batch"),
 }
 """The kinds that carry epochs and marks."""
+
+
+FOUND = {
+    "pod": Resource(plural="pods", group=""),
+    "replicaset": Resource(plural="replicasets", group="apps"),
+    "job": Resource(plural="jobs", group="batch"),
+    "cronjob": Resource(plural="cronjobs", group="batch"),
+    **{kind: RESOURCES[kind] for kind in KINDS},
+}
+"""The kinds that an alert may name, and those that may own them."""
+
+
+def found_call(ref: ObjectRef) -> Call:
+    """The request that finds an object by its name. Raises Refused for a kind or name that cannot be."""
+    if ref.kind not in FOUND:
+        raise Refused(f"{ref}: objects of that kind are not looked for")
+    where = FOUND[ref.kind]
+    parts = (ref.namespace, where.plural, ref.name)
+    return Call(
+        method="GET",
+        path=group_path(where.group, *parts) if where.group else core_path(*parts),
+        doing=f"read {ref} in namespace {ref.namespace}",
+        needs=f"get {where} in namespace {ref.namespace}",
+        repeatable=True,
+    )
 
 
 def resource_of(ref: ObjectRef) -> Resource:

@@ -21,6 +21,7 @@ from remediator.adapters.kubernetes.logs import Wanted, read_logs
 from remediator.adapters.kubernetes.paths import (
     checked_name,
     core_path,
+    found_call,
     group_path,
     object_path,
     read_call,
@@ -28,12 +29,14 @@ from remediator.adapters.kubernetes.paths import (
 )
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
-from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, pod_of, workload_of
+from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, named_of, pod_of, workload_of
 from remediator.adapters.kubernetes.usage import read_usage
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, Refused
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
+from remediator.core.objects import ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Millis
 
@@ -135,6 +138,12 @@ class Reader:
         """
         wanted = Wanted(tail=tail, previous=previous, since=since)
         return await read_logs(self._api, namespace, pod, container, wanted, self._api.deadline())
+
+    async def named(self, ref: ObjectRef) -> Named:
+        """The object of that name, with its controller. Raises NotFound, Refused, Retryable."""
+        obj = await self._api.call(found_call(ref))
+        with understood(f"{ref}"):
+            return named_of(ref, obj)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """What stands behind the Service of that name. Raises NotFound, Refused, Retryable."""

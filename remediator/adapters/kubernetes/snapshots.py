@@ -7,7 +7,9 @@ from typing import Any, TypeAlias
 
 from remediator.adapters.kubernetes.managers import managers_of
 from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
-from remediator.core.cluster import Condition, Container, Endpoints, Pod, Workload
+from remediator.core.cluster import IGNORE_ANNOTATION, Condition, Container, Endpoints, Pod, Workload
+from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, parse_stamp, stamp_instant
 
@@ -141,6 +143,35 @@ def claims_of(pod: str, spec: Json) -> tuple[str, ...]:
         elif "ephemeral" in volume:  # its claim is made for the pod, and named after both
             found.append(f"{pod}-{volume['name']}")
     return tuple(found)
+
+
+_OWN_GROUPS = {"ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Deployment": "apps"} | {
+    "Job": "batch",
+    "CronJob": "batch",
+}
+
+
+def named_of(ref: ObjectRef, obj: Json) -> Named:
+    """The object as it was found by its name."""
+    meta = obj["metadata"]
+    return Named(
+        ref=ref,
+        uid=meta["uid"],
+        created_at=instant_of(meta.get("creationTimestamp")),
+        controller=_anchor(ref.namespace, meta),
+        ignored=IGNORE_ANNOTATION in (meta.get("annotations") or {}),
+    )
+
+
+def _anchor(namespace: str, meta: Json) -> Anchor | None:
+    """The owner that manages the object. One of a group that is not Kubernetes' own keeps it in its kind."""
+    owners = (one for one in meta.get("ownerReferences") or () if one.get("controller"))
+    owner = next(owners, None)
+    if owner is None:
+        return None
+    kind, group = str(owner["kind"]), str(owner.get("apiVersion") or "").rpartition("/")[0]
+    said = kind.lower() if _OWN_GROUPS.get(kind) == group else f"{kind.lower()}.{group}"
+    return Anchor(ref=ObjectRef(kind=said, namespace=namespace, name=owner["name"]), uid=owner["uid"])
 
 
 def _controller(meta: Json) -> str:

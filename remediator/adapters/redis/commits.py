@@ -13,6 +13,7 @@ from remediator.core.codec import alert_json, entry_json, evidence_text, inciden
 from remediator.core.decision import DeadLetter, Decision
 from remediator.core.evidence import KEPT
 from remediator.core.incident import Incident, IncidentId, Status
+from remediator.core.listing import listing
 from remediator.core.policies import SEVERITIES
 from remediator.core.store import ROW_AFTER, Commit, CommitResult, Queue
 from remediator.core.storms import KEPT_OPENINGS, OPENINGS_FOR
@@ -38,6 +39,7 @@ class CommitPart(Part):
             same = before is not None and before.id == after.id
             version = before.version + 1 if same and before is not None else 1
             self._write_incident(call, replace(after, version=version))
+            self._write_about(call, before, after)
             self._write_rest(call, commit.decision)
             self._write_counts(call, commit.decision)
         elif commit.before is not None:
@@ -100,6 +102,16 @@ class CommitPart(Part):
         call.arg(after.opened_at, 0 if after.status is Status.HELD else 1)
         call.arg(SEVERITIES.index(after.severity) + 1 if counted else 0, 1 if after.urgent else 0)
         call.arg("" if after.active is None else after.active.rule)
+
+    def _write_about(self, call: Call, before: Incident | None, after: Incident) -> None:
+        gone, there = listing(before, after)
+
+        def list_it(name: str) -> None:
+            call.key(self._keys.about(name))
+            call.arg(there[name])
+
+        call.each(gone, lambda name: call.key(self._keys.about(name)))
+        call.each(there, list_it)
 
     def _write_rest(self, call: Call, decision: Decision) -> None:
         def join(alert: Alert) -> None:

@@ -70,18 +70,19 @@ class GuardPart(Part):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """As the Protocol says."""
         call = Call()
         call.key(self._keys.intent(effect), self._keys.lease(lease.target))
         call.arg(_lease_text(lease), lease.epoch, self._bounds.retention)
-        call.arg(before, " ".join(sorted(pods)), "" if on is None else str(on))
+        call.arg(before, " ".join(sorted(pods)), "" if on is None else str(on), planned)
         return bool(await self._run_durably("intend", call))
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As the Protocol says."""
-        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods", "on")
-        ((epoch, at, before, pods, on),) = await self._ask(wanted)
+        wanted = ("HMGET", self._keys.intent(effect), "epoch", "at", "before", "pods", "on", "planned")
+        ((epoch, at, before, pods, on, planned),) = await self._ask(wanted)
         if epoch is None or at is None:
             return None
         return Intent(
@@ -91,6 +92,7 @@ class GuardPart(Part):
             before=(before or b"").decode(),
             pods=frozenset((pods or b"").decode().split()),
             on=Anchor.parse(on.decode()) if on else None,
+            planned=(planned or b"").decode(),
         )
 
 

@@ -13,6 +13,8 @@ from remediator.core.decision import Facts
 from remediator.core.evidence import Evidence
 from remediator.core.incident import GroupKey, Incident, IncidentId
 from remediator.core.journal import Entry
+from remediator.core.listing import KEPT_ROOTS, root_of
+from remediator.core.roots import Root
 from remediator.core.standing import Standing
 from remediator.core.store import IncidentFilter, IncidentPage, Loaded
 from remediator.core.times import Instant
@@ -121,6 +123,19 @@ class IncidentPart(Part):
                 if cursor == b"0":
                     break
         return frozenset(found)
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        """As the Protocol says."""
+        found: list[Root] = []
+        for start in range(0, len(names), READ_AT_ONCE):
+            asked = names[start : start + READ_AT_ONCE]
+            replies = await self._ask(
+                *(("ZRANGE", self._keys.about(name), 0, KEPT_ROOTS - 1, "WITHSCORES") for name in asked)
+            )
+            for name, reply in zip(asked, replies, strict=True):
+                pairs = zip(reply[::2], reply[1::2], strict=True)
+                found += [root_of(IncidentId(who.decode()), name, int(score)) for who, score in pairs]
+        return tuple(found)
 
     async def _read_matching(
         self, ranked: Sequence[tuple[int, str]], wanted: IncidentFilter

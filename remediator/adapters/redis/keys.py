@@ -69,6 +69,10 @@ class Keys:
         """Points to the newest incident of the group."""
         return f"{self._root}group:{group}"
 
+    def about(self, name: str) -> str:
+        """The open incidents about a service or a workload, what comes first first."""
+        return f"{self._root}about:{name}"
+
     def lease(self, target: str) -> str:
         """Who may change the target."""
         return f"{self._root}lease:{target}"

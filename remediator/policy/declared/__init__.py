@@ -6,8 +6,7 @@ when its turn comes, and people are asked. Every diagnosis of the language is pe
 
 from __future__ import annotations
 
-from remediator.policy.declared.kinds import Declared, DeclaredAction
-from remediator.policy.declared.looks import NoRecurrence
+from remediator.policy.declared.kinds import DeclaredAction
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
 from remediator.policy.declared.quiet import Silence
 
@@ -18,4 +17,3 @@ DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
         Silence,
     )
 }
-DECLARED_CHECKS: dict[str, type[Declared]] = {check.name: check for check in (NoRecurrence,)}

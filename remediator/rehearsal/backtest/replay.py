@@ -24,6 +24,7 @@ from remediator.rehearsal.backtest.store import RecordStore
 from remediator.rehearsal.backtest.tally import Tally
 from remediator.rehearsal.stage import Stage
 from remediator.rehearsal.watching import Judged, PageSent
+from remediator.rehearsal.world import World
 
 FORGET_AFTER = REOPENS_WITHIN + MINUTE
 
@@ -40,7 +41,12 @@ class Replay:
         self._rules = Classifier(policy)
         self._store: RecordStore
         self._stage = Stage(
-            self._rules, start_at=start_at, ceiling=ceiling, watchers=(self,), store=self._make_store
+            self._rules,
+            World(strangers=True),  # nobody recorded which workloads there were
+            start_at=start_at,
+            ceiling=ceiling,
+            watchers=(self,),
+            store=self._make_store,
         )
         self._over: deque[tuple[Instant, IncidentId]] = deque()
 
@@ -76,7 +82,7 @@ class Replay:
         while self._forgets and self._over and self._over[0][0] <= at - FORGET_AFTER:
             resolved_at, name = self._over.popleft()
             known = self._store.find(name)
-            if known is not None and known.resolved_at == resolved_at:
+            if known is not None and known.resolved_at == resolved_at and not known.isolations:
                 self._store.forget(name)
                 watch.asked.pop(name, None)
                 watch.weighed.pop(name, None)

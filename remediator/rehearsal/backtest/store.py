@@ -41,11 +41,12 @@ class RecordStore(StageStore):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """As the Protocol says."""
-        incident, _, _ = effect.rsplit("/", 2)
+        incident = effect.partition("/")[0]
         self._steps.setdefault(IncidentId(incident), set()).add(effect)
-        return await super().intend(effect, lease, before, pods, on)
+        return await super().intend(effect, lease, before, pods, on, planned)
 
     def forget(self, incident: IncidentId) -> None:
         """An incident that can never come back, and what was written down of it."""

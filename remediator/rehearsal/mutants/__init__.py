@@ -12,6 +12,7 @@ from remediator.rehearsal.mutants.intervals import mutants_of_intervals
 from remediator.rehearsal.mutants.people import mutants_of_escalations, mutants_of_severities
 from remediator.rehearsal.mutants.rules import mutants_of_order, mutants_of_rules
 from remediator.rehearsal.mutants.runbooks import mutants_of_runbooks
+from remediator.rehearsal.mutants.services import mutants_of_services
 from remediator.rehearsal.places import Places
 
 __all__ = ["Mutant", "all_mutants"]
@@ -27,6 +28,7 @@ def all_mutants(policy: Policy, places: Places, fired: Sequence[Labels]) -> tupl
         *mutants_of_order(policy, fired),
         *mutants_of_runbooks(policy, places),
         *mutants_of_guards(policy, places),
+        *mutants_of_services(policy, places),
         *mutants_of_intervals(policy, places),
         *mutants_of_severities(policy, places),
         *mutants_of_escalations(policy, places),

@@ -135,6 +135,11 @@ def _consequences(policy: Policy, places: Places, number: int, rule: Rule) -> It
         yield mutant("mode", f"mode {rule.mode} -> {lower}", hint, mode=lower)
     if rule.mode is Mode.APPROVE and rule.runbooks:
         yield mutant("mode", f"mode {rule.mode} -> {Mode.AUTO}", UNASKED, mode=Mode.AUTO)
+    if rule.target is not None and rule.runbooks:
+        hint = (
+            f"expect the workload that owns the {rule.target.kind} in what {rule.name} changes, or service:"
+        )
+        yield mutant("target", "target removed", hint, target=None)
     if rule.hold:
         held = format_duration(rule.hold)
         hint = f"expect incidents: 0 just before {held} and incidents: 1 just after"

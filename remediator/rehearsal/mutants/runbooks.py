@@ -46,6 +46,9 @@ def _of_one(policy: Policy, places: Places, book: Runbook) -> Iterator[Mutant | 
     yield from _limits(book, made)
     yield from _windows(book, made)
     yield from _approval(book, made)
+    if book.undo:
+        hint = "let a check fail, and expect what is taken back: changes: [...], or what is left: timeline"
+        yield made(("undo",), "undo: never", hint, replace(book, undo=False))
 
 
 def _steps(book: Runbook, made: Made) -> Iterator[Mutant | None]:

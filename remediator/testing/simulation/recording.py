@@ -131,9 +131,10 @@ class RecordingStore(MemoryStore):
         before: str,
         pods: frozenset[str] = frozenset(),
         on: Anchor | None = None,
+        planned: str = "",
     ) -> bool:
         """Recorded when it is taken."""
-        taken = await super().intend(effect, lease, before, pods, on)
+        taken = await super().intend(effect, lease, before, pods, on, planned)
         if taken:
             self._history.add(Intended(effect=effect, pods=pods, at=self._history.now()))
         return taken

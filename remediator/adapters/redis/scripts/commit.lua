@@ -78,6 +78,14 @@ local function write_incident()
   redis.call(urgent and 'SREM' or 'SADD', calm, new_id)
 end
 
+local function write_about()
+  each(function() redis.call('ZREM', key(), new_id) end)
+  each(function()
+    local name, score = key(), arg()
+    redis.call('ZADD', name, score, new_id)
+  end)
+end
+
 local function write_members()
   each(function()
     local name, fingerprint, starts = key(), arg(), arg()
@@ -163,6 +171,7 @@ if new_id == '' then
 else
   local resolved, timeline_max, evidence_max = arg() == '1', number(), number()
   write_incident()
+  write_about()
   write_members()
   write_rest(timeline_max, evidence_max)
   note_openings()
