@@ -6,11 +6,12 @@ Each is worked out anew from what happened, by the words of the policy files' re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from remediator.core.incident import Outcome, Status
-from remediator.core.policies import Mode
+from remediator.core.policies import Mode, Service
 from remediator.testing.simulation.history import (
+    LOOKING,
     PREPARING,
     Agreed,
     Began,
@@ -37,6 +38,7 @@ def guard_checks(history: History, scenario: Scenario) -> list[Iterator[str]]:
         _owner(history, scenario),
         _error_budget(history, scenario),
         _untrusted(history, scenario),
+        _dependency(history, scenario),
     ]
 
 
@@ -144,3 +146,32 @@ def _untrusted(history: History, scenario: Scenario) -> Iterator[str]:
     if scenario.ceiling.trust < Mode.APPROVE.trust:
         for change in history.of(Changed):
             yield f"P13: {change.target} was changed, and the daemon may {scenario.ceiling} at most"
+
+
+def _dependency(history: History, scenario: Scenario) -> Iterator[str]:
+    """While something that a service depends on has an open incident, the service is left alone."""
+    services = scenario.policy.services
+    opened: dict[str, float] = {}
+    about: dict[str, str] = {}
+    for record in history.records:
+        if isinstance(record, Committed):
+            about[record.incident] = record.service
+            if record.status in (Status.HELD, Status.RESOLVED):
+                opened.pop(record.incident, None)
+            else:
+                opened.setdefault(record.incident, record.at)
+        elif isinstance(record, Changed) and not record.ends:
+            for incident, at in opened.items():
+                late = record.asked_at - at
+                comes_first = about[incident] in _needs(record.target.rpartition("/")[2], services)
+                if comes_first and late > LOOKING + record.frozen_for:
+                    yield (
+                        f"guards: dependency: {record.target} was changed at {record.at:.1f}, {late:.1f} s "
+                        f"after {incident} opened"
+                    )
+
+
+def _needs(service: str, services: Mapping[str, Service]) -> frozenset[str]:
+    """What it depends on, directly or in turn. Nothing goes in circles here."""
+    found = frozenset(services[service].depends_on)
+    return found.union(*(_needs(each, services) for each in found))

@@ -158,7 +158,8 @@ def _meets(scope: PauseScope, change: Changed, began: Mapping[str, Began]) -> bo
 
 
 def _p13_resolved(history: History) -> Iterator[str]:
-    """When nothing fires any more, nothing is changed any more. Programs that only look may prove it."""
+    """When nothing fires any more, nothing is changed any more. Programs that only look may prove it;
+    the end of an isolation is none of it."""
     quiet: dict[str, float] = {}
     for record in history.records:
         if isinstance(record, Committed):
@@ -166,7 +167,7 @@ def _p13_resolved(history: History) -> Iterator[str]:
                 quiet.pop(record.incident, None)
             else:
                 quiet.setdefault(record.incident, record.at)
-        elif isinstance(record, Changed) and record.incident in quiet and not record.looks:
+        elif isinstance(record, Changed) and record.incident in quiet and not (record.looks or record.ends):
             late = record.asked_at - quiet[record.incident]
             if late > LOOKING + record.frozen_for:
                 yield f"P13: {record.target} was changed {late:.1f} s after nothing fired any more"

@@ -158,9 +158,9 @@ class SimCluster:
             self._cure(machine)
         self._heal(machine)
 
-    def run(self, program: Program, effect: str, caller: Caller) -> Ended:
-        """A program runs in one of its pods. Raises NotFound."""
-        machine, looks = self.machine(program.of), not effect.rpartition("/")[2].isdigit()
+    def run(self, program: Program, effect: str, caller: Caller, *, looks: bool) -> Ended:
+        """A program runs in one of its pods; it may be one that only ``looks``. Raises NotFound."""
+        machine = self.machine(program.of)
         if not any(pod.uid == program.uid for pod in machine.pods):
             raise NotFound(f"pod {program.pod} is gone")
         change = RunProgram(target=program.of, uid="", program=program)

@@ -15,6 +15,7 @@ from remediator.testing.simulation.history import Began, Changed, History, Pause
 
 STEPS = ("wait", "pause")
 """Steps that change nothing."""
+UNDO, END = "undo", "end of an isolation"
 ANSWERS = ("approved", "rejected", "expired")
 EXEMPT: Mapping[str, str] = {}
 """What no seed need meet, and why."""
@@ -23,7 +24,7 @@ EXEMPT: Mapping[str, str] = {}
 def expected() -> list[str]:
     """All that there is to be met, from the registries: what is new there has to be met as well."""
     return [
-        *(f"action {name}" for name in (*ACTIONS, *STEPS)),
+        *(f"action {name}" for name in (*ACTIONS, *STEPS, UNDO, END)),
         *(f"guard {guard.name} {verdict}" for guard in GUARDS for verdict in ("allows", "blocks")),
         *(f"check {name} {answer}" for name in CHECKS for answer in ("holds", "fails")),
         *(f"diagnosis {name}" for name in DIAGNOSES),
@@ -43,9 +44,10 @@ def met_outside(history: History) -> Counter[str]:
     met: Counter[str] = Counter()
     began = {record.attempt: record for record in history.of(Began)}
     done = {change.effect: change for change in history.of(Changed) if change.rolled}
-    for effect, change in done.items():
+    for change in done.values():
         if change.attempt in began:
-            met[f"action {began[change.attempt].steps[int(effect.rpartition('/')[2])]}"] += 1
+            action = began[change.attempt].steps[change.step]
+            met[f"action {UNDO if change.undoes else END if change.ends else action}"] += 1
     for pause in history.of(Paused):
         met[f"pause of {pause.scope.kind}"] += pause.on
     return met

@@ -32,8 +32,11 @@ class Committed:
     """The store took a commit."""
 
     incident: str
+    service: str
     severity: str
     status: Status
+    attached: bool
+    """It waits for another incident."""
     reopened: int
     firing: int
     """Alerts of it that fire."""
@@ -111,8 +114,24 @@ class Changed:
 
     @property
     def attempt(self) -> str:
-        """Whose change it is: incident and number."""
-        return "/".join(self.effect.split("/")[:2])
+        """Whose change it is: incident and number. The end of an isolation is that of who isolated."""
+        incident, number, *rest = self.effect.split("/")
+        return f"{incident}/{rest[0].partition('.')[0]}" if self.ends else f"{incident}/{number}"
+
+    @property
+    def undoes(self) -> bool:
+        """It takes back what a step changed."""
+        return "/undo/" in self.effect
+
+    @property
+    def ends(self) -> bool:
+        """It ends an isolation, whose time is over."""
+        return "/isolation/" in self.effect
+
+    @property
+    def step(self) -> int:
+        """The number of the step that it makes, takes back or ends."""
+        return int(self.effect.rpartition("/")[2].rpartition(".")[2])
 
     @property
     def incident(self) -> str:

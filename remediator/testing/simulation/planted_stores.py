@@ -94,7 +94,7 @@ class RemembersFiring(Behind):
     async def load(self, incident: IncidentId | None, fingerprints: Sequence[Fingerprint]) -> Loaded:
         """As it is, but for what fires: that is what it was."""
         loaded: Loaded = await self._gate.load(incident, fingerprints)
-        if incident is None or not WORKING_ON.get() or loaded.incident is None:
+        if incident is None or not WORKING_ON.get()[0] or loaded.incident is None:
             return loaded  # what is decided goes by what is
         now = self._replica.monotonic()
         if loaded.facts.firing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from random import Random
 
 from remediator.core.intervals import Interval
@@ -51,6 +51,7 @@ from remediator.testing.simulation.remedies import (
     ONCE,
     SCALED,
     STEPS,
+    UNDONE,
     draw_runbooks,
 )
 
@@ -73,10 +74,17 @@ def draw_choices(
     alike = rng.choice([name for name in STEPS if name not in SCALED]) if "breaker" in features else ""
     for service, own in traits.items():
         fits = [name for name in STEPS if name not in (NOT_SCALED if own.scaled else SCALED)]
-        likely = ONCE if "once" in features else KEPT if own.kept_by else SCALED if own.scaled else FREQUENT
+        likely = _likely(own, features)
         first = alike or rng.choice([*fits, *sorted(likely) * (1 if likely is FREQUENT else 4)])
         found[service] = (first, rng.choice(fits)) if rng.random() < 0.25 else (first,)
     return found
+
+
+def _likely(own: Traits, features: Collection[str]) -> frozenset[str]:
+    for feature, names in (("once", ONCE), ("undo", UNDONE), ("observer", FREQUENT)):
+        if feature in features and not own.scaled:
+            return names
+    return KEPT if own.kept_by else SCALED if own.scaled else FREQUENT
 
 
 def needs_ready_pod(names: Collection[str]) -> bool:
@@ -92,10 +100,10 @@ def draw_policy(
 ) -> Policy:
     """For these services, with the guards that the features name."""
     windowed, asked_for = "window" in features, ("SEV-1",) if "approval" in features else ()
-    runbooks = draw_runbooks(rng, windowed=windowed, asked_for=asked_for)
+    runbooks = draw_runbooks(rng, windowed=windowed, asked_for=asked_for, undo="undo" in features)
     return Policy(
         severities={severity.name: severity for severity in _severities(rng)},
-        services={name: _service(name, features) for name in severities},
+        services=dict(_services([*severities], features)),
         rules=tuple(_rule(name, severities[name], chosen[name], runbooks, rng) for name in severities),
         runbooks=runbooks,
         guards=draw_guards(features, rng),
@@ -143,13 +151,21 @@ def _draw_intervals(rng: Random) -> dict[str, tuple[Interval, ...]]:
     }
 
 
-def _service(name: str, features: Collection[str]) -> Service:
+def _services(names: list[str], features: Collection[str]) -> Iterator[tuple[str, Service]]:
+    """Where one can depend on another, each does on the one before it."""
+    for before, name in zip(["", *names], names, strict=False):
+        needs = (before,) if before and "dependency" in features else ()
+        yield name, _service(name, needs, features)
+
+
+def _service(name: str, depends_on: tuple[str, ...], features: Collection[str]) -> Service:
     errors = 'errors{service="{{ service.name }}"}'
     slo = Slo(objective=99.0, window=Millis(10 * MINUTE), errors=errors)
     return Service(
         name=name,
         workload=workload_of(name),
         namespace=NAMESPACE,
+        depends_on=depends_on,
         health=f"http://{name}.{DOMAIN}:80/health",
         slo=slo if "error_budget" in features else None,
     )

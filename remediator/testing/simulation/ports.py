@@ -46,8 +46,9 @@ T = TypeVar("T")
 NAMESPACE = "sim"
 DOMAIN = "sim.example"
 """Service ``x`` listens at ``x.sim.example``."""
-WORKING_ON: ContextVar[str] = ContextVar("WORKING_ON", default="")
-"""What the task that calls is at work for: the step, or the look. Programs carry no mark of their own."""
+WORKING_ON: ContextVar[tuple[str, bool]] = ContextVar("WORKING_ON", default=("", False))
+"""What the task that calls is at work for: the step, or the look, and whether it is one of those. Programs
+carry no mark of their own."""
 
 
 class _Late:
@@ -217,8 +218,10 @@ class SimPrograms(_Late):
 
     async def run(self, program: Program) -> Ended:
         """As the Protocol says."""
-        caller, effect = self._caller(), WORKING_ON.get()
-        return await self._land(lambda: self._cluster.run(program, effect, caller), "the program")
+        caller, (effect, looks) = self._caller(), WORKING_ON.get()
+        return await self._land(
+            lambda: self._cluster.run(program, effect, caller, looks=looks), "the program"
+        )
 
 
 class SimServices(_Late):

@@ -48,7 +48,9 @@ class RecordingStore(MemoryStore):
             self._history.add(
                 Committed(
                     incident=after.id,
+                    service=after.service,
                     severity=after.severity,
+                    attached=after.attached_to is not None,
                     status=after.status,
                     reopened=after.reopened,
                     firing=after.alerts,

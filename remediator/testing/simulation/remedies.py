@@ -43,6 +43,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step(action="pause", params={"for": "5s"}, pause=Millis(5 * SECOND)),
         Step(action="restore"),
     ),
+    "isolate-only": (Step(action="isolate", params={"for": "2m"}),),
     "set-bounds": (Step(action="hpa", params={"min": 3, "max": 6}),),
     "run-program": (Step(action="exec", params={"command": ["/bin/reset"], "timeout": "5s"}),),
     "ask-service": (Step(action="http", params={"path": "/reset", "timeout": "5s"}),),
@@ -58,6 +59,8 @@ NEEDS_A_READY_POD = frozenset(("run-program", "evict-the-oldest"))
 SCALED = frozenset(("set-bounds",))
 """For services that an autoscaler scales."""
 FREQUENT = frozenset(("restart-it", "delete-pods"))
+UNDONE = frozenset(("set-image", "set-resources", "roll-back", "scale-up"))
+"""What can be taken back."""
 KEPT = frozenset(("set-image", "set-resources", "roll-back", "scale-up", "isolate-for-a-while"))
 """What a GitOps controller would set back."""
 ONCE = frozenset(("run-program", "ask-service", "ask-and-restart"))
@@ -67,6 +70,7 @@ NOT_SCALED = frozenset(("scale-up", "scale-down-and-up"))
 CHECKS = (
     Check(check="alert", within=Millis(60 * SECOND)),
     Check(check="alert", within=Millis(60 * SECOND)),
+    Check(check="no_recurrence", stable=Millis(20 * SECOND), within=Millis(90 * SECOND)),
     Check(check="promql", params={"query": BROKEN, "below": 0.5}, within=Millis(60 * SECOND)),
     Check(check="endpoints", within=Millis(60 * SECOND)),
     Check(check="http", within=Millis(60 * SECOND)),
@@ -85,12 +89,19 @@ DIAGNOSES = (
 )
 
 
-def draw_runbooks(rng: Random, *, windowed: bool, asked_for: Sequence[str]) -> dict[str, Runbook]:
-    """All of them, each with what it looks at and what proves it. ``windowed``: some not at any time."""
-    return {name: _draw(name, rng, windowed, asked_for) for name in STEPS}
+def draw_runbooks(
+    rng: Random, *, windowed: bool, asked_for: Sequence[str], undo: bool
+) -> dict[str, Runbook]:
+    """All of them, each with what it looks at and what proves it.
+
+    ``windowed``: most are not for any time. ``undo``: what does not help is taken back.
+    """
+    during = (HOURS,) if windowed else ()
+    drawn = (_draw(name, rng, during, asked_for) for name in STEPS)
+    return {each.name: replace(each, undo=undo) for each in drawn}
 
 
-def _draw(name: str, rng: Random, windowed: bool, asked_for: Sequence[str]) -> Runbook:
+def _draw(name: str, rng: Random, during: tuple[str, ...], asked_for: Sequence[str]) -> Runbook:
     steps = STEPS[name]
     looked = tuple(rng.sample(DIAGNOSES, rng.choice([0, 0, 1, 2])))
     proofs = tuple(rng.sample(CHECKS, rng.choice([0, 1, 1])))
@@ -106,7 +117,7 @@ def _draw(name: str, rng: Random, windowed: bool, asked_for: Sequence[str]) -> R
         ),
         limits=AttemptLimits(attempts=3, per=Millis(10 * MINUTE), cooldown=Millis(30 * SECOND)),
         evidence=rng.random() < 0.3,
-        during=(HOURS,) if windowed and rng.random() < 0.8 else (),
+        during=during if rng.random() < 0.8 else (),
         approval=ApprovalTerms(asked_for=tuple(asked_for) if asks else (), within=APPROVE_WITHIN),
     )
 

@@ -19,7 +19,7 @@ STORMY_UNTIL = 330.0
 FEATURES = (
     *("storm", "flapping", "breaker", "error_budget", "population", "budget", "freeze", "window"),
     *("owner", "ignored", "silence", "refused", "unsupported", "observer", "jump", "ceiling", "blind"),
-    *("foreign", "approval", "failing", "once", "stopped"),
+    *("foreign", "approval", "failing", "once", "stopped", "dependency", "undo"),
 )
 """What a run can be about, beside what every one is about; each seed draws some of them."""
 
@@ -128,7 +128,7 @@ def _draw_outages(
     at_once = rng.random() < 0.4 or not {"observer", "storm"}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
-    heals = 0.65 if {"breaker", "once", "stopped", "blind"}.isdisjoint(features) else 0.2
+    heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo"}.isdisjoint(features) else 0.2
     for name in services:
         at = first + rng.uniform(0, 2) if at_once else rng.uniform(1, 60)
         for turn in range(2 if "flapping" in features else rng.choice([1, 1, 2])):

@@ -22,15 +22,21 @@ def told_truthfully(history: History, timelines: Mapping[str, Sequence[Entry]]) 
     changed: dict[tuple[str, str], list[Changed]] = defaultdict(list)
     for change in history.of(Changed):
         if not change.looks and change.attempt in began:
-            step = int(change.effect.rpartition("/")[2])
-            changed[change.attempt, began[change.attempt].steps[step]].append(change)
+            action = began[change.attempt].steps[change.step]
+            prefix = "undo:" if change.undoes else "end:" if change.ends else ""
+            changed[change.attempt, prefix + action].append(change)
+    late = {incident for incident, entries in timelines.items() if any(map(_reported_late, entries))}
     for (attempt, action), changes in changed.items():
         entries = told.get(attempt, {}).get(action, [])
-        if any(c.rolled for c in changes) and not any(_admits(e) for e in entries):
+        if changes[0].ends:  # told whenever that is, in the midst of other attempts
+            every = (e for by in _attempts(told, changes[0].incident) for e in by.get(action, []))
+            entries = list(every)
+        admitted = any(map(_admits, entries)) or changes[0].incident in late
+        if any(c.rolled for c in changes) and not admitted:
             yield f"timeline: {action} of {attempt} was done at {changes[0].at:.1f}, and nothing tells of it"
     for attempt, by_action in told.items():
         for action, entries in by_action.items():
-            if any(map(_claims, entries)) and (attempt, action) not in changed:
+            if any(map(_claims, entries)) and not action.startswith("end:") and (attempt, action) not in changed:
                 yield f"timeline: {action} of {attempt} is told as done, and nothing of it was seen outside"
 
 
@@ -46,6 +52,16 @@ def _told(incident: str, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[s
             by_action[str(entry.data.get("action"))].append(entry)
     if attempt:
         yield attempt, by_action
+
+
+def _attempts(
+    told: Mapping[str, dict[str, list[Entry]]], incident: str
+) -> Iterator[dict[str, list[Entry]]]:
+    return (by_action for name, by_action in told.items() if name.startswith(f"{incident}/"))
+
+
+def _reported_late(entry: Entry) -> bool:
+    return entry.kind is Kind.STEP and entry.text.startswith("reported late")
 
 
 def _admits(entry: Entry) -> bool:

@@ -20,7 +20,8 @@ class Traced(Journey):
     async def perform(self, delivery: Delivered, performer: Perform) -> None:
         """As the real one."""
         effect = codec.unpack(delivery.kind, delivery.data)
-        WORKING_ON.set(effect.step_id if isinstance(effect, Act) else effect.id)
+        acts = isinstance(effect, Act)
+        WORKING_ON.set((effect.step_id if acts else effect.id, not acts))
         await super().perform(delivery, performer)
 
 
