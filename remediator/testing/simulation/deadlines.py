@@ -26,7 +26,10 @@ SUCCESSION = 35.0
 
 
 def deadlines(history: History, scenario: Scenario) -> Iterator[str]:
-    """Whoever must be paged by a time is: at the latest that long after, in the worst of weather."""
+    """Whoever must be paged by a time is: at the latest that long after, in the worst of weather.
+
+    One that waits for another incident leaves that to the other one.
+    """
     opened: dict[str, Committed] = {}
     over: dict[str, float] = {}
     first_page = _first_pages(history)
@@ -35,7 +38,10 @@ def deadlines(history: History, scenario: Scenario) -> Iterator[str]:
             over.setdefault(commit.incident, commit.at)
         elif commit.status is not Status.HELD:
             opened.setdefault(commit.incident, commit)
+    waited = {commit.incident for commit in history.of(Committed) if commit.attached}
     for incident, commit in opened.items():
+        if incident in waited:
+            continue
         allowed = {"SEV-1": 0.0, "SEV-2": DEADLINE / 1000}.get(commit.severity)
         if allowed is None:
             continue
@@ -69,7 +75,8 @@ def raised(history: History, scenario: Scenario) -> Iterator[str]:
                     yield f"P12: {start.incident} was to be {each.to} by {due:.1f} and was not"
         raised_at = _at_least(opening, "SEV-1")
         latest = raised_at + SLACK + hindered(history, raised_at, raised_at + SLACK)
-        if _over_at(opening) > latest and first_page.get(start.incident, 1e9) > latest:
+        waited = any(commit.attached for commit in opening)
+        if not waited and _over_at(opening) > latest and first_page.get(start.incident, 1e9) > latest:
             yield f"P18: {start.incident} was raised to SEV-1 at {raised_at:.1f} and nobody was paged"
 
 

@@ -58,6 +58,8 @@ from remediator.testing.simulation.remedies import (
 DEADLINE = 2 * MINUTE
 FROZEN = "frozen"
 """The time interval in which nothing is changed."""
+FOCUSED = frozenset(("breaker", "undo", "dependency", "error_budget", "once", "stopped"))
+"""Features that show only where replicas are trusted to act."""
 OURS = Matcher(name="cluster", op=MatchOp.EQUAL, value="ours")
 
 
@@ -104,7 +106,7 @@ def draw_policy(
     return Policy(
         severities={severity.name: severity for severity in _severities(rng)},
         services=dict(_services([*severities], features)),
-        rules=tuple(_rule(name, severities[name], chosen[name], runbooks, rng) for name in severities),
+        rules=_rules(severities, chosen, runbooks, features, rng),
         runbooks=runbooks,
         guards=draw_guards(features, rng),
         escalations={"all": Escalation(name="all", levels=_LEVELS)},
@@ -171,17 +173,26 @@ def _service(name: str, depends_on: tuple[str, ...], features: Collection[str]) 
     )
 
 
-def _rule(
-    name: str, severity: str, chosen: tuple[str, ...], runbooks: Mapping[str, Runbook], rng: Random
-) -> Rule:
+def _rules(
+    severities: Mapping[str, str],
+    chosen: Mapping[str, tuple[str, ...]],
+    runbooks: Mapping[str, Runbook],
+    features: Collection[str],
+    rng: Random,
+) -> tuple[Rule, ...]:
     modes = [Mode.AUTO] * 10 + [Mode.APPROVE] * 3 + [Mode.SUGGEST, Mode.OBSERVE]
-    return Rule(
-        name=f"{name}-down",
-        matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
-        severity=severity,
-        hold=Millis(rng.choice([0, 0, 5]) * SECOND),
-        mode=rng.choice(modes),
-        runbooks=tuple(dict.fromkeys(each for each in chosen if each in runbooks)),
+    if not FOCUSED.isdisjoint(features):
+        modes = [Mode.AUTO]
+    return tuple(
+        Rule(
+            name=f"{name}-down",
+            matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
+            severity=severity,
+            hold=Millis(rng.choice([0, 0, 5]) * SECOND),
+            mode=rng.choice(modes),
+            runbooks=tuple(dict.fromkeys(each for each in chosen[name] if each in runbooks)),
+        )
+        for name, severity in severities.items()
     )
 
 

@@ -98,13 +98,19 @@ def draw_runbooks(
     """
     during = (HOURS,) if windowed else ()
     drawn = (_draw(name, rng, during, asked_for) for name in STEPS)
-    return {each.name: replace(each, undo=undo) for each in drawn}
+    return {each.name: _undoing(each) if undo else each for each in drawn}
+
+
+def _undoing(runbook: Runbook) -> Runbook:
+    """What does not help soon is taken back."""
+    verify = tuple(replace(check, within=Millis(25 * SECOND)) for check in runbook.verify)
+    return replace(runbook, undo=True, verify=verify)
 
 
 def _draw(name: str, rng: Random, during: tuple[str, ...], asked_for: Sequence[str]) -> Runbook:
     steps = STEPS[name]
     looked = tuple(rng.sample(DIAGNOSES, rng.choice([0, 0, 1, 2])))
-    proofs = tuple(rng.sample(CHECKS, rng.choice([0, 1, 1])))
+    proofs = tuple(rng.sample(CHECKS, rng.choice([0, 1, 1, 2])))
     asks = rng.random() < 0.5
     return Runbook(
         name=name,

@@ -78,7 +78,7 @@ class Scenario:
 
 def draw_scenario(rng: Random) -> Scenario:
     """A scenario of one to four services, each breaking once or twice within five minutes."""
-    features = frozenset(rng.sample(FEATURES, rng.choice([0, 1, 1, 2, 2])))
+    features = frozenset(rng.sample(FEATURES, rng.choice([0, 1, 2, 2, 3])))
     count = rng.randint(1, 4) if "observer" not in features else 4
     services = [f"svc-{n}" for n in range(count)]
     severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
@@ -125,7 +125,7 @@ def _draw_outages(
     rng: Random,
 ) -> list[Outage]:
     outages: list[Outage] = []
-    at_once = rng.random() < 0.4 or not {"observer", "storm"}.isdisjoint(features)
+    at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency"}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
     heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo"}.isdisjoint(features) else 0.2
@@ -142,7 +142,7 @@ def _draw_outages(
                     breaks_at=at,
                     heals=rng.random() < heals,
                     sick=1 if part else PODS,
-                    repaired_at=at + rng.uniform(60, 200),
+                    repaired_at=at + rng.uniform(120 if "undo" in features else 60, 200),
                     alertmanagers=count,
                     shifts=tuple(rng.choice([0, 0, 1, 3]) for _ in range(count)),
                     foreign=traits[name].foreign,
