@@ -77,7 +77,8 @@ def draw_choices(
     for service, own in traits.items():
         fits = [name for name in STEPS if name not in (NOT_SCALED if own.scaled else SCALED)]
         likely = _likely(own, features)
-        first = alike or rng.choice([*fits, *sorted(likely) * (1 if likely is FREQUENT else 4)])
+        usual = rng.random() < (0.15 if likely is FREQUENT else 0.75)
+        first = alike or rng.choice(sorted(likely) if usual else fits)
         found[service] = (first, rng.choice(fits)) if rng.random() < 0.25 else (first,)
     return found
 

@@ -76,7 +76,6 @@ CHECKS = (
     Check(check="http", within=Millis(60 * SECOND)),
     Check(check="logs", params={"match": "ERROR"}, within=Millis(60 * SECOND)),
     Check(check="exec", params={"command": ["/bin/check"]}, within=Millis(60 * SECOND)),
-    Check(check="exec", params={"command": ["/bin/check"]}, within=Millis(60 * SECOND)),
 )
 """Beside ``rollout`` and ``ready``."""
 DIAGNOSES = (
@@ -111,6 +110,8 @@ def _draw(name: str, rng: Random, during: tuple[str, ...], asked_for: Sequence[s
     steps = STEPS[name]
     looked = tuple(rng.sample(DIAGNOSES, rng.choice([0, 0, 1, 2])))
     proofs = tuple(rng.sample(CHECKS, rng.choice([0, 1, 1, 2])))
+    if name in ONCE:  # which leave the pods as they are
+        proofs = (*proofs, rng.choice(CHECKS[-2:]))
     asks = rng.random() < 0.5
     return Runbook(
         name=name,
@@ -135,5 +136,5 @@ def actions_of(runbook: Runbook) -> tuple[str, ...]:
 
 def weaker(runbook: Runbook, rng: Random) -> Runbook:
     """What another author made of it, under the same name."""
-    verify = tuple(replace(check, within=Millis(20 * SECOND)) for check in runbook.verify[:1])
+    verify = tuple(replace(check, within=Millis(20 * SECOND)) for check in runbook.verify[:2])
     return replace(runbook, steps=STEPS[rng.choice([*STEPS])], verify=verify)

@@ -191,10 +191,10 @@ def _draw_spells(outages: list[Outage], features: Collection[str], rng: Random) 
         for outage in outages
         if rng.random() < 0.7
     ]
-    if "blind" in features:
-        for what in ("cluster", "cluster", "prometheus", "alertmanager"):
-            start = rng.choice(outages).breaks_at + rng.uniform(10, 60)
-            found.append(Spell(what=what, service="", begins=start, ends=start + rng.uniform(10, 40)))
+    blind = ["cluster", "cluster", "prometheus", "alertmanager"] if "blind" in features else []
+    for what in (*blind, *(["prometheus"] * 2 if "error_budget" in features else [])):
+        start = rng.choice(outages).breaks_at + rng.uniform(5, 60)
+        found.append(Spell(what=what, service="", begins=start, ends=start + rng.uniform(10, 40)))
     return tuple(found)
 
 

@@ -10,6 +10,8 @@ from remediator.testing.simulation.history import Began, Changed, History
 
 ADMITS = frozenset(("done", "begun", "failed", "unknown"))
 """Results of a step that say that it changed something, or may have."""
+SAYS_SO = ("done before that", "may yet do so")
+"""What is told of a step that was put off, or stopped, after it had changed something, or may have."""
 CLAIMS = frozenset(("done", "begun"))
 NOT_MADE = ("nothing is left to do", "gone", "nothing to change")
 """What is told of a step that had nothing left to change."""
@@ -65,7 +67,7 @@ def _reported_late(entry: Entry) -> bool:
 
 
 def _admits(entry: Entry) -> bool:
-    return entry.data.get("result") in ADMITS
+    return entry.data.get("result") in ADMITS or any(text in entry.text for text in SAYS_SO)
 
 
 def _claims(entry: Entry) -> bool:
