@@ -178,8 +178,10 @@ class LookingBack(Reach):
         text = f"{self._request.step.action} {target}: {len(meant) - left} of {len(meant)} pods found gone"
         told = self._request.attempt.changes
         self._gone = (text,) if left < len(meant) and text not in told else ()
-        pods = "1 pod" if left == 1 else f"{left} pods"
-        self._doubt = f"an earlier performance was about to take {pods} away and may yet do so" if left else ""
+        taken = "1 pod" if left == 1 else f"{left} pods"
+        self._doubt = (
+            f"an earlier performance was about to take {taken} away and may yet do so" if left else ""
+        )
         return None if left else acted(self.effect, ActResult.DONE, text, changes=self._gone)
 
     def _findable(self) -> WorkloadRef | Acted:

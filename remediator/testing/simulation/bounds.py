@@ -58,10 +58,12 @@ def _storm(history: History, scenario: Scenario) -> Iterator[str]:
             noticed = record.asked_at - PREPARING - record.frozen_for
             for at, _ in opened:
                 together = {who for when, who in opened if at - bound.within / 1000 < when <= at}
-                if len(together) >= bound.incidents and at < noticed and record.asked_at < (
-                    at + bound.stop_for / 1000
+                if (
+                    len(together) >= bound.incidents
+                    and at < noticed
+                    and record.asked_at < (at + bound.stop_for / 1000)
                 ):
-                    yield f"guards: storm: {record.target} was changed at {record.at:.1f}, in a storm of {at:.1f}"
+                    yield f"guards: storm: {record.target} was changed at {record.at:.1f}, begun at {at:.1f}"
 
 
 def _flapping(history: History, scenario: Scenario) -> Iterator[str]:
@@ -78,7 +80,7 @@ def _flapping(history: History, scenario: Scenario) -> Iterator[str]:
             span = record.asked_at - bound.within / 1000
             times = sum(span < at < noticed for at in reopened[record.incident].values())
             if times >= bound.reopened:
-                yield f"guards: flapping: {record.incident} was changed at {record.at:.1f}, reopened {times} times"
+                yield f"guards: flapping: {record.attempt} changed something, reopened {times} times"
 
 
 def _breaker(history: History, scenario: Scenario) -> Iterator[str]:
@@ -101,7 +103,7 @@ def _breaker(history: History, scenario: Scenario) -> Iterator[str]:
             noticed = record.asked_at - PREPARING - record.frozen_for
             known = [at for at in failed[runbook].values() if at < noticed]
             if len(known) >= bound.failures:
-                yield f"guards: breaker: {runbook} changed {record.target} after it had failed {len(known)} times"
+                yield f"guards: breaker: {runbook} changed {record.target}, having failed {len(known)} times"
 
 
 def _healthy_pods(history: History, scenario: Scenario) -> Iterator[str]:
@@ -137,8 +139,9 @@ def _error_budget(history: History, scenario: Scenario) -> Iterator[str]:
         if isinstance(record, Agreed):
             agreed.add(record.attempt)
         elif isinstance(record, Changed) and record.target in spent:
-            if bound.then is not Mode.APPROVE or record.attempt not in agreed:
-                yield f"guards: error_budget: {record.target} was changed at {record.at:.1f} by {record.attempt}"
+            allowed = bound.then is Mode.APPROVE and record.attempt in agreed
+            if not allowed:
+                yield f"guards: error_budget: {record.target} was changed by {record.attempt}"
 
 
 def _untrusted(history: History, scenario: Scenario) -> Iterator[str]:

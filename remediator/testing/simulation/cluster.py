@@ -193,7 +193,9 @@ class SimCluster:
 
     def _marked(self, ref: ObjectRef) -> Marked:
         machine = self.machine(ref)
-        seen: Autoscaler | Marked = autoscaler_of(machine) if ref.kind == HPA else snapshot_of(machine, self.now)
+        seen: Autoscaler | Marked = (
+            autoscaler_of(machine) if ref.kind == HPA else snapshot_of(machine, self.now)
+        )
         return seen
 
     def _settled_ready(self, machine: Machine, caller: Caller) -> int:

@@ -30,7 +30,10 @@ def expected() -> list[str]:
         *(f"diagnosis {name}" for name in DIAGNOSES),
         *(f"pause of {kind}" for kind in ScopeKind),
         *(f"approval {answer}" for answer in ANSWERS),
-        *(f"ended {outcome}" for outcome in ("verified", "failed", "blocked", "unknown", "observed", "suggested")),
+        *(
+            f"ended {outcome}"
+            for outcome in ("verified", "failed", "blocked", "unknown", "observed", "suggested")
+        ),
     ]
 
 

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, cast
 
 from remediator.checks import CHECKS
 from remediator.core.alertmanagers import Alertmanagers
-from remediator.core.alerts import Disposition
-from remediator.core.classify import Classifier, Match
+from remediator.core.classify import Classifier
 from remediator.core.cluster import ClusterReader, Executor
-from remediator.core.decision import Decision
-from remediator.core.errors import RemediatorError
 from remediator.core.plugins import Channel, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
 from remediator.core.store import Store
-from remediator.core.verdicts import Verdict
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey
 from remediator.testing.simulation.bugs import (
-    PagesFirst,
     planted_alertmanagers,
     planted_executor,
     planted_journey,
     planted_store,
 )
+from remediator.testing.simulation.planted_journeys import PagesFirst
 from remediator.testing.simulation.ports import SimMetrics, SimPorts, SimPrograms, SimServices
 from remediator.testing.simulation.replica import Gate, Replica
 from remediator.testing.simulation.tracing import counted_checks, counted_diagnoses
@@ -38,33 +33,6 @@ from remediator.workers.crew import Crew, Ports
 if TYPE_CHECKING:
     from remediator.testing.simulation.outside import SimPager
     from remediator.testing.simulation.world import World
-
-
-class Silent:
-    """An observer that keeps what went wrong, for whoever debugs a seed, and counts verdicts."""
-
-    def __init__(self, met: Counter[str]) -> None:
-        self.troubles: list[str] = []
-        self._met = met
-
-    def arrived(self, dispositions: Sequence[Disposition]) -> None:
-        """Not kept."""
-
-    def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
-        """Not kept: the store has the timeline."""
-
-    def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
-        """Counted: which guards allowed something, and which did not."""
-        for verdict in verdicts:
-            self._met[f"guard {verdict.guard} {'allows' if verdict.allowed else 'blocks'}"] += 1
-
-    def buried(self, queue: str, reason: str) -> None:
-        """Not kept: the store lists dead letters."""
-
-    def trouble(self, where: str, error: BaseException) -> None:
-        """Kept when it is not weather."""
-        if not isinstance(error, RemediatorError):
-            self.troubles.append(f"{where}: {type(error).__name__}: {error}")
 
 
 class Staff:
@@ -102,7 +70,9 @@ class Staff:
         replica = Replica(name, Random(rng.getrandbits(32)), world.chaos, world.history)
         self.replicas.append(replica)
         pager = cast(Channel, Gate(replica, "pager", self._pager))
-        crew = Crew(self._ports(replica, Random(rng.getrandbits(32)), pager), journey=planted_journey(self._bug))
+        crew = Crew(
+            self._ports(replica, Random(rng.getrandbits(32)), pager), journey=planted_journey(self._bug)
+        )
         if isinstance(crew.journey, PagesFirst):
             crew.journey.pager = pager
         self.journeys[replica.name] = crew.journey

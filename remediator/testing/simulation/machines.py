@@ -186,7 +186,7 @@ class Machine:
         return True
 
     def remove(self, change: PodChange, at: float) -> bool:
-        """Another pod takes the place of that one; whether it was there. Raises Retryable: it became ready."""
+        """Another pod takes the place of that one; whether it was there. Raises Retryable."""
         gone = next((pod for pod in self.pods if pod.uid == change.pod_uid), None)
         if gone is None:
             return False

@@ -67,7 +67,7 @@ class ForgetsPods(Behind):
 
 
 class ForgetsPerformances(Behind):
-    """Does not find what is never to be repeated in the journal: those stand there under their performance."""
+    """Does not find what is never to be repeated: that stands in the journal under its performance."""
 
     async def intended(self, effect: EffectId) -> Intent | None:
         """As if it had not been begun."""

@@ -45,7 +45,9 @@ from remediator.testing.simulation.remedies import (
     BROKEN,
     FREQUENT,
     HOURS,
+    ISOLATED,
     KEPT,
+    LONG,
     NEEDS_A_READY_POD,
     NOT_SCALED,
     ONCE,
@@ -58,7 +60,7 @@ from remediator.testing.simulation.remedies import (
 DEADLINE = 2 * MINUTE
 FROZEN = "frozen"
 """The time interval in which nothing is changed."""
-FOCUSED = frozenset(("breaker", "undo", "dependency", "error_budget", "once", "stopped"))
+FOCUSED = frozenset(("breaker", "undo", "dependency", "error_budget", "once", "stopped", "isolated"))
 """Features that show only where replicas are trusted to act."""
 OURS = Matcher(name="cluster", op=MatchOp.EQUAL, value="ours")
 
@@ -72,7 +74,7 @@ def draw_choices(
     traits: Mapping[str, Traits], features: Collection[str], rng: Random
 ) -> dict[str, tuple[str, ...]]:
     """Which runbooks are meant for which service: one, and sometimes another if that does not help."""
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     alike = rng.choice([name for name in STEPS if name not in SCALED]) if "breaker" in features else ""
     for service, own in traits.items():
         fits = [name for name in STEPS if name not in (NOT_SCALED if own.scaled else SCALED)]
@@ -84,9 +86,9 @@ def draw_choices(
 
 
 def _likely(own: Traits, features: Collection[str]) -> frozenset[str]:
-    for feature, names in (("once", ONCE), ("undo", UNDONE), ("observer", FREQUENT)):
-        if feature in features and not own.scaled:
-            return names
+    focused = {"once": ONCE, "undo": UNDONE, "isolated": ISOLATED, "dependency": LONG}
+    if not own.scaled and (found := [focused[name] for name in sorted(features) if name in focused]):
+        return found[0]
     return KEPT if own.kept_by else SCALED if own.scaled else FREQUENT
 
 
@@ -121,8 +123,9 @@ def draw_policy(
 
 def draw_guards(features: Collection[str], rng: Random) -> GuardPolicy:
     """Limits always, and of the other guards those that the features name."""
+    most = rng.choice([1, 2, 5])
     rate = RateLimits(
-        cluster=Rate(count=rng.choice([1, 2, 5]), per=Millis(2 * MINUTE)),
+        cluster=Rate(count=most if FOCUSED.isdisjoint(features) else 5, per=Millis(2 * MINUTE)),
         service=Rate(count=2, per=Millis(2 * MINUTE)),
         target=Rate(count=1, per=Millis(MINUTE)),
     )
@@ -137,7 +140,9 @@ def draw_guards(features: Collection[str], rng: Random) -> GuardPolicy:
         freeze=(FROZEN,) if "freeze" in features else (),
         storm=storm if "storm" in features else None,
         flapping=FlappingBound(reopened=1, within=Millis(10 * MINUTE)) if "flapping" in features else None,
-        breaker=BreakerBound(failures=failures, within=Millis(10 * MINUTE)) if "breaker" in features else None,
+        breaker=BreakerBound(failures=failures, within=Millis(10 * MINUTE))
+        if "breaker" in features
+        else None,
         error_budget=BudgetBound(below=20.0, then=then) if "error_budget" in features else None,
         lacks=("a guard of tomorrow",) if "unsupported" in features and rng.random() < 0.5 else (),
     )

@@ -253,7 +253,7 @@ class SimServices(_Late):
 
 
 class SimMetrics:
-    """A Prometheus. ``broken{service="x"}`` is 1 while x is; ``errors{service="x"}`` is its share of errors."""
+    """A Prometheus that knows two metrics, ``broken{service="x"}`` and its share of ``errors``."""
 
     def __init__(self, cluster: SimCluster) -> None:
         self._cluster = cluster

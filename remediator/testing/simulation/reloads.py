@@ -43,9 +43,7 @@ def draw_variant(policy: Policy, rng: Random, features: Collection[str]) -> Poli
 def _other_runbooks(runbooks: Mapping[str, Runbook], rng: Random) -> dict[str, Runbook]:
     """Some are gone, some prove and do something else under the name that they had."""
     kept = {name: runbook for name, runbook in runbooks.items() if rng.random() < 0.8}
-    return {
-        name: weaker(runbook, rng) if rng.random() < 0.4 else runbook for name, runbook in kept.items()
-    }
+    return {name: weaker(runbook, rng) if rng.random() < 0.4 else runbook for name, runbook in kept.items()}
 
 
 def _other_rule(rule: Rule, runbooks: Mapping[str, Runbook], rng: Random) -> Rule:
@@ -66,9 +64,5 @@ def forbidden_targets(policy: Policy) -> frozenset[str]:
         service.workload.path
         for service in policy.services.values()
         if service.workload is not None
-        and (
-            service.name in watched
-            or str(service.workload) in policy.guards.protect
-            or policy.guards.lacks
-        )
+        and (service.name in watched or str(service.workload) in policy.guards.protect or policy.guards.lacks)
     )

@@ -1,4 +1,4 @@
-"""Every runbook that a scenario can draw: each action in at least one, with checks and diagnoses of all kinds."""
+"""Every runbook that a scenario can draw: each action in one at least, checks and diagnoses of all kinds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step(action="pause", params={"for": "5s"}, pause=Millis(5 * SECOND)),
         Step(action="restore"),
     ),
-    "isolate-only": (Step(action="isolate", params={"for": "2m"}),),
+    "isolate-only": (Step(action="isolate", params={"for": "45s"}),),
     "set-bounds": (Step(action="hpa", params={"min": 3, "max": 6}),),
     "run-program": (Step(action="exec", params={"command": ["/bin/reset"], "timeout": "5s"}),),
     "ask-service": (Step(action="http", params={"path": "/reset", "timeout": "5s"}),),
@@ -59,6 +59,9 @@ NEEDS_A_READY_POD = frozenset(("run-program", "evict-the-oldest"))
 SCALED = frozenset(("set-bounds",))
 """For services that an autoscaler scales."""
 FREQUENT = frozenset(("restart-it", "delete-pods"))
+ISOLATED = frozenset(("isolate-only", "isolate-for-a-while"))
+LONG = frozenset(("ask-and-restart", "isolate-for-a-while", "scale-down-and-up", "delete-pods"))
+"""Of more than one step: what comes up meanwhile stops them half way."""
 UNDONE = frozenset(("set-image", "set-resources", "roll-back", "scale-up"))
 """What can be taken back."""
 KEPT = frozenset(("set-image", "set-resources", "roll-back", "scale-up", "isolate-for-a-while"))
@@ -79,7 +82,10 @@ CHECKS = (
 )
 """Beside ``rollout`` and ``ready``."""
 DIAGNOSES = (
-    *(Diagnosis(diagnosis=name) for name in ("workload", "pods", "events", "rollout_history", "pvcs", "http")),
+    *(
+        Diagnosis(diagnosis=name)
+        for name in ("workload", "pods", "events", "rollout_history", "pvcs", "http")
+    ),
     Diagnosis(diagnosis="promql", params={"query": BROKEN}),
     Diagnosis(diagnosis="logs", params={"match": "ERROR"}),
     Diagnosis(diagnosis="top", params={"by": "memory"}),
@@ -88,9 +94,7 @@ DIAGNOSES = (
 )
 
 
-def draw_runbooks(
-    rng: Random, *, windowed: bool, asked_for: Sequence[str], undo: bool
-) -> dict[str, Runbook]:
+def draw_runbooks(rng: Random, *, windowed: bool, asked_for: Sequence[str], undo: bool) -> dict[str, Runbook]:
     """All of them, each with what it looks at and what proves it.
 
     ``windowed``: most are not for any time. ``undo``: what does not help is taken back.

@@ -50,7 +50,7 @@ async def _simulate(seed: int, bug: str | None) -> Report:
     world = World(seed, bug)
     history = await world.run()
     page = await world.store.incidents(IncidentFilter(), 1000, None)
-    timelines = {each.id: await world.store.timeline(each.id) for each in page.items}
+    timelines = {str(each.id): await world.store.timeline(each.id) for each in page.items}
     found = violations(
         history,
         world.scenario,

@@ -11,7 +11,7 @@ from remediator.core.pauses import EVERYTHING, PauseScope, ScopeKind
 from remediator.core.policies import Mode, Policy
 from remediator.testing.simulation.clock import stamp
 from remediator.testing.simulation.machines import PODS, Traits
-from remediator.testing.simulation.policies import draw_choices, draw_policy, needs_ready_pod
+from remediator.testing.simulation.policies import FOCUSED, draw_choices, draw_policy, needs_ready_pod
 from remediator.testing.simulation.ports import NAMESPACE
 from remediator.testing.simulation.reloads import draw_swaps, draw_variant
 
@@ -19,7 +19,7 @@ STORMY_UNTIL = 330.0
 FEATURES = (
     *("storm", "flapping", "breaker", "error_budget", "population", "budget", "freeze", "window"),
     *("owner", "ignored", "silence", "refused", "unsupported", "observer", "jump", "ceiling", "blind"),
-    *("foreign", "approval", "failing", "once", "stopped", "dependency", "undo"),
+    *("foreign", "approval", "failing", "once", "stopped", "dependency", "undo", "isolated"),
 )
 """What a run can be about, beside what every one is about; each seed draws some of them."""
 
@@ -79,7 +79,7 @@ class Scenario:
 def draw_scenario(rng: Random) -> Scenario:
     """A scenario of one to four services, each breaking once or twice within five minutes."""
     features = frozenset(rng.sample(FEATURES, rng.choice([0, 1, 2, 2, 3])))
-    count = rng.randint(1, 4) if "observer" not in features else 4
+    count = 4 if "observer" in features else rng.randint(2 if "dependency" in features else 1, 4)
     services = [f"svc-{n}" for n in range(count)]
     severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
     traits = {name: _draw_traits(features, rng) for name in services}
@@ -95,7 +95,7 @@ def draw_scenario(rng: Random) -> Scenario:
         traits=traits,
         outages=tuple(outages),
         replicas=3 if "stopped" in features else rng.randint(1, 3),
-        pauses=_draw_pauses(policy, outages, rng),
+        pauses=_draw_pauses(policy, outages, rng, 0.12 if FOCUSED.isdisjoint(features) else 0.04),
         spells=_draw_spells(outages, features, rng),
         jumps=((rng.uniform(20, 200), rng.choice([-45.0, 45.0])),) if "jump" in features else (),
         stormy_until=STORMY_UNTIL,
@@ -128,9 +128,11 @@ def _draw_outages(
     at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency"}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
-    heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo"}.isdisjoint(features) else 0.2
+    heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo", "isolated"}.isdisjoint(features) else 0.2
     for name in services:
         at = first + rng.uniform(0, 2) if at_once else rng.uniform(1, 60)
+        if "dependency" in features and name == services[0]:
+            at = first + rng.uniform(0, 8)  # those that depend on it are often the first to fire
         for turn in range(2 if "flapping" in features else rng.choice([1, 1, 2])):
             count = rng.randint(1, 3)
             part = rng.random() < partly or needs_ready_pod(chosen[name])
@@ -153,14 +155,14 @@ def _draw_outages(
 
 
 def _draw_pauses(
-    policy: Policy, outages: list[Outage], rng: Random
+    policy: Policy, outages: list[Outage], rng: Random, likely: float
 ) -> tuple[tuple[float, float, PauseScope], ...]:
     """The kill switch at some time, and scopes of what is about to break."""
     found = []
-    if rng.random() < 0.2:
+    if rng.random() < 2 * likely:
         found.append((start := rng.uniform(5, 200), start + rng.uniform(20, 60), EVERYTHING))
     for outage in outages:
-        if rng.random() < 0.12:
+        if rng.random() < likely:
             rule = next(each for each in policy.rules if each.name == f"{outage.service}-down")
             scopes = [
                 PauseScope(kind=ScopeKind.SERVICE, name=outage.service),
@@ -200,7 +202,11 @@ def _draw_spells(outages: list[Outage], features: Collection[str], rng: Random) 
 
 def make_alert(outage: Outage, status: AlertStatus, shift: int, ends_at: float) -> Alert:
     """The alert as one Alertmanager tells it."""
-    labels = {"alertname": "Down", "service": outage.service, "cluster": "other" if outage.foreign else "ours"}
+    labels = {
+        "alertname": "Down",
+        "service": outage.service,
+        "cluster": "other" if outage.foreign else "ours",
+    }
     return Alert(
         fingerprint=outage.fingerprint,
         status=status,

@@ -17,7 +17,12 @@ KEPT_REVISIONS = 3
 
 def snapshot_of(machine: Machine, now: float) -> Workload:
     """The workload."""
-    ready, rolling, kept_by, ref = machine.ready(now), machine.rolling(now), machine.traits.kept_by, machine.ref
+    ready, rolling, kept_by, ref = (
+        machine.ready(now),
+        machine.rolling(now),
+        machine.traits.kept_by,
+        machine.ref,
+    )
     marks = dict(machine.annotations)
     if kept_by == "argo":
         marks[TRACKING] = f"apps:apps/{ref.kind.capitalize()}:{ref.namespace}/{ref.name}"

@@ -157,5 +157,3 @@ class Surroundings:
                 self._forbid("guards: observer", "suspect", world.scenario.traits, on=suspect)
                 was = suspect
             await asyncio.sleep(0.5)
-
-

@@ -20,7 +20,9 @@ NOT_MADE = ("nothing is left to do", "gone", "nothing to change")
 def told_truthfully(history: History, timelines: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
     """What was changed, attempt by attempt, against what is told of its steps."""
     began = {record.attempt: record for record in history.of(Began)}
-    told = {name: entry for incident, entries in timelines.items() for name, entry in _told(incident, entries)}
+    told = {
+        name: entry for incident, entries in timelines.items() for name, entry in _told(incident, entries)
+    }
     changed: dict[tuple[str, str], list[Changed]] = defaultdict(list)
     for change in history.of(Changed):
         if not change.looks and change.attempt in began:
@@ -38,7 +40,11 @@ def told_truthfully(history: History, timelines: Mapping[str, Sequence[Entry]]) 
             yield f"timeline: {action} of {attempt} was done at {changes[0].at:.1f}, and nothing tells of it"
     for attempt, by_action in told.items():
         for action, entries in by_action.items():
-            if any(map(_claims, entries)) and not action.startswith("end:") and (attempt, action) not in changed:
+            if (
+                any(map(_claims, entries))
+                and not action.startswith("end:")
+                and (attempt, action) not in changed
+            ):
                 yield f"timeline: {action} of {attempt} is told as done, and nothing of it was seen outside"
 
 
@@ -56,9 +62,7 @@ def _told(incident: str, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[s
         yield attempt, by_action
 
 
-def _attempts(
-    told: Mapping[str, dict[str, list[Entry]]], incident: str
-) -> Iterator[dict[str, list[Entry]]]:
+def _attempts(told: Mapping[str, dict[str, list[Entry]]], incident: str) -> Iterator[dict[str, list[Entry]]]:
     return (by_action for name, by_action in told.items() if name.startswith(f"{incident}/"))
 
 

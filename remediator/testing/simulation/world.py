@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from remediator.core.classify import Classifier
+from remediator.core.alerts import Disposition
+from remediator.core.classify import Classifier, Match
+from remediator.core.decision import Decision
+from remediator.core.errors import RemediatorError
 from remediator.core.policies import Service
+from remediator.core.verdicts import Verdict
 from remediator.testing.simulation.bugs import planted_in_policy
 from remediator.testing.simulation.clock import BASE
 from remediator.testing.simulation.cluster import SimCluster
-from remediator.testing.simulation.crews import Silent, Staff
+from remediator.testing.simulation.crews import Staff
 from remediator.testing.simulation.history import History
 from remediator.testing.simulation.machines import Machine
 from remediator.testing.simulation.outside import SimAlertmanagers, SimPager
@@ -22,6 +27,33 @@ from remediator.testing.simulation.replica import Chaos
 from remediator.testing.simulation.scenario import Scenario, draw_scenario
 from remediator.testing.simulation.surroundings import Surroundings
 from remediator.testing.simulation.telling import Telling
+
+
+class Silent:
+    """An observer that keeps what went wrong, for whoever debugs a seed, and counts verdicts."""
+
+    def __init__(self, met: Counter[str] | None = None) -> None:
+        self.troubles: list[str] = []
+        self._met = Counter[str]() if met is None else met
+
+    def arrived(self, dispositions: Sequence[Disposition]) -> None:
+        """Not kept."""
+
+    def committed(self, decision: Decision, matches: Sequence[Match]) -> None:
+        """Not kept: the store has the timeline."""
+
+    def judged(self, incident: str, verdicts: Sequence[Verdict]) -> None:
+        """Counted: which guards allowed something, and which did not."""
+        for verdict in verdicts:
+            self._met[f"guard {verdict.guard} {'allows' if verdict.allowed else 'blocks'}"] += 1
+
+    def buried(self, queue: str, reason: str) -> None:
+        """Not kept: the store lists dead letters."""
+
+    def trouble(self, where: str, error: BaseException) -> None:
+        """Kept when it is not weather."""
+        if not isinstance(error, RemediatorError):
+            self.troubles.append(f"{where}: {type(error).__name__}: {error}")
 
 
 class World:
@@ -54,7 +86,9 @@ class World:
         self.alertmanagers = SimAlertmanagers(self.cluster)
         policies = [self.scenario.policy, self.scenario.variant]
         rules, other_rules = (Classifier(planted_in_policy(bug, policy)) for policy in policies)
-        self.staff = Staff(self, SimPager(self.history, Random(seed + 1), lambda: self.chaos.error), bug, rules)
+        self.staff = Staff(
+            self, SimPager(self.history, Random(seed + 1), lambda: self.chaos.error), bug, rules
+        )
         self._telling = Telling(self)
         self._surroundings = Surroundings(self, other_rules)
         self._healed_at: dict[str, asyncio.Event] = {}
