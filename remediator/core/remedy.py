@@ -67,6 +67,9 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
 def _tell(draft: Draft, event: Acted, action: str, *, undoes: bool) -> None:
     word, label = (f"undo {action}", f"undo:{action}") if undoes else (action, action)
     reason = plain(event.reason, 300)
+    before = [text for text in map(plain, event.changes) if text not in event.reason]
+    if before and event.result is not ActResult.DONE:
+        reason = f"{reason}; done before that: {plain('; '.join(before), 300)}"
     if undoes and event.result is ActResult.DONE and not event.changes:  # nothing was done: none is counted
         draft.say(Kind.STEP, f"{word}: nothing is taken back: {reason}")
     else:

@@ -98,6 +98,12 @@ class Work(LookingBack):
 
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
+        outcome = await self._look_and_do()
+        if outcome.result is ActResult.DONE or not self._doubt:
+            return outcome
+        return replace(outcome, reason=f"{outcome.reason}; {self._doubt}")
+
+    async def _look_and_do(self) -> Acted:
         intent = await self._store.intended(self._begun)
         if intent is not None and (found := await self._look_back(intent)) is not None:
             return found
