@@ -72,7 +72,7 @@ class Drain:
             why="find every pod that is on the node, of whatever namespace",
         ),
         *_owners("", "pods"),
-        *_owners("apps", "replicasets", "deployments", "statefulsets", "daemonsets"),
+        *_owners("apps", "replicasets", "deployments", "statefulsets"),
         *_owners("batch", "jobs", "cronjobs"),
         NODE_PATCHED,
         Permission(group="", resource="pods/eviction", verbs=("create",), acting=True, why="evict a pod"),
