@@ -27,7 +27,7 @@ from remediator.core.planned import changes_json
 from remediator.core.plugins import settling_of
 from remediator.core.policies import Step
 from remediator.core.running import looks_that_run
-from remediator.core.times import Millis
+from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
 from remediator.guards import GUARDS, LAST_LOOK
 from remediator.workers.looking_back import LOOK_AGAIN, LookingBack
@@ -36,6 +36,9 @@ from remediator.workers.outcomes import Done, acted
 from remediator.workers.performers import FailedWith, Made
 from remediator.workers.planning import show_plan
 from remediator.workers.reach import Reach
+
+DO_AGAIN = Millis(10 * SECOND)
+"""After an answer got lost of what is done again as a whole: each time, every guard is asked and told of."""
 
 
 class StepPerformer:
@@ -183,7 +186,8 @@ class Work(LookingBack):
                 return done.acted(self.effect, ActResult.UNKNOWN, str(error), verdicts)
             if pods or not self._shows:  # which pods are gone shows when it is performed again
                 doubtful = done.acted(self.effect, ActResult.RETRY, str(error), verdicts)
-                return replace(doubtful, in_doubt=True)
+                delay = None if pods else DO_AGAIN
+                return replace(doubtful, in_doubt=True, retry_after=delay)
             if self._prepared is not None:
                 before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
