@@ -1,7 +1,7 @@
 """The restricted profile of the Pod Security Standards, as code of our own.
 
-Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ (baseline and restricted, of v1.32),
-control by control in the order of that page. Beyond it, we ask for a root file system that cannot be written.
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ (baseline and restricted, of
+v1.32), control by control. Beyond it, we ask for a root file system that cannot be written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _VOLUMES = frozenset((
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
+    "secret",
 ))  # fmt: skip
 _SYSCTLS = frozenset((
     "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",

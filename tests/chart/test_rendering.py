@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.chart.cases import cases, pairs
+from remediator.app import DRAIN_WITHIN
+from tests.chart.cases import cases, merged, pairs
 from tests.chart.openapi import complaints
-from tests.chart.rendering import CHART, NAMESPACE, Object, Rendered, helm, render
+from tests.chart.rendering import CHART, NAMESPACE, Object, Rendered, Values, helm, render
 from tests.chart.restricted import violations
 
 EVERY = pytest.mark.parametrize("case", cases())
@@ -69,7 +70,9 @@ def test_pods_fit_the_restricted_profile(case: str) -> None:
     """The daemon, the store and the hook of ``helm test``."""
     found = dict(render(cases()[case]).templates())
     assert any(name.startswith("Deployment/") for name in found)
-    assert {name: list(violations(pod["spec"])) for name, pod in found.items()} == dict.fromkeys(found, [])
+    assert {name: list(violations(pod["spec"])) for name, pod in found.items()} == {
+        name: [] for name in found
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,6 +181,12 @@ def _named(spec: Object, rendered: Rendered) -> list[tuple[str, str, str]]:
     return wanted
 
 
+def daemon(values: Values | None = None, *options: str) -> Object:
+    """The spec of the daemon's pods."""
+    spec: Object = render(values, *options).one("Deployment")["spec"]["template"]["spec"]
+    return spec
+
+
 def test_three_replicas_and_a_drain_that_takes_one() -> None:
     """Rolled one by one with none less than asked, spread, and drained one at a time."""
     rendered = render({"replicaCount": 3})
@@ -185,30 +194,50 @@ def test_three_replicas_and_a_drain_that_takes_one() -> None:
     assert spec["replicas"] == 3
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert rendered.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
-    spread = spec["template"]["spec"]["topologySpreadConstraints"]
+    spread = daemon({"replicaCount": 3})["topologySpreadConstraints"]
     assert [each["topologyKey"] for each in spread] == [
         "topology.kubernetes.io/zone",
         "kubernetes.io/hostname",
     ]
-    assert all(
-        each["labelSelector"]["matchLabels"].items() <= spec["selector"]["matchLabels"].items()
-        for each in spread
-    )
-    assert render({"replicaCount": 3}, "--kube-version=1.25.0").one("Deployment")["spec"]["template"]["spec"][
-        "containers"
-    ][0]["lifecycle"] == {"preStop": {"exec": {"command": ["sleep", "5"]}}}
+    assert {str(each["labelSelector"]) for each in spread} == {str(spec["selector"])}
 
 
 def test_it_ends_gracefully() -> None:
     """Longer than the time until nothing is sent any more, and the time the daemon takes for its work."""
-    from remediator.app import DRAIN_WITHIN
+    slow = daemon({"preStopSeconds": 7, "terminationGracePeriodSeconds": 20})
+    assert slow["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 7
+    assert slow["terminationGracePeriodSeconds"] == 27
+    usual = daemon()
+    waits = usual["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert usual["terminationGracePeriodSeconds"] > waits + DRAIN_WITHIN + 5
+    old = daemon({}, "--kube-version=1.25.0")["containers"][0]["lifecycle"]["preStop"]
+    assert old == {"exec": {"command": ["sleep", "5"]}}
 
-    pod = render({"preStopSeconds": 7, "terminationGracePeriodSeconds": 20}).one("Deployment")["spec"][
-        "template"
-    ]
-    assert pod["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 7
-    assert pod["spec"]["terminationGracePeriodSeconds"] == 27
-    assert (
-        render().one("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-        > 5 + DRAIN_WITHIN
-    )
+
+def test_probes_ask_what_is_open_to_everybody() -> None:
+    """Of the operations listener: the kubelet has no token, and shows no client certificate."""
+    container = daemon({"tls": {"existingSecret": "t", "clientCa": {"existingSecret": "c"}}})["containers"][0]
+    asked = {
+        name: (container[name]["httpGet"]["path"], container[name]["httpGet"]["port"])
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert asked == {
+        "startupProbe": ("/-/healthy", "operations"),
+        "livenessProbe": ("/-/healthy", "operations"),
+        "readinessProbe": ("/-/ready", "operations"),
+    }
+
+
+def test_a_change_that_needs_other_pods_makes_them() -> None:
+    """Tokens are read at the start; policies are read anew by the daemon, unless a roll is asked for."""
+
+    def marks(values: Values) -> Object:
+        meta = render(values).one("Deployment")["spec"]["template"]["metadata"]
+        return {key: value for key, value in meta["annotations"].items() if key.startswith("checksum/")}
+
+    one, other = ({"policies": {"files": {"a.yaml": text}}} for text in ("a: 1\n", "a: 2\n"))
+    assert marks(one) == marks(other) == marks({})
+    rolled = [marks(merged(each, {"policies": {"onChange": "roll"}})) for each in (one, other)]
+    assert rolled[0]["checksum/policies"] != rolled[1]["checksum/policies"]
+    tokens = [marks({"secrets": {"webhookToken": {"value": text}}}) for text in ("one", "other")]
+    assert tokens[0]["checksum/secrets"] != tokens[1]["checksum/secrets"]
