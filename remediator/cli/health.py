@@ -30,7 +30,7 @@ def health(
 ) -> None:
     """Ask the daemon whether it runs. It needs no token, and no policies.
 
-    Exits 0 when it does, 1 when it does not answer or, with --ready, is not ready, and 2 when the URL is wrong.
+    Exits 0 when it does, 1 when it does not answer or, with --ready, is not ready, 2 when the URL is wrong.
     """
     from remediator.remote import daemon_here  # costs time that --help need not pay
 

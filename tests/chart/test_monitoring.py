@@ -1,4 +1,4 @@
-"""Rules and dashboards get into the cluster as they are; what NOTES tells Alertmanager fits what was rendered."""
+"""Rules and dashboards get into the cluster as they are; the Alertmanager of NOTES fits what was rendered."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def alertmanager(text: str) -> Object:
     """The configuration in NOTES: from ``receivers:`` to the first line that is no part of it."""
     lines = text.partition("\nreceivers:\n")[2].splitlines()
     end = next(at for at, line in enumerate(lines) if line and not line.startswith((" ", "route:")))
-    found = [line for line in lines[:end]]
+    found = list(lines[:end])
     while found and not found[-1].startswith(("      ", "    ")):
         found.pop()
     body = "\n".join(line for line in ["receivers:", *found] if not line.startswith("   The token"))

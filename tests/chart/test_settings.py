@@ -1,4 +1,4 @@
-"""What the chart tells the daemon is what the daemon understands: read by its own code, from files as mounted."""
+"""What the chart tells the daemon is what it understands: read by its own code, from files as mounted."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def environment(pod: Object, root: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", cases())
 def test_the_daemon_understands_it(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every variable is a setting, every secret is there to be read, the policies load, the store is named."""
+    """Every variable is a setting, every secret is there, the policies load, the store is named."""
     rendered = render(cases()[case])
     pod = rendered.one("Deployment", _name(rendered))["spec"]["template"]["spec"]
     mount(rendered, pod, tmp_path)

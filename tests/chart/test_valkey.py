@@ -69,7 +69,7 @@ async def listening(store: RedisStore) -> None:
 
 
 async def test_it_keeps_what_it_acknowledges_and_lets_the_daemon_alone_in(tmp_path: Path) -> None:
-    """The store finds nothing to complain of; nobody comes in without the password, nor reaches other keys."""
+    """Nothing to complain of; nobody comes in without the password, nor reaches other keys with it."""
     rendered, port = render({"redis": {"prefix": PREFIX}}), free_port()
     async with started(rendered, tmp_path, port) as password:
         where = Address.parse(f"redis://127.0.0.1:{port}", username="remediator", password=password)

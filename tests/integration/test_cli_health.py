@@ -10,7 +10,7 @@ from tests.servers import free_port
 
 
 async def test_it_says_whether_the_daemon_of_this_machine_answers(tmp_path: Path) -> None:
-    """A daemon whose store is away runs, and is not ready; tokens of several, beside it, are none of its business."""
+    """A daemon whose store is away runs, and is not ready. Tokens of several beside it do not matter."""
     away = f"redis://127.0.0.1:{free_port()}"
     async with daemon(write_policies(tmp_path / "policies"), redis_url=away) as running:
         port = running.app.ops_address[1]
