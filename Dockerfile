@@ -8,16 +8,17 @@ ARG PYTHON=python:3.11.14-slim-bookworm
 FROM ${PYTHON} AS build
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# Bytecode is made once, at the end, such that nothing compares it with its source again.
 # Dependencies first: they change less often than the code. Only wheels, and only those whose hashes are known.
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/remediator \
-    && python -m pip --python /opt/remediator/bin/python install --require-hashes --only-binary :all: --no-deps -r requirements.lock
+    && python -m pip --python /opt/remediator/bin/python install --no-compile --require-hashes --only-binary :all: --no-deps -r requirements.lock
 RUN python -m venv /build/tools \
     && /build/tools/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY remediator ./remediator
 RUN /build/tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /build/dist . \
-    && python -m pip --python /opt/remediator/bin/python install --no-deps --no-index /build/dist/remediator-*.whl \
+    && python -m pip --python /opt/remediator/bin/python install --no-compile --no-deps --no-index /build/dist/remediator-*.whl \
     && /opt/remediator/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/remediator/lib
 
 FROM ${PYTHON}

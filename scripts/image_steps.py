@@ -1,8 +1,8 @@
 """Does what the Dockerfile says, without an engine: its own lines, in a folder instead of an image.
 
-Of the stage ``build`` every COPY and every RUN is performed, with the Python of this machine, and with the paths
-of the image led into the folder. Of the last stage what it copies and sets is performed; its RUN makes a user
-and a folder, which a machine of somebody's must be spared. Then the program is asked for its version.
+Of the stage ``build`` every COPY and every RUN is performed, with the Python of this machine, and with the
+paths of the image led into the folder. Of the last stage what it copies and sets is performed; its RUN makes a
+user and a folder, which a machine of somebody's must be spared. Then the program is asked for its version.
 
     scripts/image_steps.py FOLDER      leaves the image's files in FOLDER, to be looked at and run
 """
@@ -144,7 +144,7 @@ def build(folder: Path) -> Stage:
 
 
 def settings(final: Stage, folder: Path) -> dict[str, str]:
-    """The variables that the image sets, for its files in ``folder``; of this machine's only what it takes."""
+    """The variables that the image sets, for its files in ``folder``; of this machine's none."""
     found = {name: led(value, folder) for name, value in final.environment().items()}
     found["PATH"] = found["PATH"].replace("$PATH", "/usr/bin:/bin")
     return {**found, "HOME": str(moved(final.last("WORKDIR"), folder))}

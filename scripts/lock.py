@@ -1,4 +1,4 @@
-"""Writes ``requirements.lock`` and ``requirements-build.lock``: every dependency of the image, with its hashes.
+"""Writes ``requirements.lock`` and ``requirements-build.lock``: what the image is made of, with hashes.
 
 ``scripts/lock.py`` asks the package index that pip is set up with; what is locked stays unless pyproject.toml
 asks for another, or ``--upgrade`` is given. ``--check`` asks nobody: it ends with 1 when pyproject.toml has

@@ -1,7 +1,7 @@
 """What a real API server says of its objects' shapes, held against objects.
 
-``openapi.json`` holds the definitions of the OpenAPI document (``/openapi/v2``) of Kubernetes v1.32.13 that the
-chart needs, without their prose. Unknown fields are mistakes here, as with ``kubectl --validate=strict``. The
+``openapi.json`` holds what the chart needs of the OpenAPI document (``/openapi/v2``) of Kubernetes v1.32.13,
+without its prose. Unknown fields are mistakes here, as with ``kubectl --validate=strict``. The
 operator of Prometheus adds kinds of its own: of those, the fields that we use are held to its API reference.
 """
 

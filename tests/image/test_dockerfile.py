@@ -1,4 +1,4 @@
-"""What the Dockerfile says holds: of itself, of the chart, of this repository; and its steps make a daemon."""
+"""What the Dockerfile says holds: of itself, the chart, this repository; and its steps make a daemon."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_its_steps_make_a_daemon_that_is_healthy(tmp_path: Path) -> None:
     assert program is not None
     assert Path(program).is_relative_to(tmp_path)
     library = tmp_path / "opt" / "remediator" / "lib"
-    sources = [path for path in library.rglob("remediator/**/*.py")]
+    sources = [*library.glob("python3.11/site-packages/remediator/**/*.py")]
     assert sources
     for source in sources:
         compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-311.pyc"
