@@ -1,8 +1,8 @@
 """Does what the Dockerfile says, without an engine: its own lines, in a folder instead of an image.
 
 Of the stage ``build`` every COPY and every RUN is performed, with the Python of this machine, and with the
-paths of the image led into the folder. Of the last stage what it copies and sets is performed; its RUN makes a
-user and a folder, which a machine of somebody's must be spared. Then the program is asked for its version.
+paths of the image led into the folder. Of the last stage what it copies and sets is performed; its RUN makes
+a user and a folder, which a machine of somebody's must be spared. Then the program says its version.
 
     scripts/image_steps.py FOLDER      leaves the image's files in FOLDER, to be looked at and run
 """
