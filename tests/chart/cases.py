@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import combinations, product
-from typing import Any
+from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
 
@@ -71,17 +71,18 @@ def merged(*parts: Values) -> dict[str, Any]:
     return result
 
 
+_Wanted: TypeAlias = tuple[tuple[str, ...], tuple[bool, ...]]
+"""Two switches, and the position of each."""
+
+
 def pairs() -> Iterator[tuple[str, ...]]:
     """Sets of switches in which every two are both on, each alone, and both off, in some. Greedy."""
     names = tuple(_ON)
-    wanted = set(product(combinations(names, 2), product((True, False), repeat=2)))
+    wanted: set[_Wanted] = set(product(combinations(names, 2), product((True, False), repeat=2)))
     while wanted:
         best = _best(names, wanted)
         wanted -= {each for each in wanted if _covers(best, each)}
         yield tuple(name for name in names if best[name])
-
-
-_Wanted = tuple[tuple[str, ...], tuple[bool, ...]]
 
 
 def _covers(row: Mapping[str, bool], wanted: _Wanted) -> bool:

@@ -83,7 +83,7 @@ def _validators() -> dict[tuple[str, str], Draft202012Validator]:
     raw = json.loads(Path(__file__).with_name("openapi.json").read_text())
     definitions = {name: _strict(schema) for name, schema in raw.items()}
     meta = {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
-    roots = {
+    roots: dict[tuple[str, str], Any] = {
         (_api(each), each["kind"]): {"$ref": f"#/definitions/{name}"}
         for name, schema in raw.items()
         for each in schema.get("x-kubernetes-group-version-kind", ())
