@@ -54,6 +54,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/rbac_example.py --check
 	$(BIN)/python scripts/chart.py --check
 	$(BIN)/python scripts/lock.py --check
+	$(BIN)/python scripts/settings.py --check
 
 format: ## put the code into its usual form
 	@scripts/setup.sh dev
@@ -77,6 +78,7 @@ reference: ## docs/reference.md, docs/language.md and the examples of the docume
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/examples.py
 	$(BIN)/python scripts/rbac_example.py
+	$(BIN)/python scripts/settings.py
 
 schema: ## remediator/schema/*.json for editors, from the models of the policy files
 	@scripts/setup.sh dev

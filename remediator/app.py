@@ -10,8 +10,10 @@ import asyncio
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,10 +48,12 @@ from remediator.http.pausing import Pausing
 from remediator.http.payload import parse_notification, read_alert
 from remediator.http.present import Now
 from remediator.http.routes import approvals, breakers, controls, incidents, operations, pauses, trust
-from remediator.http.server import Listener, check_exposure, parse_listen, tls_context
+from remediator.http.server import Listener, check_exposure, load_certificates, parse_listen, tls_context
 from remediator.http.trusting import Trusting
 from remediator.http.webhook import Webhook, serve_paths
 from remediator.policy.explain import Explanation, explain
+from remediator.renewal import EVERY as LOOK_AT_SECRETS_EVERY
+from remediator.renewal import Renewal
 from remediator.routing import meet_at_the_door
 from remediator.rulebook import Reading, Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
@@ -93,6 +97,7 @@ class App:
 
     pace: Pace = DEFAULT_PACE
     look_at_files_every: float = LOOK_AT_FILES_EVERY
+    look_at_secrets_every: float = LOOK_AT_SECRETS_EVERY
     review_pace: ReviewPace = ReviewPace()
     reconcile_pace: ReconcilePace = ReconcilePace()
 
@@ -111,6 +116,7 @@ class App:
         self.ops_address: Address = ("", 0)
         self.embedded = False
         self._secret = secret_reader(settings)
+        self._renewal = Renewal(self.runtime, self.look_at_secrets_every)
         self._intake: IntakeStore
         self._incidents: IncidentStore
         self._prober: Prober
@@ -132,12 +138,9 @@ class App:
             yield app
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        settings = self.settings
         stack.callback(self.runtime.close)
         stack.push_async_callback(self.rulebook.stop)
-        token = settings.secret("webhook_token")
-        check_exposure(settings.listen_at, token, settings.client_ca)
-        api_auth = ApiAuth.parse(settings.secret("api_token"))
+        webhook_auth, api_auth = self._read_tokens()
         store, self.cluster = await self._open_parts(stack)
         await self._open_probes(stack)
         self._intake = intake = IntakeBatcher(store)
@@ -153,8 +156,24 @@ class App:
         self._watch_isolations(store)
         self.supervisor.start("policy files", self._follow_policies)
         self._reconcile(store, crew)
-        await self._open_receiver(stack, crew, token, self._open_archive(stack))
+        await self._open_receiver(stack, crew, webhook_auth, self._open_archive(stack))
+        self.supervisor.start("renewal", self._renewal.run)
         stack.callback(self._say_stopping)
+
+    def _read_tokens(self) -> tuple[WebhookAuth, ApiAuth]:
+        settings = self.settings
+        self._keep_token("webhook_token", lambda token: webhook.renew(token))
+        self._keep_token("api_token", lambda text: api.renew(text))
+        token = settings.secret("webhook_token")
+        check_exposure(settings.listen_at, token, settings.client_ca)
+        webhook = WebhookAuth(token, certificate=settings.client_ca is not None)
+        api = ApiAuth.parse(settings.secret("api_token"))
+        return webhook, api
+
+    def _keep_token(self, name: str, take: Callable[[str], None]) -> None:
+        """What stands in a file is read anew when that changes."""
+        path: Path | None = getattr(self.settings, f"{name}_file")
+        self._renewal.keep(name, [path], lambda: self.settings.secret(name) or "", take)
 
     async def _open_parts(self, stack: AsyncExitStack) -> tuple[RedisStore, Kubernetes | None]:
         """All of them come to their end before the first error is raised: what was opened gets closed."""
@@ -213,11 +232,14 @@ class App:
         self._prober = await stack.enter_async_context(Prober.opened())
         self._sender = await stack.enter_async_context(Sender.opened(self._secret))
         if settings.prometheus_url is not None:
+            self._keep_token("prometheus_token", lambda token: prometheus.renew(token))
             url, token = settings.prometheus_url.get_secret_value(), settings.secret("prometheus_token")
-            self.prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
+            prometheus = await stack.enter_async_context(Prometheus.connected(url, token=token))
+            self.prometheus = prometheus
 
         if urls := settings.alertmanagers:
-            self.alertmanagers = await stack.enter_async_context(
+            self._keep_token("alertmanager_token", lambda token: alertmanagers.renew(token))
+            self.alertmanagers = alertmanagers = await stack.enter_async_context(
                 AlertmanagerSet.connected(
                     urls,
                     receiver=settings.alertmanager_receiver,
@@ -276,6 +298,7 @@ class App:
             http=self._prober,
             programs=self.cluster.programs if self.cluster else None,
             sender=self._sender,
+            silencer=self.alertmanagers.silencer if self.alertmanagers else None,
         )
 
     async def _review_permissions(self, store: Store) -> None:
@@ -364,14 +387,13 @@ class App:
         return archive
 
     async def _open_receiver(
-        self, stack: AsyncExitStack, crew: Crew, token: str | None, archive: ThreadedArchive | None
+        self, stack: AsyncExitStack, crew: Crew, auth: WebhookAuth, archive: ThreadedArchive | None
     ) -> None:
         settings = self.settings
         host, port = parse_listen(settings.listen_at)
-        tls = None
+        tls: ssl.SSLContext | None = None
         if settings.tls_cert is not None and settings.tls_key is not None:
-            tls = tls_context(settings.tls_cert, settings.tls_key, settings.client_ca)
-        auth = WebhookAuth(token, certificate=settings.client_ca is not None)
+            tls = self._open_tls(settings.tls_cert, settings.tls_key, settings.client_ca)
         hosts = host_rule(host, credentials=auth.required)
         webhook = Webhook(
             crew.journey, auth=auth, hosts=hosts, observe=self.metrics.answered, archive=archive
@@ -383,6 +405,17 @@ class App:
         stack.push_async_callback(listener.stop)
         self.receiver_address = listener.address
         self._receiving = True
+
+    def _open_tls(self, cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+        def read() -> ssl.SSLContext:
+            return tls_context(cert, key, client_ca)
+
+        def take(_: ssl.SSLContext) -> None:  # what cannot be used has been found out before
+            load_certificates(context, cert, key, client_ca)
+
+        self._renewal.keep("certificate", (cert, key, client_ca), read, take)
+        context = read()
+        return context
 
     async def _watch(self, store: Store, crew: Crew) -> None:
         """Learn of the store's health and time, whether or not anything happens."""

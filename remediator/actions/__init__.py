@@ -15,6 +15,7 @@ from remediator.actions.rollback import Rollback
 from remediator.actions.scale import Scale
 from remediator.actions.set_image import SetImage
 from remediator.actions.set_resources import SetResources
+from remediator.actions.silence import Silence
 from remediator.core.plugins import Action
 
 ACTIONS: dict[str, Action] = {
@@ -24,5 +25,6 @@ ACTIONS: dict[str, Action] = {
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
         *(Exec(), Http(), RunCronJob()),
+        Silence(),
     )
 }

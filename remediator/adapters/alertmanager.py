@@ -9,19 +9,19 @@ Source: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
 
 from remediator.adapters.peer import Answer, Peer
-from remediator.core.alertmanagers import OURS, Answers, Listed, Listing, Silence, State, Unanswered
+from remediator.adapters.silences import SilencerSet, Silences
+from remediator.core.alertmanagers import Answers, Listed, Listing, State, Unanswered
 from remediator.core.alerts import Alert
-from remediator.core.errors import NotFound, Refused, RemediatorError
+from remediator.core.errors import Refused, RemediatorError
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.text import plain
-from remediator.core.times import Instant, Millis, format_instant, parse_stamp, stamp_instant
+from remediator.core.times import Millis, parse_stamp, stamp_instant
 
 WITHIN = 8.0
 """Seconds for one question."""
@@ -29,8 +29,6 @@ LARGEST_LISTING = 16 << 20
 LARGEST_STATUS = 4 << 20
 """Bytes of a listing, and of a status, which holds the whole configuration."""
 MOST_ALERTS = 10_000
-MOST_SILENCES = 20
-"""Silences that are looked at for one question."""
 BREATHER = 250
 """Alerts after which others get their turn."""
 NAMED = "REMEDIATOR_ALERTMANAGER_URLS"
@@ -44,7 +42,7 @@ class Alertmanager:
 
     def __init__(self, peer: Peer, receiver: str, read: Read) -> None:
         self._peer, self._receiver, self._read = peer, receiver, read
-        self.who = peer.shown
+        self.who, self.silences = peer.shown, Silences(peer)
 
     @classmethod
     @asynccontextmanager
@@ -60,6 +58,10 @@ class Alertmanager:
         ) as peer:
             yield cls(peer, receiver, read)
 
+    def renew(self, token: str) -> None:
+        """From now on it is shown this token. Raises SettingsError."""
+        self._peer.renew(token)
+
     async def poll(self) -> Listing:
         """What is routed to our receiver, which must exist. Raises Refused and Retryable."""
         known = (await self._peer.ask("GET", "api/v2/receivers", LARGEST_STATUS)).json
@@ -74,21 +76,7 @@ class Alertmanager:
 
     async def ask(self, names: Collection[str]) -> Listing:
         """What has one of these names, with the silences it is under. Raises Refused and Retryable."""
-        found = await self._list([("filter", str(_named(names)))] if names else [])
-        ids = {each: None for one in found.alerts for each in one.silenced_by}
-        silences = {}
-        for each in list(ids)[:MOST_SILENCES]:
-            try:
-                silences[each] = await self.silence(each)
-            except NotFound:
-                continue  # it was deleted since
-        return Listing(
-            who=found.who,
-            up_for=found.up_for,
-            alerts=found.alerts,
-            silences=silences,
-            unusable=found.unusable,
-        )
+        return await self._list([("filter", str(_named(names)))] if names else [])
 
     async def _list(self, narrowed: Sequence[tuple[str, str]]) -> Listing:
         raw = self._objects(
@@ -107,7 +95,14 @@ class Alertmanager:
             if number % BREATHER == 0:
                 await asyncio.sleep(0)
         up_for = self._up_for(await self._peer.ask("GET", "api/v2/status", LARGEST_STATUS))
-        return Listing(who=self.who, up_for=up_for, alerts=tuple(alerts), unusable=frozenset(unusable))
+        ids = {each for one in alerts for each in one.silenced_by}
+        return Listing(
+            who=self.who,
+            up_for=up_for,
+            alerts=tuple(alerts),
+            silences=await self.silences.among(ids) if ids else {},
+            unusable=frozenset(unusable),
+        )
 
     def _listed(self, raw: Mapping[str, Any]) -> Listed | None:
         status = raw.get("status")
@@ -140,64 +135,6 @@ class Alertmanager:
         except (ValueError, TypeError):
             return Millis(0)
 
-    # --- silences ---
-
-    async def silence(self, silence: str) -> Silence:
-        """The silence of that id. Raises NotFound, Refused and Retryable."""
-        return self._silence((await self._peer.ask("GET", _place(silence), LARGEST_STATUS)).json)
-
-    async def find_silence(self, comment: str) -> Silence | None:
-        """The silence of ours with that very comment that is not over. Raises Refused and Retryable."""
-        every = self._objects((await self._peer.ask("GET", "api/v2/silences", LARGEST_LISTING)).json)
-        for raw in every:
-            status = raw.get("status")
-            over = not isinstance(status, dict) or status.get("state") == "expired"
-            if raw.get("comment") == comment and raw.get("createdBy") == OURS and not over:
-                return self._silence(raw)
-        return None
-
-    async def create_silence(
-        self, matchers: Iterable[Matcher], starts_at: Instant, ends_at: Instant, comment: str
-    ) -> str:
-        """A silence from us; its id. Look for its comment first. Raises Refused and Retryable."""
-        body = {
-            "matchers": [_wire(matcher) for matcher in matchers],
-            "startsAt": format_instant(starts_at),
-            "endsAt": format_instant(ends_at),
-            "createdBy": OURS,
-            "comment": comment,
-        }
-        said = (await self._peer.ask("POST", "api/v2/silences", LARGEST_STATUS, json=body)).json
-        made = said.get("silenceID") if isinstance(said, dict) else None
-        if not isinstance(made, str):
-            raise self._peer.stranger()
-        return made
-
-    async def expire_silence(self, silence: str) -> None:
-        """It ends now; one that is over or unknown stays so. Raises Refused and Retryable."""
-        try:
-            if (await self.silence(silence)).state == "expired":
-                return
-            await self._peer.ask("DELETE", _place(silence), LARGEST_STATUS)
-        except NotFound:
-            return
-
-    def _silence(self, raw: object) -> Silence:
-        if not isinstance(raw, dict) or not isinstance(status := raw.get("status"), dict):
-            raise self._peer.stranger()
-        try:
-            return Silence(
-                id=str(raw["id"]),
-                matchers=_matchers(self._objects(raw.get("matchers"))),
-                starts_at=parse_stamp(str(raw["startsAt"])),
-                ends_at=parse_stamp(str(raw["endsAt"])),
-                created_by=str(raw.get("createdBy")),
-                comment=str(raw.get("comment")),
-                state=str(status.get("state")),
-            )
-        except (KeyError, ValueError):
-            raise self._peer.stranger() from None
-
     def _objects(self, said: object) -> list[dict[str, Any]]:
         if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
             raise self._peer.stranger()
@@ -209,6 +146,7 @@ class AlertmanagerSet:
 
     def __init__(self, each: Sequence[Alertmanager]) -> None:
         self.each = tuple(each)
+        self.silencer = SilencerSet([one.silences for one in self.each])
 
     @classmethod
     @asynccontextmanager
@@ -231,6 +169,11 @@ class AlertmanagerSet:
                     for url in urls
                 ]
             )
+
+    def renew(self, token: str) -> None:
+        """From now on all of them are shown this token. Raises SettingsError."""
+        for one in self.each:
+            one.renew(token)
 
     async def poll(self) -> Answers:
         """As the Protocol says."""
@@ -259,37 +202,6 @@ def _named(names: Collection[str]) -> Matcher:
 def _literally(text: str) -> str:
     """A regular expression (RE2) that matches this text alone, where it is anchored."""
     return "".join(c if c.isalnum() or c == "_" or ord(c) > 127 else f"\\{c}" for c in text)
-
-
-def _wire(matcher: Matcher) -> dict[str, object]:
-    return {
-        "name": matcher.name,
-        "value": matcher.value,
-        "isRegex": matcher.is_regex,
-        "isEqual": matcher.op in (MatchOp.EQUAL, MatchOp.MATCHES),
-    }
-
-
-def _place(silence: str) -> str:
-    return f"api/v2/silence/{quote(silence, safe='')}"
-
-
-def _matchers(every: Sequence[Mapping[str, Any]]) -> tuple[Matcher, ...]:
-    """None where one of them is beyond us: Alertmanager knows what it means."""
-    try:
-        return tuple(map(_matcher, every))
-    except ValueError:
-        return ()
-
-
-def _matcher(raw: Mapping[str, Any]) -> Matcher:
-    equal, regex = raw.get("isEqual", True), raw.get("isRegex", False)
-    op = (
-        (MatchOp.MATCHES if equal else MatchOp.NOT_MATCHES)
-        if regex
-        else (MatchOp.EQUAL if equal else MatchOp.NOT_EQUAL)
-    )
-    return Matcher(name=str(raw.get("name")), op=op, value=str(raw.get("value")))
 
 
 def _texts(said: object) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from remediator.core.times import MINUTE
 AT_ONCE = 8
 """Questions at the same time; more of them wait for their turn, within their own deadline."""
 AGAIN_AFTER_429 = MINUTE
+KEPT_SECRETS = 4
+"""Older tokens that must not be repeated either: an answer may be of a question asked before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +48,7 @@ async def open_session(
         raise SettingsError(f"{setting} is no URL, or its user has a colon") from None
     bearer = f"Bearer {token}" if token else ""
     authorization = (basic or bearer) if url_first else (bearer or basic)
-    if not (authorization.isascii() and authorization.isprintable()):
+    if not _is_header(authorization):
         raise SettingsError(f"{trouble} not one line of printable ASCII")
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if authorization:
@@ -63,6 +65,17 @@ async def open_session(
             given.with_user(None),
             (token or "", given.password or "", basic.removeprefix("Basic ")),
         )
+
+
+def renew_token(session: aiohttp.ClientSession, token: str, trouble: str) -> None:
+    """From now on the server is shown this one. Raises SettingsError. ``trouble`` as for ``open_session``."""
+    if not _is_header(token):
+        raise SettingsError(f"{trouble} not one line of printable ASCII")
+    session.headers["Authorization"] = f"Bearer {token}"
+
+
+def _is_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 class Peer:
@@ -93,6 +106,11 @@ class Peer:
         )
         async with opening as (session, base, secrets):
             yield cls(session, base, secrets, name, setting)
+
+    def renew(self, token: str) -> None:
+        """From now on it is shown this token. Raises SettingsError."""
+        renew_token(self._session, token, f"the credentials of {self._setting} are")
+        self._secrets = (token, *self._secrets[:KEPT_SECRETS])
 
     async def ask(self, method: str, path: str, largest: int, **sent: Any) -> Answer:
         """What a success of at most ``largest`` bytes says. Raises NotFound (404), Refused and Retryable."""

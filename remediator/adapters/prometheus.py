@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from remediator.adapters.bodies import read_beginning, retry_after
-from remediator.adapters.peer import AGAIN_AFTER_429, open_session
+from remediator.adapters.peer import AGAIN_AFTER_429, KEPT_SECRETS, open_session, renew_token
 from remediator.core.errors import Refused, RemediatorError, Retryable
 from remediator.core.lag import AlertingRule
 from remediator.core.text import plain
@@ -37,6 +37,7 @@ LARGEST_RULES = 16 << 20
 LARGEST_RANGE = 64 << 20
 """Bytes of an answer, of all alerting rules, and of an answer to a range query."""
 MOST_SERIES = 1000
+TROUBLE = "REMEDIATOR_PROMETHEUS_TOKEN is"
 REMARK = "PromQL info:"
 """How remarks on a query's style begin, which some versions tell among the warnings."""
 
@@ -68,11 +69,16 @@ class Prometheus:
             setting="REMEDIATOR_PROMETHEUS_URL",
             token=token,
             url_first=False,
-            trouble="REMEDIATOR_PROMETHEUS_TOKEN is",
+            trouble=TROUBLE,
             within=within,
         )
         async with opening as (session, base, secrets):
             yield cls(session, base, secrets, within)
+
+    def renew(self, token: str) -> None:
+        """From now on it is shown this token. Raises SettingsError."""
+        renew_token(self._session, token, TROUBLE)
+        self._secrets = (token, *self._secrets[:KEPT_SECRETS])
 
     async def query(self, promql: str) -> Samples:
         """``core.plugins.Metrics.query``. NaN and infinities are values."""

@@ -22,6 +22,4 @@ class Ready:
         seen = await read_target(sight)
         if isinstance(seen, CheckResult):
             return seen
-        current = seen.observed_generation >= seen.generation
-        observed = f"{seen.ready} of {seen.desired} pods ready" + ("" if current else ", change not yet seen")
-        return CheckResult(holds=current and seen.ready >= seen.desired > 0, observed=observed)
+        return CheckResult(holds=seen.is_ready, observed=seen.readiness)

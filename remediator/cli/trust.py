@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
 from remediator.cli.asking import Json, TokenFile, Url, ask_daemon
 from remediator.cli.output import ExitCode, console, say_json, stop
-from remediator.core.text import plain
+from remediator.core.text import is_name, plain
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _LOOK = "remediator trust"
 
 
@@ -31,7 +29,7 @@ def trust(
     """
     where = (url, token_file)
     if restore is not None:
-        if _NAME.fullmatch(restore) is None:
+        if not is_name(restore):
             stop(f"{plain(restore, 80)} is no name of a rule", ExitCode.WRONG_USE)
         shown = ask_daemon("POST", f"v1/trust/{restore}/restore", where, _LOOK)
         said: dict[str, Any] = {"items": [shown]}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from remediator.core.incident import Incident
-from remediator.core.policies import Policy, Rule, WorkloadRef
+from remediator.core.policies import Policy, Rule, Service, WorkloadRef
+from remediator.core.roots import dependencies
 
 
 def target_of(incident: Incident, rule: Rule | None, policy: Policy) -> WorkloadRef | None:
@@ -42,3 +43,23 @@ def astray(incident: Incident, rule: Rule | None) -> str:
 def service_of_owner(owner: WorkloadRef, policy: Policy) -> str | None:
     """The first entry of the catalog that names the workload."""
     return next((name for name, one in policy.services.items() if one.workload == owner), None)
+
+
+def below_of(incident: Incident, rule: Rule | None, policy: Policy) -> tuple[Service, ...] | None:
+    """What the incident's service depends on, directly and in turn, by name.
+
+    None: no entry of the catalog is meant, as where alerts name an object whose owner has none.
+    """
+    name = incident.service
+    if rule is not None and rule.target is not None:
+        owner = target_of(incident, rule, policy)
+        name = (service_of_owner(owner, policy) or "") if owner is not None else ""
+    if name not in policy.services:
+        return None
+    return services_below(name, policy)
+
+
+def services_below(name: str, policy: Policy) -> tuple[Service, ...]:
+    """The entries of the catalog that a service depends on, directly and in turn, by name."""
+    found = dependencies(name, policy.services)
+    return tuple(policy.services.get(each, Service(name=each)) for each in sorted(found))

@@ -62,7 +62,7 @@ class Silence:
 class Listed:
     """An alert that an Alertmanager lists. What suppresses it: silences and muting intervals, other alerts.
 
-    ``silences`` are known in an answer to ``ask`` only; what cannot be read of one is a silence all the same.
+    What cannot be read of a silence is a silence of somebody all the same.
     """
 
     alert: Alert
@@ -107,7 +107,7 @@ class Alertmanagers(Protocol):
     """
 
     async def poll(self) -> Answers:
-        """The alerts that are routed to our receiver."""
+        """The alerts that are routed to our receiver, with the silences they are under."""
 
     async def ask(self, names: Collection[str]) -> Answers:
         """The alerts of these names, wherever they are routed, with the silences they are under.
@@ -142,6 +142,13 @@ def listed(answers: Answers) -> dict[Fingerprint, list[Listed]]:
         for one in answer.alerts if isinstance(answer, Listing) else ():
             found.setdefault(one.alert.fingerprint, []).append(one)
     return found
+
+
+def listed_members(members: Iterable[Member], answers: Answers) -> tuple[Alert, ...]:
+    """Those of the members that are listed, as they are listed, by fingerprint."""
+    known = listed(answers)
+    prints = sorted({one.fingerprint for one in members} & known.keys())
+    return tuple(known[fingerprint][0].alert for fingerprint in prints)
 
 
 def doubt(answers: Answers, settled: Millis = SETTLED) -> str:
@@ -194,6 +201,7 @@ def suppressors(answers: Answers, members: Collection[Fingerprint]) -> Suppressi
     silenced: dict[str, None] = {}
     quiet: set[Fingerprint] = set()
     loud: set[Fingerprint] = set()
+    own: set[Fingerprint] = set()
     for answer in answers:
         if not isinstance(answer, Listing):
             continue
@@ -201,6 +209,8 @@ def suppressors(answers: Answers, members: Collection[Fingerprint]) -> Suppressi
             if one.alert.fingerprint not in members:
                 continue
             foreign = [each for each in one.silenced_by if not _is_ours(answer, each)]
+            if len(foreign) < len(one.silenced_by):
+                own.add(one.alert.fingerprint)
             for each in foreign:
                 silence = answer.silences.get(each)
                 silenced[str(silence) if silence else f"silenced by {plain(each, 40)}"] = None
@@ -208,7 +218,7 @@ def suppressors(answers: Answers, members: Collection[Fingerprint]) -> Suppressi
                 quiet.add(one.alert.fingerprint)
             else:
                 loud.add(one.alert.fingerprint)
-    return Suppression(silenced=tuple(silenced), quiet=len(quiet), loud=len(loud - quiet))
+    return Suppression(silenced=tuple(silenced), quiet=len(quiet), loud=len(loud - quiet), own=len(own))
 
 
 def _is_ours(listing: Listing, silence: str) -> bool:
@@ -226,16 +236,34 @@ class Suppression:
     """How an incident's alerts stand. ``silenced``: by which silences of people, in words.
 
     ``quiet``: alerts that are silenced, inhibited or muted in one Alertmanager at least; ``loud``: those that
-    are listed and are not.
+    are listed and are not. ``own``: alerts that a step of a runbook silenced, which count as if it had not.
     """
 
     silenced: tuple[str, ...] = ()
     quiet: int = 0
     loud: int = 0
+    own: int = 0
 
 
 def merge_active(answers: Answers) -> Sequence[Alert]:
-    """Alerts that are active wherever they are listed: what is suppressed in one of a pair is not."""
-    return [
-        ones[0].alert for ones in listed(answers).values() if all(one.state is State.ACTIVE for one in ones)
-    ]
+    """Alerts that are active wherever they are listed: what is suppressed in one of a pair is not.
+
+    What only a step of ours silenced is: Alertmanager does not tell us of it meanwhile, so we must ask.
+    """
+    found: dict[Fingerprint, Alert] = {}
+    suppressed: set[Fingerprint] = set()
+    for answer in answers:
+        if not isinstance(answer, Listing):
+            continue
+        for one in answer.alerts:
+            found.setdefault(one.alert.fingerprint, one.alert)
+            if not _is_active(answer, one):
+                suppressed.add(one.alert.fingerprint)
+    return [alert for fingerprint, alert in found.items() if fingerprint not in suppressed]
+
+
+def _is_active(listing: Listing, one: Listed) -> bool:
+    if one.state is not State.SUPPRESSED:
+        return one.state is State.ACTIVE
+    only_silenced = bool(one.silenced_by) and not (one.inhibited_by or one.muted_by)
+    return only_silenced and all(_is_ours(listing, each) for each in one.silenced_by)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core import approval, attaching, escalation, isolating, locating, trust
+from remediator.core import approval, attaching, escalation, isolating, locating, quieting, trust
 from remediator.core.aiming import is_sought, target_of, uid_of
 from remediator.core.decision import Draft
 from remediator.core.incident import (
@@ -138,6 +138,7 @@ def _send(draft: Draft, attempt: Attempt) -> None:
             act = Act(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
             draft.effects.append(act)
             isolating.expect(draft, attempt)
+            quieting.expect(draft, attempt)
         case Phase.UNDOING:
             step, at = attempt.step, attempt.phase_at
             undo = Undo(id=effect, incident=incident.id, attempt=attempt.number, step=step, at=at)
@@ -235,6 +236,7 @@ def conclude(draft: Draft, attempt: Attempt, outcome: Outcome, reason: str) -> A
         )
     )
     trust.ended(draft, attempt, outcome)
+    quieting.end_with(draft, attempt)
     draft.cancel("poll", "act")
     draft.change(status=Status.ESCALATED if draft.incident.level else Status.OPEN)
     draft.say(

@@ -17,6 +17,7 @@ from remediator.core.objects import HPA, ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.programs import Program
 from remediator.core.requests import HttpRequest
+from remediator.core.silencing import WantedSilence
 from remediator.core.text import plain
 from remediator.core.times import Instant, Millis, format_duration
 
@@ -256,6 +257,34 @@ class SendRequest(_OfWorkload):
         return f"{self.request} for {self.target}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CreateSilence(_OfWorkload):
+    """Silence in Alertmanager, while the workload is worked on, until an end that is known from the start."""
+
+    silence: WantedSilence
+
+    def __str__(self) -> str:
+        span = format_duration(Millis(self.silence.ends_at - self.silence.starts_at))
+        return f"silence {_silenced(self.silence)} for {span}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndSilence(_OfWorkload):
+    """End a silence that a step created, before its time is over."""
+
+    silence: WantedSilence
+
+    def __str__(self) -> str:
+        return f"end the silence of {_silenced(self.silence)}"
+
+
+def _silenced(silence: WantedSilence) -> str:
+    """What it is about; by its fingerprint too where its labels cannot be told as they are."""
+    shown = plain(silence.told, SHOWN)
+    whole = silence.alert is None or shown == silence.told
+    return shown if whole else f"alert {silence.alert} {shown}"
+
+
 WorkloadChange = (
     RestartWorkload
     | ScaleWorkload
@@ -272,7 +301,9 @@ PodChange = DeletePod | EvictPod
 """Changes of one pod. They name it by its UID and leave no mark: a pod that is gone is the mark."""
 ClusterChange = MarkedChange | PodChange | RunJob
 """Changes of objects of the cluster: made by its ``Executor``."""
-Change = ClusterChange | RunProgram | SendRequest
+SilenceChange = CreateSilence | EndSilence
+"""Changes of what Alertmanager sends: made there, and found there again."""
+Change = ClusterChange | RunProgram | SendRequest | SilenceChange
 """Who makes which is said in one place, ``workers.performers``."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from remediator.core.alerts import Alert
 from remediator.core.changes import ClusterChange, Fence, RunJob
 from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
@@ -15,6 +16,7 @@ from remediator.core.objects import ObjectRef
 from remediator.core.owners import Named
 from remediator.core.ownership import FieldManager
 from remediator.core.policies import Service, WorkloadRef
+from remediator.core.silencing import Author
 from remediator.core.times import Instant, Millis
 
 EPOCH_ANNOTATION = "remediator/epoch"
@@ -96,6 +98,17 @@ class Workload:
     def epoch(self) -> int:
         """The epoch it was last claimed under; 0 when never, or when somebody wrote nonsense there."""
         return epoch_of(self.annotations)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether as many pods are ready as it wants, which is at least one, by its newest specification."""
+        return self.observed_generation >= self.generation and self.ready >= self.desired > 0
+
+    @property
+    def readiness(self) -> str:
+        """That in words."""
+        unseen = "" if self.observed_generation >= self.generation else ", change not yet seen"
+        return f"{self.ready} of {self.desired} pods ready{unseen}"
 
     @property
     def rolled_out(self) -> bool:
@@ -218,13 +231,16 @@ class Need(StrEnum):
     REVISIONS = "revisions"
     AUTOSCALERS = "autoscalers"
     USAGE = "usage"
+    ALERTS = "alerts"
+    """Of the incident, not of the target: Alertmanager lists them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """What an action plans from. Only what it needs was read; the rest is empty.
 
-    ``service``: what the catalog says of the target's service.
+    ``service``: what the catalog says of the target's service. ``alerts``: those of the incident that fire,
+    as Alertmanager lists them. ``author``: the step that is planned.
     """
 
     workload: Workload
@@ -235,6 +251,8 @@ class Snapshot:
     service: Service | None = None
     cron_job: CronJob | None = None
     """The one whose template is run, where the action runs one."""
+    alerts: tuple[Alert, ...] = ()
+    author: Author | None = None
 
     def annotations_of(self, ref: ObjectRef) -> Mapping[str, str]:
         """Those of an object in it; none when it is not."""

@@ -51,6 +51,7 @@ _KINDS: dict[str, TypeAdapter[Any]] = {
         journal.Act,
         journal.Undo,
         journal.EndIsolation,
+        journal.EndSilences,
         journal.Verify,
         journal.Weigh,
         journal.Locate,

@@ -21,6 +21,7 @@ from remediator.core import (
     locating,
     opening,
     paging,
+    quieting,
     raising,
     remedy,
 )
@@ -81,7 +82,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
         case Diagnosed():
             remedy.diagnosed(draft, event, policy)
         case Acted():
-            if not isolating.ended(draft, event, policy):
+            if not (isolating.ended(draft, event, policy) or quieting.ended(draft, event)):
                 remedy.acted(draft, event, policy)
         case Checked():
             checking.checked(draft, event, policy)
@@ -95,6 +96,7 @@ def _apply(draft: Draft, event: Event, policy: Policy) -> None:
                 attempts.set_going(draft, policy)
             raising.lost(draft, event)
             isolating.ended(draft, event, policy)
+            quieting.ended(draft, event)
             remedy.lost(draft, event, policy)
         case Paged():
             escalation.paged(draft, event, policy)
@@ -146,6 +148,8 @@ def _timer(draft: Draft, event: TimerDue, policy: Policy) -> None:
             pass  # what it waits for is looked at after every event
         case _ if name.startswith(isolating.TIMER):
             isolating.due(draft, name)
+        case _ if name.startswith(quieting.TIMER):
+            quieting.due(draft, name)
         case _:
             paging.retry(draft, name)
 

@@ -7,7 +7,9 @@ from typing import assert_never
 
 from remediator.core.changes import (
     Change,
+    CreateSilence,
     DeletePod,
+    EndSilence,
     EvictPod,
     IsolateWorkload,
     PodChange,
@@ -55,6 +57,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += change.pod_uid in ready
             case RunProgram() | SendRequest():
                 pass  # what those do to pods nobody can tell
+            case CreateSilence() | EndSilence():
+                pass  # nothing of the cluster is touched
             case _:
                 assert_never(change)
     return min(taken, workload.ready)

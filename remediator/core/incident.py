@@ -212,6 +212,21 @@ class Isolation:
     told: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quiet:
+    """What a step has silenced, or may have. ``name``: attempt and step, ``1.0``.
+
+    ``until``: when it ends by itself. ``pending``: the effect that is to end it before.
+    """
+
+    name: str
+    runbook: str
+    rule: str
+    until: Instant
+    pending: EffectId | None = None
+    tries: int = 0
+
+
 class Delivery(StrEnum):
     """Where a message to a channel stands."""
 
@@ -313,6 +328,8 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     attempt_count: int = 0
     pages: tuple[PageState, ...] = ()
+    quiets: tuple[Quiet, ...] = ()
+    """What its attempts have silenced and is to end with them."""
     isolations: tuple[Isolation, ...] = ()
     level: int = 0
     """The escalation level that was last asked; 0: nobody."""

@@ -292,6 +292,22 @@ class EndIsolation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EndSilences:
+    """End what a step silenced: its attempt is over. ``name``: attempt and step, ``1.0``."""
+
+    id: EffectId
+    incident: IncidentId
+    name: str
+    at: Instant
+
+    @property
+    def silenced_by(self) -> EffectId:
+        """The identity of the step: what it silenced is journalled under it."""
+        attempt, _, step = self.name.partition(".")
+        return EffectId(f"{self.incident}/{attempt}/{step}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verify:
     """Ask every check once."""
 
@@ -345,7 +361,7 @@ class Notice:
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-Effect = Diagnose | Act | Undo | EndIsolation | Verify | Weigh | Locate
+Effect = Diagnose | Act | Undo | EndIsolation | EndSilences | Verify | Weigh | Locate
 Message = Page | Notice
 
 # --- timeline ---------------------------------------------------------------------------------------

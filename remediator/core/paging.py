@@ -56,45 +56,63 @@ def ask(draft: Draft, level: int, channels: Iterable[str], why: str) -> None:
 
 def put_question(draft: Draft, channels: Iterable[str], asks: str, text: str) -> None:
     """Queue a question for approval to each channel: a message of its own, by which nobody is paged."""
-    incident = draft.incident
-    fresh = tuple(
-        PageState(
-            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.asks{asks}",
-            level=OPERATOR_LEVEL,
-            channel=channel,
-            dedup_key=f"{incident.id}/asks/{asks}",
-            reason=plain(text, 500),
-            queued_at=draft.at,
-            asks=asks,
-        )
-        for channel in dict.fromkeys(channels)
-    )
-    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
+    fresh = _queue_beside(draft, channels, f"asks{asks}", text, thread=f"asks/{asks}", asks=asks)
     if not fresh:
         draft.say(Kind.PAGE, "there is nobody to ask for approval", outcome="nobody")
     for page in fresh:
         draft.say(Kind.PAGE, f"asking {page.channel}: {page.reason}", channel=page.channel, asks=asks)
-        _send(draft, page, PageKind.TRIGGER)
 
 
 def tell_operator(draft: Draft, channels: Iterable[str], what: str, text: str) -> None:
     """Queue a message to the operator that pages nobody of the incident's own. ``what`` tells it apart."""
+    for page in _queue_beside(draft, channels, what, text):
+        draft.say(Kind.PAGE, f"telling {page.channel}: {page.reason}", channel=page.channel)
+
+
+def ask_apart(draft: Draft, about: str, channels: Iterable[str], why: str) -> None:
+    """Queue a page to each channel of what is not the outage itself, once for each ``about``.
+
+    It says nothing about the incident's level and status, and stays when the incident is over.
+    """
+    if any(page.apart == about for page in draft.incident.pages):
+        return
+    fresh = _queue_beside(draft, channels, about, why, apart=about)
+    if not fresh:
+        draft.say(Kind.PAGE, f"there is nobody to page: {plain(why, 300)}", outcome="nobody")
+    for page in fresh:
+        text = f"paging {page.channel}: {page.reason}"
+        draft.say(Kind.PAGE, text, channel=page.channel, level=OPERATOR_LEVEL)
+
+
+def _queue_beside(
+    draft: Draft,
+    channels: Iterable[str],
+    what: str,
+    text: str,
+    *,
+    thread: str = "",
+    asks: str = "",
+    apart: str = "",
+) -> tuple[PageState, ...]:
+    """Queue a message to each channel, beside the escalation. ``what`` tells it apart."""
     incident = draft.incident
     fresh = tuple(
         PageState(
             key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.{what}",
             level=OPERATOR_LEVEL,
             channel=channel,
-            dedup_key=f"{incident.id}/{what}",
+            dedup_key=f"{incident.id}/{thread or what}",
             reason=plain(text, 500),
             queued_at=draft.at,
+            asks=asks,
+            apart=apart,
         )
         for channel in dict.fromkeys(channels)
     )
     draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
     for page in fresh:
-        draft.say(Kind.PAGE, f"telling {page.channel}: {page.reason}", channel=page.channel)
         _send(draft, page, PageKind.TRIGGER)
+    return fresh
 
 
 def take_back(draft: Draft, asks: str) -> None:
@@ -110,35 +128,6 @@ def is_wanted(draft: Draft, page: PageState) -> bool:
     if page.asks:
         return attempt is not None and attempt.request is not None and attempt.request_name == page.asks
     return is_current(draft, page)
-
-
-def ask_apart(draft: Draft, about: str, channels: Iterable[str], why: str) -> None:
-    """Queue a page to each channel of what is not the outage itself, once for each ``about``.
-
-    It says nothing about the incident's level and status, and stays when the incident is over.
-    """
-    incident = draft.incident
-    if any(page.apart == about for page in incident.pages):
-        return
-    fresh = [
-        PageState(
-            key=f"{incident.reopened}.{OPERATOR_LEVEL}.{channel}.{about}",
-            level=OPERATOR_LEVEL,
-            channel=channel,
-            dedup_key=f"{incident.id}/{about}",
-            reason=plain(why, 500),
-            queued_at=draft.at,
-            apart=about,
-        )
-        for channel in channels
-    ]
-    draft.change(pages=(*incident.pages, *fresh)[-KEPT_PAGES:])
-    if not fresh:
-        draft.say(Kind.PAGE, f"there is nobody to page: {plain(why, 300)}", outcome="nobody")
-    for page in fresh:
-        text = f"paging {page.channel}: {page.reason}"
-        draft.say(Kind.PAGE, text, channel=page.channel, level=OPERATOR_LEVEL)
-        _send(draft, page, PageKind.TRIGGER)
 
 
 def resolve_apart(draft: Draft, about: str) -> None:

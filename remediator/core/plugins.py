@@ -6,7 +6,7 @@ permissions it needs, its documentation (the class docstring) and a tested examp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, runtime_checkable
@@ -22,6 +22,7 @@ from remediator.core.journal import CheckResult, PageKind
 from remediator.core.lag import AlertingRule
 from remediator.core.policies import Check, Service, WorkloadRef
 from remediator.core.programs import ProgramRunner
+from remediator.core.roots import Root
 from remediator.core.times import Instant
 
 
@@ -75,6 +76,9 @@ class Permission:
     """The resource is in no namespace, such as nodes."""
     catalog: bool = False
     """Of a guard: on the kinds of all workloads that it compares, in their namespaces, not of the target."""
+    below: bool = False
+    """Of a check or a diagnosis: on the workloads that the service depends on, directly and in turn, each as
+    ``target`` in its own namespace, not on the target."""
 
 
 def on_target(verb: str, why: str, *, acting: bool = False) -> Permission:
@@ -211,6 +215,13 @@ class AlertRules(Protocol):
         """Those of these names, and perhaps others; no names: all."""
 
 
+class OpenIncidents(Protocol):
+    """Knows which incidents are open. Raises StoreUnavailable."""
+
+    async def open_about(self, names: Sequence[str]) -> tuple[Root, ...]:
+        """Open incidents of any of these services; of each the one that comes first before others."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
     """What checks and diagnoses may look at. What is None is not configured.
@@ -230,10 +241,15 @@ class Sight:
     hosts: frozenset[str] = frozenset()
     at: Instant | None = None
     opened_at: Instant | None = None
+    rolled: bool = False
+    """The attempt itself may have rolled out the target: its newest revision tells nothing of before."""
     programs: ProgramRunner | None = None
     """Runs programs in pods of the target. Every guard of a change is asked before it does."""
     alerts_at: Instant | None = None
     """When an alert of the incident last fired, or resolved."""
+    below: tuple[Service, ...] | None = None
+    """What the service depends on, directly and in turn, by name; None: no entry of the catalog is meant."""
+    incidents: OpenIncidents | None = None
 
 
 class CheckPlugin(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remediator.core import approval, attaching, hindsight, isolating, undoing
+from remediator.core import approval, attaching, hindsight, isolating, quieting, undoing
 from remediator.core.attempts import awaited, conclude, enter, enter_step, say_step, start_next, told
 from remediator.core.decision import Draft
 from remediator.core.ending import blocked, end, end_undone, with_what_is_there
@@ -60,6 +60,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
         end_undone(draft, undoing.undone(draft, attempt, event), policy)
     else:
         isolating.judge(draft, attempt, event)
+        quieting.judge(draft, attempt, event)
         _go_on(draft, attempt, event, policy, again_at)
 
 

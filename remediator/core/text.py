@@ -22,4 +22,9 @@ def plain(text: str, limit: int = 200) -> str:
 
 def safe_name(text: str) -> str:
     """``text`` if it is a name of 1 to 63 of ``[A-Za-z0-9._-]``, else ``unknown``."""
-    return text if _NAME.fullmatch(text) else UNKNOWN
+    return text if is_name(text) else UNKNOWN
+
+
+def is_name(text: str) -> bool:
+    """Whether it is 1 to 63 of ``[A-Za-z0-9._-]``, as rules, runbooks and services are named."""
+    return _NAME.fullmatch(text) is not None

@@ -18,6 +18,7 @@ from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
 from remediator.core.roots import Root
+from remediator.core.silencing import Author
 from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
@@ -77,6 +78,11 @@ class ChangeRequest:
     def asks(self) -> bool:
         """Whether nothing is changed only because nobody has agreed yet."""
         return self.needs_approval and self.attempt.approved is None
+
+    @property
+    def author(self) -> Author:
+        """Which step it is, for what other systems are to say of it."""
+        return Author(step=self.effect, runbook=self.attempt.runbook.name)
 
     @property
     def service(self) -> Service | None:

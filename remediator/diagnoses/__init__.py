@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remediator.core.plugins import DiagnosisPlugin
+from remediator.diagnoses.dependencies import Dependencies
 from remediator.diagnoses.events import Events
 from remediator.diagnoses.exec import ExecOutput
 from remediator.diagnoses.http import HttpAnswers
@@ -21,5 +22,6 @@ DIAGNOSES: dict[str, DiagnosisPlugin] = {
         *(WorkloadStatus(), Pods(), Events(), Logs()),
         *(RolloutHistory(), PromqlSamples(), HttpAnswers()),
         *(Pvcs(), Top(), Traces(), ExecOutput()),
+        Dependencies(),
     )
 }

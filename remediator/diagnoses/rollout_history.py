@@ -8,6 +8,7 @@ from typing import ClassVar
 from remediator.core.cluster import Revision
 from remediator.core.plugins import NoParams, Params, Permission, Sight, on_target
 from remediator.core.redact import redact
+from remediator.core.rollouts import newest
 from remediator.core.text import plain
 from remediator.core.times import MINUTE, Instant
 from remediator.diagnoses.telling import bounded, nothing, span, when
@@ -46,21 +47,18 @@ class RolloutHistory:
 
 def _verdict(revisions: Sequence[Revision], opened_at: Instant | None) -> tuple[str, ...]:
     """What the present revision's age tells, where it tells something."""
-    current = next((one for one in revisions if one.current), None)
-    if current is None:
+    found = newest(revisions, opened_at)
+    if found is None:
         return ()
-    later = [one for one in revisions if one.number < current.number and one.created_at > current.created_at]
-    if later:
-        newest = max(later, key=lambda one: one.created_at)
-        return (f"revision {current.number} is older than {newest.number}: somebody rolled back to it",)
-    if opened_at is None or len(revisions) == 1 or not current.created_at:
+    if found.returned_from is not None:
+        return (f"revision {found.number} is older than {found.returned_from}: somebody rolled back to it",)
+    if found.before is None:
         return ()
-    before = opened_at - current.created_at
-    if before < 0:
-        return (f"revision {current.number} was rolled out {span(-before)} after the incident opened",)
-    if before <= SHORTLY:
+    if found.before < 0:
+        return (f"revision {found.number} was rolled out {span(-found.before)} after the incident opened",)
+    if found.before <= SHORTLY:
         return (
-            f"revision {current.number} was rolled out {span(before)} before the incident opened: "
+            f"revision {found.number} was rolled out {span(found.before)} before the incident opened: "
             "it may be the cause",
         )
     return (f"no rollout in the {span(SHORTLY)} before the incident opened",)

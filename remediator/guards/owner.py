@@ -7,7 +7,9 @@ from typing import ClassVar, assert_never
 
 from remediator.core.changes import (
     Change,
+    CreateSilence,
     DeletePod,
+    EndSilence,
     EvictPod,
     IsolateWorkload,
     RestartWorkload,
@@ -85,7 +87,8 @@ async def _seen(change: Change, ports: GuardPorts) -> Kept:
 def fields_of(change: Change) -> tuple[str, ...]:
     """What it changes of an object that a controller may keep.
 
-    A pod is nobody's but its workload's; a job is made anew; a program or a request changes no object.
+    A pod is nobody's but its workload's; a job is made anew; a program, a request or a silence
+    changes no object.
     """
     match change:
         case ScaleWorkload() | IsolateWorkload() | RestoreWorkload():
@@ -102,6 +105,8 @@ def fields_of(change: Change) -> tuple[str, ...]:
             moved = ((LEAST, change.seen_least, change.least), (MOST, change.seen_most, change.most))
             return tuple(path for path, before, after in moved if before != after)
         case DeletePod() | EvictPod() | RunJob() | RunProgram() | SendRequest():
+            return ()
+        case CreateSilence() | EndSilence():
             return ()
         case _:
             assert_never(change)

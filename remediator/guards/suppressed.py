@@ -36,4 +36,6 @@ class Suppressed:
         text = f"alerts that nothing keeps quiet: {found.loud}"
         if found.quiet:
             text += f"; inhibited or muted: {found.quiet}"
+        if found.own:
+            text += f"; silenced by a step of a runbook, which is no objection: {found.own}"
         return Verdict(guard=self.name, allowed=True, text=text)

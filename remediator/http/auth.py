@@ -113,9 +113,13 @@ class WebhookAuth:
     """
 
     def __init__(self, token: str | None, *, certificate: bool = False) -> None:
-        self._digest = _digest(token) if token else None
         self._certificate = certificate
+        self._digest = _digest(token) if token else None
         self._bearer = _digest(f"Bearer {token}") if token else b""  # the usual header needs no parsing
+
+    def renew(self, token: str) -> None:
+        """From now on it is this one. It cannot come to ask for none."""
+        self._digest, self._bearer = _digest(token), _digest(f"Bearer {token}")
 
     def __repr__(self) -> str:
         return f"WebhookAuth(token={'set' if self._digest else 'none'}, certificate={self._certificate})"
@@ -191,6 +195,13 @@ class ApiAuth:
         if len({each.digest for each in entries}) != len(entries):
             raise SettingsError("API_TOKEN: two names share one token; give each its own")
         return cls(entries)
+
+    def renew(self, text: str) -> None:
+        """From now on it is these tokens. Raises SettingsError, also where there is none among them."""
+        fresh = ApiAuth.parse(text)
+        if not fresh.required:
+            raise SettingsError("API_TOKEN: there is no token in it, and anybody could ask for anything")
+        self._entries = fresh._entries  # noqa: SLF001  # of its own class
 
     @property
     def required(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 import structlog
@@ -10,12 +9,11 @@ from aiohttp import web
 
 from remediator.core.breakers import Breaker
 from remediator.core.store import BreakerStore
-from remediator.core.text import plain
+from remediator.core.text import is_name, plain
 from remediator.http.asking import ApiError, Asked, answer
 from remediator.http.views import show_breaker
 from remediator.policy.findings import quoted, suggestion
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}", re.ASCII)
 _log = structlog.get_logger(__name__)
 
 
@@ -39,7 +37,7 @@ class Breaking:
         runbook = asked.request.match_info["id"]
         sent = await asked.body("note", "by")
         closed = None
-        if _NAME.fullmatch(runbook) is not None:
+        if is_name(runbook):
             note = plain(sent.get("note") or "", 500)
             closed = await self._store.close_breaker(runbook, asked.principal.name, note)
         if closed is None:

@@ -9,7 +9,14 @@ from typing import Protocol, TypeVar
 
 from remediator.actions import ACTIONS
 from remediator.core.aiming import astray
-from remediator.core.alertmanagers import Alertmanagers, Answers, Suppression, suppressors, unanswered
+from remediator.core.alertmanagers import (
+    Alertmanagers,
+    Answers,
+    Suppression,
+    listed_members,
+    suppressors,
+    unanswered,
+)
 from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
@@ -36,6 +43,7 @@ from remediator.core.policies import Policy, Scope, WorkloadRef
 from remediator.core.raising import Watched
 from remediator.core.roots import Root
 from remediator.core.samples import NO_PROMETHEUS
+from remediator.core.silencing import NO_ALERTMANAGER
 from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
 from remediator.core.storms import Openings
@@ -153,7 +161,10 @@ class Now:
             raise Refused(f"this version does not know action {request.step.action}")
         params = action.params.model_validate(dict(request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
-        seen = replace(await self._snapshot(target, needs, named), service=request.service)
+        seen = await self._snapshot(target, needs, named)
+        seen = replace(seen, service=request.service, author=request.author)
+        if Need.ALERTS in needs:
+            seen = replace(seen, alerts=await self._alerts(request.incident.id))
         try:
             return action.plan(params, seen, at=request.at), seen
         except Refused as error:
@@ -245,6 +256,22 @@ class Now:
             self._listings = await alertmanagers.ask(())
         return self._listings
 
+    async def _alerts(self, incident: IncidentId) -> tuple[Alert, ...]:
+        """Those of the incident that fire, as they are listed. Raises Refused where no Alertmanager is."""
+        if self.alertmanagers is None:
+            raise Refused(NO_ALERTMANAGER)
+        members = (await self.store.members(incident)).firing
+        if not members:
+            raise NotAskedError  # they are not delivered yet
+        return listed_members(members, await self.answered(self.alertmanagers))
+
+    async def answered(self, alertmanagers: Alertmanagers) -> Answers:
+        """What all of them list. Raises Retryable where one of them does not answer."""
+        answers = await self.listings(alertmanagers)
+        for silent in unanswered(answers):
+            raise Retryable(str(silent))
+        return answers
+
     async def pods(self, target: WorkloadRef) -> Sequence[Pod]:
         """The target's pods."""
         return (await self._snapshot(target, frozenset({Need.PODS}))).pods
@@ -282,9 +309,7 @@ class ReadOnly:
         members = (await self._now.store.members(self._request.incident.id)).firing
         if not members:
             raise NotAskedError  # it is of alerts that are not delivered yet
-        answers = await self._now.listings(self._now.alertmanagers)
-        for silent in unanswered(answers):
-            raise Retryable(str(silent))
+        answers = await self._now.answered(self._now.alertmanagers)
         return suppressors(answers, {one.fingerprint for one in members})
 
     async def open_about(self, names: Sequence[str]) -> Sequence[Root]:

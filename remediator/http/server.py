@@ -152,6 +152,19 @@ def tls_context(cert: str | Path, key: str | Path, client_ca: str | Path | None 
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+    load_certificates(context, cert, key, client_ca)
+    return context
+
+
+def load_certificates(
+    context: ssl.SSLContext, cert: str | Path, key: str | Path, client_ca: str | Path | None
+) -> None:
+    """From now on it shows that certificate. Raises SettingsError.
+
+    An authority is added to those that are trusted: it takes a new context to trust one no longer.
+    """
     try:
         context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
@@ -164,8 +177,6 @@ def tls_context(cert: str | Path, key: str | Path, client_ca: str | Path | None 
             context.load_verify_locations(client_ca)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"CLIENT_CA {client_ca} cannot be used ({error}); give a PEM file") from error
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 class Listener:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,13 +10,13 @@ from aiohttp import web
 
 from remediator.core.policies import Mode, Policy, Rule
 from remediator.core.store import TrustStore
+from remediator.core.text import is_name, plain
 from remediator.core.times import format_instant
 from remediator.core.trust import LOWERED_TO, Record, advise
 from remediator.http.asking import ApiError, Asked, answer
 from remediator.policy.findings import quoted, suggestion
 
 _log = structlog.get_logger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 
 
 class Trusting:
@@ -34,17 +33,20 @@ class Trusting:
 
     async def restore(self, asked: Asked) -> web.Response:
         """A rule that its failures have lowered is trusted again as its file says."""
-        await asked.body("by", "note")
+        sent = await asked.body("by", "note")
         name = asked.request.match_info["id"]
         policy = self._policy()
-        rule = policy.rule(name) if _NAME.fullmatch(name) else None
+        rule = policy.rule(name) if is_name(name) else None
         if rule is None:
             hint = suggestion(name, policy.rules_by_name)
             raise ApiError(404, f"the policy has no rule {quoted(name)}", hint)
         lifted = await self._store.restore_trust(name)
         if lifted is None:
             raise ApiError(409, f"rule {name} is not lowered", "see how it stands with GET /v1/trust")
-        _log.warning("rule is trusted again", rule=name, by=asked.principal.name, lowered_because=lifted.why)
+        _log.warning(
+            "rule is trusted again", rule=name, by=asked.principal.name, lowered_because=lifted.why,
+            note=plain(sent.get("note") or "", 500),
+        )  # fmt: skip
         return answer(self._show(rule, await self._store.records()))
 
     def _show(self, rule: Rule, records: Mapping[str, Record]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import assert_never
 
 from remediator.core.changes import (
     Change,
+    CreateSilence,
     DeletePod,
+    EndSilence,
     EvictPod,
     IsolateWorkload,
     RestartWorkload,
@@ -79,6 +81,10 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"+ {program}",)
         case SendRequest(request=request):
             return _sent(str(request), request.body)
+        case CreateSilence(silence=silence):
+            return (f"+ silence {silence.told} until {format_instant(silence.ends_at)}",)
+        case EndSilence(silence=silence):
+            return (f"- silence {silence.told}",)
         case _:
             assert_never(change)
 
@@ -145,6 +151,8 @@ def diff_step(step: Step) -> tuple[str, ...]:
         case "http":
             url = params.get("url") or params.get("path") or "(the health URL)"
             return _sent(redact(f"{params.get('method', 'POST')} {url}"), str(params.get("body") or ""))
+        case "silence":
+            return (f"+ silence {_silenced(params)}, until {params.get('for')} after the step",)
         case "exec":
             return (f"+ run {_command(params)} in a ready pod/{params.get('container') or 'its first'}",)
         case _:
@@ -169,6 +177,13 @@ def _resources(params: Mapping[str, object]) -> tuple[str, ...]:
 def _sent(request: str, body: str) -> tuple[str, ...]:
     """What is sent; of its token is told where it is read, by the step itself."""
     return (f"+ {request}", *([f"+ {redact(body)}"] if body else []))
+
+
+def _silenced(params: Mapping[str, object]) -> str:
+    matchers = params.get("match")
+    if isinstance(matchers, list) and matchers:
+        return f"{{{', '.join(map(str, matchers))}}}"
+    return "each alert of the incident, by all its labels"
 
 
 def _command(params: Mapping[str, object]) -> str:

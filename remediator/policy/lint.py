@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from remediator.policy.codes import level_of
 from remediator.policy.findings import Findings
+from remediator.policy.lint_below import nothing_below, unseen_below
 from remediator.policy.lint_catalog import dependency_cycles, services_never_selected, shared_workloads
 from remediator.policy.lint_escalations import (
     deadlines_too_short,
@@ -56,6 +57,7 @@ from remediator.policy.lint_runbooks import (
     checks_that_hold_at_once,
     idle_attempts,
     impossible_checks,
+    only_silent,
     short_cooldowns,
     steps_after_the_alert,
     undo_of_nothing,
@@ -75,8 +77,9 @@ ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
     *(unknown_services, silent_rules, idle_modes, unheard_questions, long_holds, nothing_to_act_upon),
     *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
-    objects_together,
+    *(only_silent, objects_together),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
+    *(nothing_below, unseen_below),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),
     *(levels_never_reached, idle_raises, unused_objects),
     *(outside_namespaces, no_namespace, only_protected, misspelt_protection, extreme_shares, idle_rates),

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remediator.actions import ACTIONS
+from remediator.actions.silence import Silence
 from remediator.core.incident import EffectId
 from remediator.core.plugins import settling_of
 from remediator.core.policies import Check, Runbook, Step
 from remediator.core.probing import authority, template_authority
+from remediator.core.rollouts import ROLLING
 from remediator.core.times import MINUTE, format_duration
 from remediator.policy.findings import Spot
+from remediator.policy.lint_below import BELOW
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Scalar
 
-OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints"))
+OWN_SIGNALS = frozenset(("ready", "rollout", "endpoints", "recent_rollout"))
 """Checks that say how the change itself went, not whether the trouble is over."""
-ROLLING = frozenset(("restart", "rollback", "set_image", "set_resources"))
-"""Actions that replace pods one by one: those of before stay ready until the new ones are."""
 NO_INVERSE = frozenset(("exec", "job", "http")).union(
     name for name, action in ACTIONS.items() if not action.invertible
 )
@@ -31,9 +32,9 @@ def unproven_runbooks(view: View) -> Iterator[Note]:
     """B202 and B203: runbooks whose success is not verified, or only by what the step itself controls."""
     for name, runbook in view.policy.runbooks.items():
         foreign = _foreign_probes(runbook, view)
-        proofs = [
-            check for check in runbook.verify if check.check not in OWN_SIGNALS and check not in foreign
-        ]
+        elsewhere = [check for check in runbook.verify if check.check == BELOW]
+        others = [*foreign, *elsewhere]
+        proofs = [check for check in runbook.verify if check.check not in OWN_SIGNALS and check not in others]
         if not runbook.verify:
             text = (
                 f"runbook '{name}' has no verify: success must be proven; add "
@@ -41,14 +42,15 @@ def unproven_runbooks(view: View) -> Iterator[Note]:
             )
             yield Note(at=view.spot("runbooks", name), code="B202", message=text)
         elif not proofs:
-            own = sorted({check.check for check in runbook.verify if check not in foreign})
+            own = sorted({check.check for check in runbook.verify if check not in others})
             what = [f"{' and '.join(own)}, which its own steps control"] if own else []
             what += ["http of another service"] if foreign else []
+            what += [f"{BELOW}, which are other services"] if elsewhere else []
             text = (
                 f"runbook '{name}' is verified by {', and by '.join(what)}; add alert: {{state: resolved, "
                 "within: 10m}"
             )
-            text = text.replace(", which", " alone, which") if own else text
+            text = text.replace(", which its", " alone, which its") if own else text
             yield Note(at=view.spot("runbooks", name, "verify"), code="B203", message=text)
 
 
@@ -175,6 +177,15 @@ def undo_of_nothing(view: View) -> Iterator[Note]:
             why = f"{shown} cannot be taken back" if changing else "no step changes anything"
             text = f"nothing can be undone: {why}; write undo: never"
             yield Note(at=undo.at, code="B210", message=text)
+
+
+def only_silent(view: View) -> Iterator[Note]:
+    """B213: what it does about an outage is that fewer people hear of it."""
+    for name, runbook in view.policy.runbooks.items():
+        changing = [step.action for step in runbook.steps if step.acts]
+        if changing and set(changing) == {Silence.name}:
+            text = f"runbook '{name}' silences alerts and repairs nothing; add the step that does"
+            yield Note(at=view.spot("runbooks", name, "steps"), code="B213", message=text)
 
 
 def verification_window(runbook: Runbook) -> int:

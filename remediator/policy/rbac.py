@@ -15,6 +15,7 @@ from typing import TypeAlias
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.access import Access, accesses
+from remediator.core.aiming import services_below
 from remediator.core.owners import GROUPS, changeable_from, looked_up
 from remediator.core.plugins import TARGET, Permission
 from remediator.core.policies import Check, Mode, Policy, Runbook, Step, WorkloadRef
@@ -59,12 +60,11 @@ def demands(policy: Policy, *, ceiling: Mode = Mode.AUTO, at_least: Mode = Mode.
         runbook = policy.runbooks[name]
         for service in services:
             target = policy.services[service].workload
-            if target is None:
-                continue
             allowed = not policy.guards.lacks and not static_objection(service, target, policy.guards)
             for part, permission, params in _parts(runbook, acting=acting, allowed=allowed):
                 purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
-                for place in compared if permission.catalog else (target,):
+                places = _places(permission, target, (service,), policy)
+                for place in compared if permission.catalog else places:
                     for access in accesses(permission, place, params):
                         found[access][purpose] = None
     return {access: tuple(found[access]) for access in sorted(found)}
@@ -92,10 +92,35 @@ def _demand_named(
                 found[access][purpose] = None
             for owner in changeable_from(kind):
                 target = WorkloadRef(kind=owner, namespace=space, name="")
+                owned = _owned(owner, space, policy)
                 for part, permission, params in parts:
                     purpose = Purpose(rules=tuple(rules), runbook=name, part=part, why=permission.why)
-                    for access in accesses(permission, target, params):
-                        found[access][purpose] = None
+                    for place in _places(permission, target, owned, policy):
+                        for access in accesses(permission, place, params):
+                            found[access][purpose] = None
+
+
+def _owned(kind: str, namespace: str, policy: Policy) -> tuple[str, ...]:
+    """The services whose workload an object that an alert names may turn out to belong to."""
+    return tuple(
+        name
+        for name, service in policy.services.items()
+        if service.workload is not None
+        and (service.workload.kind, service.workload.namespace) == (kind, namespace)
+    )
+
+
+def _places(
+    permission: Permission, target: WorkloadRef | None, services: Iterable[str], policy: Policy
+) -> tuple[WorkloadRef, ...]:
+    """The workloads that the permission is needed on, for a target that is one of these services'.
+
+    What a service depends on is only read, so it may be wherever the catalog says.
+    """
+    if not permission.below:
+        return () if target is None else (target,)
+    below = (each for service in services for each in services_below(service, policy))
+    return tuple(dict.fromkeys(each.workload for each in below if each.workload is not None))
 
 
 def may_act(mode: Mode) -> bool:

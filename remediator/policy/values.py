@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from remediator.core.matchers import Matcher, MatcherSyntaxError, parse_matcher
+from remediator.core.matcher_text import read_matcher
+from remediator.core.matchers import Matcher
 from remediator.core.policies import Rate, Share
 from remediator.core.probing import authority
 from remediator.core.spans import SOME, read_positive_duration
@@ -58,15 +59,6 @@ def refusal(
     if nearest is not None:
         context["word"], context["vocabulary"] = nearest
     return PydanticCustomError(code, "{why}", context)
-
-
-def read_matcher(value: object) -> Matcher:
-    """The matcher that a value of a file is. Raises PydanticCustomError."""
-    text = expect_text(value, "P015", 'alertname="PostgresDown"')
-    try:
-        return parse_matcher(text)
-    except MatcherSyntaxError as error:
-        raise refusal("P015", f"not a matcher: {plain(str(error), 300)}", error.offset) from None
 
 
 def _selector(value: object) -> LabelTemplate:

@@ -41,6 +41,9 @@ class Said(Protocol):
     ) -> tuple[ClusterReader | None, Metrics | None, HttpProber | None]:
         """What a check of which nothing was said looks at."""
 
+    def beside(self, params: Params, sight: Sight) -> Sight:
+        """What is seen by whoever looks at something else than the target."""
+
 
 class SaidCheck:
     """``core.plugins.CheckPlugin``: what was said of it, else the check itself where it holds."""
@@ -79,7 +82,9 @@ class SaidDiagnosis:
         said = self._world.diagnosis_said(self.name)
         if said is not None and self.name == EXEC:
             await self._inner.look(params, sight)  # raises where a guard objects: then nothing was found
-        return said if said is not None else await self._inner.look(params, sight)
+        if said is not None:
+            return said
+        return await self._inner.look(params, self._world.beside(params, sight))
 
 
 class WellMetrics:

@@ -165,6 +165,13 @@ class StagedCluster:
             return told_by(facts, ref)
         return known or Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
 
+    def bystander(self, ref: WorkloadRef) -> Workload:
+        """As it is, where anything was told of it; else as it is when it is well. Raises NotFound."""
+        machine = self._bystander(ref)
+        if machine is None:
+            raise NotFound(f"{ref} does not exist")
+        return machine.snapshot() if machine.is_well or self.is_told(ref) else machine.healed()
+
     def _see(self, ref: WorkloadRef) -> None:
         """Raises Refused, once, where nobody is to see what became of a step."""
         if ref.path in self._in_doubt:
@@ -177,7 +184,9 @@ class StagedCluster:
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """As the Protocol says."""
-        return self.machine(workload.ref).revisions(self._world.now())
+        attempt = self._world.attempt()
+        opened = self._world.now() if attempt is None else attempt[0].opened_at
+        return self.machine(workload.ref).revisions(self._world.now(), opened)
 
     async def budgets(self, workload: Workload) -> tuple[Budget, ...]:
         """As the Protocol says."""
@@ -314,6 +323,17 @@ class StagedCluster:
         self._touched[change.target.path] += 1
 
 
+class Bystanders(StagedCluster):
+    """The same cluster, as somebody looks at what is beside the target: well, unless something was told."""
+
+    def __init__(self, staged: StagedCluster) -> None:
+        self._staged = staged
+
+    async def workload(self, ref: WorkloadRef) -> Workload:
+        """As the Protocol says."""
+        return self._staged.bystander(ref)
+
+
 class WellCluster(StagedCluster):
     """The same cluster, as it is seen by a check that holds."""
 
@@ -324,6 +344,10 @@ class WellCluster(StagedCluster):
         """As the Protocol says."""
         machine = self._staged.machine(ref)
         return machine.snapshot() if machine.is_well else machine.healed()
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """As it is: when something was rolled out is not a matter of health."""
+        return await self._staged.revisions(workload)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """More than any check asks for."""

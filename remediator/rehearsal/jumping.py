@@ -18,8 +18,8 @@ from remediator.core.raising import WEIGH_EVERY
 from remediator.core.times import SECOND, Instant
 from remediator.core.verification import UNWATCHED
 
-TIMELESS = frozenset(
-    ("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job", "no_recurrence")
+TIMELESS = frozenset(("ready", "rollout", "alert", "endpoints", "promql", "http", "logs", "job")).union(
+    ("no_recurrence", "recent_rollout", "dependencies")
 )
 """Checks whose answer depends on the world alone and not on what time it is, as that of a guard may."""
 POLL = "poll"

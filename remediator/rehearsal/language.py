@@ -118,6 +118,10 @@ class WorkloadWords(Words):
     measured: bool = Field(
         default=True, description="A metrics API tells what its pods use: the unready ones the most."
     )
+    rolled_out: PositiveDuration | None = Field(
+        default=None,
+        description="How long before the incident opened its present revision was rolled out.",
+    )
     kept_by: Literal["flux", "argocd"] | None = Field(
         default=None, description="A GitOps controller keeps all of it as its source says."
     )

@@ -49,6 +49,8 @@ MAIN, BEFORE = "main", "registry.invalid/what/ran:before"
 HEALTHY = 3
 """Pods of a workload of which nothing else is known."""
 RESTARTS = 7
+TOLD_REVISION = 2
+"""The present revision of a workload that facts tell of, until a step changes it."""
 MEBIBYTE, USED_CPU = 2**20, Decimal("0.1")
 """Of memory each pod uses so much more than the next, and of processors all use the same."""
 KEPT_BY_FLUX = {f"{KUSTOMIZE}/name": "apps", f"{KUSTOMIZE}/namespace": "flux-system"}
@@ -104,7 +106,9 @@ class Machine:
     """How many pods it has; the first ``sick`` of them are not ready."""
     made: int = 0
     """How many were ever replaced: makes their names unique."""
-    revision: int = 2
+    revision: int = TOLD_REVISION
+    returned: dict[int, int] = field(default_factory=dict)
+    """Numbers of revisions that run a template anew, and the number that it had first."""
     restarted: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
     facts: WorkloadFacts | None = None
@@ -190,19 +194,34 @@ class Machine:
             for number, pod in enumerate(self.list_pods(at))
         )
 
-    def revisions(self, at: Instant) -> tuple[Revision, ...]:
-        """The revision that runs and those before it, newest first."""
+    def revisions(self, at: Instant, opened: Instant) -> tuple[Revision, ...]:
+        """The revision that runs and those before it, newest first; ``opened``: when the incident did."""
+        kept = {
+            number: self.returned.get(number, number)
+            for number in range(self.revision, 0, -1)
+            if number not in self.returned.values()
+        }
+        newest = max(kept.values())
+        made = {first: Instant(at - (newest - first + 1) * HOUR) for first in kept.values()}
+        if self.facts is not None and self.facts.rolled_out is not None:
+            made[TOLD_REVISION] = Instant(opened - self.facts.rolled_out)
         return tuple(
             Revision(
                 number=number,
-                name=f"{self.ref.name}-{number}",
-                uid=f"uid-{self.ref.name}-{number}",
+                name=f"{self.ref.name}-{first}",
+                uid=f"uid-{self.ref.name}-{first}",
                 current=number == self.revision,
-                images=(f"{self.ref.name}:{number}",),
-                created_at=Instant(at - (self.revision - number + 1) * HOUR),
+                images=(f"{self.ref.name}:{first}",),
+                created_at=made[first],
             )
-            for number in range(self.revision, 0, -1)
+            for number, first in kept.items()
         )
+
+    def _return_to(self, revision: int) -> None:
+        """The template of a revision gets a new number, and keeps its name, its UID and its age."""
+        first = self.returned.pop(revision, revision)
+        self.revision = max(self.revision, revision) + 1
+        self.returned[self.revision] = first
 
     def claim(self, ref: ObjectRef, fence: Fence) -> Marked:
         """It, or its autoscaler, is under this epoch from now on. Raises Fenced, NotFound."""
@@ -231,7 +250,7 @@ class Machine:
                 self._roll_out()
             case RollBackWorkload(revision=revision):
                 self._roll_out()
-                self.revision = max(self.revision + 1, revision)
+                self._return_to(revision)
             case SetContainerImage():
                 self._roll_out()
                 self.images = {**(self.images or {MAIN: BEFORE}), change.container: change.image}

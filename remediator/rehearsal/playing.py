@@ -172,7 +172,7 @@ class _Script:
         if fires:
             self._fired[print_] = now
         stamp = parse_stamp(format_instant(now))
-        alert = Alert(
+        return Alert(
             fingerprint=print_,
             status=AlertStatus.FIRING if fires else AlertStatus.RESOLVED,
             labels=labels,
@@ -180,9 +180,6 @@ class _Script:
             starts_at=parse_stamp(format_instant(self._fired.get(print_, now))),
             ends_at=None if fires else stamp,
         )
-        if self._stage.world.alertmanager is not None:
-            self._stage.world.alertmanager.hear(alert)
-        return alert
 
     def _person(self, deed: Person, where: Spot) -> Awaitable[None] | None:
         incident = self._meant(deed.service)

@@ -250,6 +250,7 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         autoscaler=None if words.autoscaler is None else (words.autoscaler.least, words.autoscaler.most),
         images=words.images,
         measured=words.measured,
+        rolled_out=None if words.rolled_out is None else Millis(words.rolled_out),
     )
 
 

@@ -78,7 +78,8 @@ class WorkloadFacts:
 
     ``missing``: it does not exist. ``ignored``: it has opted out. ``paused``: its rollouts are. ``budget``:
     so many of its pods a PodDisruptionBudget lets go. ``forbidden``: the server does not let us change it.
-    ``measured``: whether a metrics API tells what its pods use.
+    ``measured``: whether a metrics API tells what its pods use. ``rolled_out``: how long before the incident
+    opened its present revision was, in milliseconds; None: long before.
     ``restarted``: so many of the ready pods ended before and run again. ``isolated``: it was isolated, and
     remembers so many pods. ``autoscaler``: the bounds of the one that scales it. ``images``: its containers.
     """
@@ -97,5 +98,6 @@ class WorkloadFacts:
     autoscaler: tuple[int, int] | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     measured: bool = True
+    rolled_out: Millis | None = None
     kept_by: str = ""
     """``flux`` or ``argocd``: a controller that keeps it as its source says. Empty: none does."""

@@ -24,6 +24,7 @@ from remediator.core.times import Instant, Millis
 from remediator.rehearsal.jumping import ATTACH, POLL
 from remediator.rehearsal.keeping import EVENTS, WORK, StageStore
 from remediator.rehearsal.runtime import StageRuntime
+from remediator.rehearsal.silencing import silences
 from remediator.rehearsal.watching import EFFECT, Judged, PageSent, Watch, WatchedJourney, Watcher
 from remediator.rehearsal.world import Working, World
 from remediator.testing.virtual import VirtualLoop
@@ -69,6 +70,8 @@ class Stage:
         self._sleepers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._told = 0
         self._running: set[asyncio.Task[None]] = set()
+        if silences(self.policy):
+            self.world.be_silenced()
         services = self.policy.services.values()
         self.world.workloads = [each.workload for each in services if each.workload is not None]
         self.world.now, self.world.working, self.world.sleep = self.now, self._working, self.sleep
@@ -89,6 +92,7 @@ class Stage:
                 http=self.world.http,
                 programs=self.world.programs,
                 sender=self.world.sender,
+                silencer=self.world.silencer,
                 checks=self.world.checks,
                 diagnoses=self.world.diagnoses,
             ),
@@ -120,6 +124,9 @@ class Stage:
     async def receive(self, notification: Notification) -> None:
         """Take a notification in. For a deed: it happens now."""
         alerts = notification.alerts
+        if self.world.alertmanager is not None:
+            for alert in alerts:
+                self.world.alertmanager.hear(alert)
         if len(alerts) <= CHUNK:
             await self._journey.receive(notification)
             return

@@ -18,6 +18,7 @@ from remediator.core.journal import (
     Diagnose,
     Effect,
     EndIsolation,
+    EndSilences,
     Notice,
     Outcomes,
     Page,
@@ -36,6 +37,7 @@ from remediator.journey import Journey, Perform
 
 EFFECT: ContextVar[Effect | None] = ContextVar("effect", default=None)
 """The effect that is being performed."""
+PERFORMED = Diagnose | Act | Undo | EndIsolation | EndSilences | Verify | Weigh
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +147,7 @@ class Watch:
                     self._page(what.incident, what.channel, level)
             case Notice():
                 self._page(IncidentId(""), what.channel, 0)
-            case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh():
+            case Diagnose() | Act() | Undo() | EndIsolation() | EndSilences() | Verify() | Weigh():
                 if isinstance(what, Verify):
                     self.asked[what.incident] = stamp(what)
                 elif isinstance(what, Weigh):
@@ -174,9 +176,7 @@ class WatchedJourney(Journey):
         """As ``Journey.perform``."""
 
         async def seen(what: Any) -> Outcomes | None:
-            EFFECT.set(
-                what if isinstance(what, Diagnose | Act | Undo | EndIsolation | Verify | Weigh) else None
-            )
+            EFFECT.set(what if isinstance(what, PERFORMED) else None)
             outcome = await performer(what)
             self.watch.performed(what, outcome, self.stamp)
             return outcome

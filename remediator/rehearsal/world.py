@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from remediator.checks import CHECKS
 from remediator.checks.http import HttpParams
 from remediator.checks.promql import PromqlParams
+from remediator.core.below import BelowParams
 from remediator.core.budgets import errors_in
 from remediator.core.cluster import ClusterReader, Executor
 from remediator.core.errors import Refused, Retryable
@@ -30,10 +32,11 @@ from remediator.core.plugins import (
 from remediator.core.policies import ChannelSpec, WorkloadRef
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import Silencer
 from remediator.core.times import Instant, Millis
 from remediator.diagnoses import DIAGNOSES
 from remediator.rehearsal.answers import SaidCheck, SaidDiagnosis, WellHttp, WellMetrics
-from remediator.rehearsal.cluster import StagedCluster, WellCluster
+from remediator.rehearsal.cluster import Bystanders, StagedCluster, WellCluster
 from remediator.rehearsal.programs import StagedPrograms
 from remediator.rehearsal.requests import StagedSender
 from remediator.rehearsal.script import (
@@ -46,7 +49,7 @@ from remediator.rehearsal.script import (
     StepOutcome,
     WorkloadFacts,
 )
-from remediator.rehearsal.silencing import StagedAlertmanager
+from remediator.rehearsal.silencing import StagedAlertmanager, StagedSilencer
 
 T = TypeVar("T")
 Values = tuple[float, ...]
@@ -89,7 +92,10 @@ class World:
         self.reader: ClusterReader = self._cluster
         self.executor: Executor = self._cluster
         self.metrics: Metrics = self
-        self.alertmanager = StagedAlertmanager(lambda: self.now()) if alertmanager else None
+        self.alertmanager: StagedAlertmanager | None = None
+        self.silencer: Silencer | None = None
+        if alertmanager:
+            self.be_silenced()
         self.http: HttpProber = WellHttp(200, "ok")
         self.programs: ProgramRunner = StagedPrograms(self)
         self.sender: HttpSender = StagedSender(self)
@@ -99,6 +105,12 @@ class World:
         self.diagnoses: Mapping[str, DiagnosisPlugin] = {
             name: cast("DiagnosisPlugin", SaidDiagnosis(plugin, self)) for name, plugin in DIAGNOSES.items()
         }
+
+    def be_silenced(self) -> None:
+        """Have an Alertmanager: something is to be silenced there."""
+        if self.alertmanager is None:
+            self.alertmanager = StagedAlertmanager(lambda: self.now())
+            self.silencer = StagedSilencer(self, self.alertmanager)
 
     # --- what is said of it ---
 
@@ -226,8 +238,8 @@ class World:
         self, params: Params, sight: Sight
     ) -> tuple[ClusterReader | None, Metrics | None, HttpProber | None]:
         """What a check of which nothing was said looks at: it holds, unless facts or values say otherwise."""
-        cluster: ClusterReader | None = sight.cluster
-        if not self._cluster.is_told(sight.target):
+        cluster: ClusterReader | None = self.beside(params, sight).cluster
+        if cluster is sight.cluster and not self._cluster.is_told(sight.target):
             cluster = WellCluster(self._cluster)
         metrics, http = sight.metrics, sight.http
         if isinstance(params, PromqlParams) and self._values(params.query) is None:
@@ -235,6 +247,12 @@ class World:
         if isinstance(params, HttpParams):
             http = WellHttp.for_params(params)
         return cluster, metrics, http
+
+    def beside(self, params: Params, sight: Sight) -> Sight:
+        """What is seen by whoever looks beside the target: no runbook expects any trouble there."""
+        if not isinstance(params, BelowParams) or sight.cluster is None:
+            return sight
+        return replace(sight, cluster=Bystanders(self._cluster))
 
     async def query(self, promql: str) -> tuple[tuple[Mapping[str, str], float], ...]:
         """What was said that the query gives; no series when nothing was.

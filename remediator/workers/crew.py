@@ -18,6 +18,7 @@ from remediator.core.policies import ChannelSpec, Mode, Policy
 from remediator.core.ports import Observer, Runtime
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import Silencer
 from remediator.core.store import Delivered, IntakeStore, Queue, Store
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -60,6 +61,7 @@ class Ports:
     http: HttpProber | None = None
     programs: ProgramRunner | None = None
     sender: HttpSender | None = None
+    silencer: Silencer | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)
 
@@ -132,6 +134,7 @@ class Crew:
             http=ports.http,
             programs=ports.programs,
             sender=ports.sender,
+            silencer=ports.silencer,
             checks=ports.checks,
             diagnoses=ports.diagnoses,
         )

@@ -9,10 +9,12 @@ from remediator.core.alertmanagers import (
     Suppression,
     absence,
     doubt,
+    listed_members,
     narrowed,
     suppressors,
     unanswered,
 )
+from remediator.core.alerts import Alert
 from remediator.core.errors import Retryable
 from remediator.core.incident import Incident
 from remediator.core.store import ListingStore, Members
@@ -41,6 +43,16 @@ class Lookout:
         for silent in unanswered(answers):
             raise Retryable(str(silent))
         return suppressors(answers, {one.fingerprint for one in members.firing})
+
+    async def alerts(self) -> tuple[Alert, ...]:
+        """Those that fire and are listed, as they are listed, by fingerprint.
+
+        Raises Retryable where one of them does not answer.
+        """
+        members, answers = await self._look()
+        for silent in unanswered(answers):
+            raise Retryable(str(silent))
+        return listed_members(members.firing, answers)
 
     async def over(self) -> tuple[int, str]:
         """How many of its alerts are over, though that was not delivered; why that cannot be told, if so."""

@@ -15,7 +15,7 @@ from remediator.core.programs import Ended, Program, ProgramRunner
 from remediator.core.running import EXEC
 from remediator.core.times import Instant, format_duration
 from remediator.core.verdicts import ChangeRequest, Guard
-from remediator.guards import GUARDS, RUNS_OF_CHECKS, ask_guards
+from remediator.guards import GUARDS, RUNS_OF_CHECKS
 from remediator.workers.means import Means
 from remediator.workers.reach import Reach
 
@@ -61,7 +61,8 @@ class GuardedPrograms:
                 raise Refused(f"nothing was run: the catalog no longer names {program.of}")
             reach = Reach(self._means, request, self._effect)
             self._reaches.append(reach)
-            verdicts = await ask_guards(request, reach, self._guards)
+            await reach.weigh_trust()
+            verdicts = await reach.ask(self._guards)
             objection = next((verdict for verdict in verdicts if not verdict.allowed), None)
             if objection is not None:
                 self._means.observer.judged(self._incident.id, [objection])

@@ -14,6 +14,7 @@ from remediator.core.journal import (
     Diagnose,
     EffectLost,
     EndIsolation,
+    EndSilences,
     Locate,
     Notice,
     Page,
@@ -34,7 +35,7 @@ def lost_outcome(delivery: Delivered, reason: str) -> list[tuple[IncidentId, Rec
         return []
     incident = IncidentId(delivery.incident)
     match lost:
-        case Diagnose() | Act() | Undo() | EndIsolation() | Verify() | Weigh() | Locate():
+        case Diagnose() | Act() | Undo() | Verify() | Weigh() | Locate() | EndIsolation() | EndSilences():
             return [(incident, EffectLost(effect=lost.id, reason=reason), Lane.URGENT)]
         case Page():
             refused = Paged(

@@ -13,6 +13,7 @@ from remediator.core.policies import Mode, Policy
 from remediator.core.ports import Observer
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import Silencer
 from remediator.core.store import GuardStore, IncidentStore
 from remediator.core.times import Millis
 from remediator.diagnoses import DIAGNOSES
@@ -24,7 +25,7 @@ class Means:
     """What the runner works with. ``reader``, ``executor`` and ``programs`` are None where no cluster is.
 
     ``metrics`` and ``alert_rules``: None where no Prometheus is. ``lookout``: what Alertmanagers say of an
-    incident's alerts; None where there are none.
+    incident's alerts, and ``silencer``: None where there are none.
     """
 
     incidents: IncidentStore
@@ -43,6 +44,7 @@ class Means:
     http: HttpProber | None = None
     programs: ProgramRunner | None = None
     sender: HttpSender | None = None
+    silencer: Silencer | None = None
     checks: Mapping[str, CheckPlugin] = field(default_factory=lambda: CHECKS)
     settling: Mapping[str, CheckPlugin] = field(default_factory=lambda: SETTLING)
     diagnoses: Mapping[str, DiagnosisPlugin] = field(default_factory=lambda: DIAGNOSES)

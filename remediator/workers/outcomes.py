@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from remediator.core.changes import Change
-from remediator.core.journal import Act, Acted, ActResult, EndIsolation, Undo, VerdictNote
+from remediator.core.journal import Act, Acted, ActResult, EndIsolation, EndSilences, Undo, VerdictNote
 from remediator.core.times import Millis
 from remediator.core.verdicts import Verdict
 from remediator.workers.performers import Made
 
-Changing = Act | Undo | EndIsolation
+Changing = Act | Undo | EndIsolation | EndSilences
 """Effects that change something."""
 
 

@@ -2,8 +2,8 @@
 
 A change of objects of the cluster is made by its executor, which fences it. What must be made ready before it
 can be fenced, such as a job, and what nothing can fence, such as a program, have performers of their own; an
-action of the latter is ``once``. A new kind of change is a member of
-``core.changes.Change``, a performer here, and a case in ``Performers.of``.
+action of the latter is ``once``, unless what it did can be found again by a name, as a silence can. A new
+kind of change is a member of ``core.changes.Change``, a performer here, and a case in ``Performers.of``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from remediator.core.changes import Change, ClusterChange, Fence, RunJob, RunProgram, SendRequest
+from remediator.core.changes import (
+    Change,
+    ClusterChange,
+    CreateSilence,
+    EndSilence,
+    Fence,
+    RunJob,
+    RunProgram,
+    SendRequest,
+)
 from remediator.core.cluster import EFFECT_ANNOTATION, Executor
 from remediator.core.disruption import pod_changes
 from remediator.core.errors import Failed, Refused
@@ -20,6 +29,7 @@ from remediator.core.probing import catalog_hosts, expected
 from remediator.core.programs import ProgramRunner
 from remediator.core.redact import redact
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import NO_ALERTMANAGER, Silencer
 from remediator.core.text import plain
 from remediator.workers.means import Means
 
@@ -153,6 +163,42 @@ class _BySending:
         return Made(said=said, output=output)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _BySilencing:
+    """A silence: nothing fences it, and its comment shows that it was created."""
+
+    change: CreateSilence
+    silencer: Silencer
+
+    async def dry_run(self) -> None:
+        await self.silencer.permit()
+
+    async def claim(self, fence: Fence) -> Claimed:
+        return Claimed(made=await self.silencer.stands(self.change.silence))
+
+    async def apply(self, fence: Fence) -> Made:
+        await self.silencer.create(self.change.silence)
+        return Made()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ByEnding:
+    """The end of a silence: doing it again changes nothing."""
+
+    change: EndSilence
+    silencer: Silencer
+
+    async def dry_run(self) -> None:
+        await self.silencer.permit()
+
+    async def claim(self, fence: Fence) -> Claimed:
+        return Claimed(made=await self.silencer.is_over(self.change.silence))
+
+    async def apply(self, fence: Fence) -> Made:
+        await self.silencer.end(self.change.silence)
+        return Made()
+
+
 class Performers:
     """Knows who makes a change."""
 
@@ -169,8 +215,18 @@ class Performers:
             case SendRequest():
                 hosts = catalog_hosts(self._means.policy().services.values())
                 return _BySending(change=change, sender=_there(self._means.sender, "sender"), hosts=hosts)
+            case CreateSilence():
+                return _BySilencing(change=change, silencer=self._silencer)
+            case EndSilence():
+                return _ByEnding(change=change, silencer=self._silencer)
             case _:
                 return _OnCluster(change=change, executor=_there(self._means.executor))
+
+    @property
+    def _silencer(self) -> Silencer:
+        if self._means.silencer is None:
+            raise Refused(NO_ALERTMANAGER)
+        return self._means.silencer
 
 
 def _there(port: T | None, what: str = "cluster") -> T:

@@ -9,6 +9,7 @@ from remediator.actions import ACTIONS
 from remediator.actions.http import HttpActionParams
 from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Suppression
+from remediator.core.alerts import Alert
 from remediator.core.breakers import Breaker
 from remediator.core.changes import Change
 from remediator.core.cluster import (
@@ -24,7 +25,7 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError
-from remediator.core.journal import Act, Diagnose, EndIsolation, Undo, Verify
+from remediator.core.journal import Act, Diagnose, EndIsolation, EndSilences, Undo, Verify
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
@@ -32,14 +33,17 @@ from remediator.core.policies import WorkloadRef
 from remediator.core.roots import Root
 from remediator.core.running import ExecParams
 from remediator.core.samples import NO_PROMETHEUS
+from remediator.core.silencing import NO_ALERTMANAGER
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
-from remediator.core.verdicts import ChangeRequest, Pointless
+from remediator.core.verdicts import ChangeRequest, Guard, Pointless, Verdict
+from remediator.guards import ask_guards
+from remediator.guards.error_budget import held_to_budget
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
 
-Performed = Act | Undo | EndIsolation | Diagnose | Verify
+Performed = Act | Undo | EndIsolation | EndSilences | Diagnose | Verify
 """What guards are asked about."""
 
 
@@ -64,6 +68,15 @@ class Reach:
         """UIDs of the pods an earlier performance was about to take away: this one takes no other."""
         self._gone: tuple[str, ...] = ()
         """What is to be told of those of them that are gone, unless it was told before."""
+
+    async def weigh_trust(self) -> None:
+        """Ask anew what the rule's record and the service's error budget leave of its trust."""
+        lowered = await self._store.lowered(self._request.attempt.rule)
+        self._request = await held_to_budget(replace(self._request, lowered=lowered), self)
+
+    async def ask(self, guards: Sequence[Guard]) -> tuple[Verdict, ...]:
+        """What these guards say."""
+        return await ask_guards(self._request, self, guards)
 
     async def paused(self, scopes: Sequence[PauseScope]) -> tuple[Pause, ...]:
         """Those of the scopes that are paused now."""
@@ -120,7 +133,9 @@ class Reach:
         params = action.params.model_validate(dict(self._request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = await read_snapshot(self._reader, await self.workload(target), needs, cron_job=named)
-        seen = replace(seen, service=self._request.service)
+        seen = replace(seen, service=self._request.service, author=self._request.author)
+        if Need.ALERTS in needs:
+            seen = replace(seen, alerts=await self._alerts())
         self._pods = seen.pods if Need.PODS in action.needs else None
         self._planned_from = seen
         if self._meant:  # it chooses among those alone
@@ -131,6 +146,13 @@ class Reach:
             if self._meant:
                 return ()  # those that are left are well by now
             raise Pointless(str(error)) from error
+
+    async def _alerts(self) -> tuple[Alert, ...]:
+        """Those of the incident that fire, as Alertmanager lists them. Raises Refused where there is none."""
+        lookout = self._means.lookout(self._request.incident)
+        if lookout is None:
+            raise Refused(NO_ALERTMANAGER)
+        return await lookout.alerts()
 
     @property
     def _invertible(self) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import assert_never
 
-from remediator.core.aiming import target_of
+from remediator.core.aiming import below_of, target_of
 from remediator.core.alertmanagers import narrowed
 from remediator.core.errors import RemediatorError, StoreUnavailable
 from remediator.core.evidence import Evidence
@@ -23,6 +23,7 @@ from remediator.core.journal import (
     Diagnosed,
     Effect,
     EndIsolation,
+    EndSilences,
     Locate,
     Outcomes,
     Undo,
@@ -33,6 +34,7 @@ from remediator.core.lag import Lag, find_lag, lags
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
+from remediator.core.rollouts import has_rolled
 from remediator.core.running import ExecParams
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
@@ -42,6 +44,7 @@ from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.locating import Locator
 from remediator.workers.looks import GuardedPrograms
 from remediator.workers.means import Means, awaiting
+from remediator.workers.quieting import Quieter
 from remediator.workers.step import StepPerformer
 from remediator.workers.undo import UndoPerformer
 from remediator.workers.weighing import Weigher
@@ -58,6 +61,7 @@ class Runner:
         self._steps = StepPerformer(means)
         self._undoer = UndoPerformer(means)
         self._keeper = IsolationKeeper(means)
+        self._quieter = Quieter(means)
         self._weigher = Weigher(means)
         self._locator = Locator(means)
         self._hosts: tuple[Policy | None, frozenset[str]] = (None, frozenset())
@@ -72,6 +76,8 @@ class Runner:
             return await self._locator.locate(effect, loaded.incident)
         if isinstance(effect, EndIsolation):
             return await self._keeper.end(effect, loaded.incident)
+        if isinstance(effect, EndSilences):
+            return await self._quieter.end(effect, loaded.incident)
         attempt = awaiting(loaded.incident, effect.id)
         if loaded.incident is None or attempt is None:
             return None
@@ -96,10 +102,10 @@ class Runner:
         policy = self._means.policy()
         if self._hosts[0] is not policy:
             self._hosts = policy, catalog_hosts(policy.services.values())
-        service = policy.services.get(incident.service)
+        rule, service = policy.rule(attempt.rule), policy.services.get(incident.service)
         return Sight(
             cluster=self._means.reader,
-            target=target_of(incident, policy.rule(attempt.rule), policy),
+            target=target_of(incident, rule, policy),
             firing=firing,
             service=service,
             metrics=self._means.metrics,
@@ -109,6 +115,9 @@ class Runner:
             at=at,
             opened_at=incident.opened_at,
             alerts_at=incident.alerts_at,
+            below=below_of(incident, rule, policy),
+            incidents=self._means.incidents,
+            rolled=has_rolled(attempt),
         )
 
     async def _lag(self, incident: Incident, attempt: Attempt) -> Lag | None:

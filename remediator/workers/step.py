@@ -27,16 +27,18 @@ from remediator.core.planned import changes_json
 from remediator.core.plugins import settling_of
 from remediator.core.policies import Step
 from remediator.core.running import looks_that_run
-from remediator.core.times import Millis
+from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, Verdict
-from remediator.guards import GUARDS, LAST_LOOK, ask_guards
-from remediator.guards.error_budget import held_to_budget
+from remediator.guards import GUARDS, LAST_LOOK
 from remediator.workers.looking_back import LOOK_AGAIN, LookingBack
 from remediator.workers.means import Means
 from remediator.workers.outcomes import Done, acted
 from remediator.workers.performers import FailedWith, Made
 from remediator.workers.planning import show_plan
 from remediator.workers.reach import Reach
+
+DO_AGAIN = Millis(10 * SECOND)
+"""After an answer got lost of what is done again as a whole: each time, every guard is asked and told of."""
 
 
 class StepPerformer:
@@ -137,16 +139,11 @@ class Work(LookingBack):
         return replace(asked, plan=plan)
 
     async def _ask_guards(self) -> tuple[Verdict, ...]:
-        self._request = await self._trusted(self._request)
+        await self.weigh_trust()
         self._withheld = self._request.withheld
-        verdicts = await ask_guards(self._request, self)
+        verdicts = await self.ask(GUARDS)
         self._means.observer.judged(self._request.incident.id, verdicts)
         return verdicts
-
-    async def _trusted(self, request: ChangeRequest) -> ChangeRequest:
-        """With what the rule's record and the service's error budget leave of its trust now."""
-        lowered = await self._store.lowered(request.attempt.rule)
-        return await held_to_budget(replace(request, lowered=lowered), self)
 
     def _tell_withheld(self, withheld: Verdict, verdicts: Sequence[Verdict]) -> Acted:
         would = "; ".join(str(change) for change in self._plan or ())
@@ -183,7 +180,8 @@ class Work(LookingBack):
                 return done.acted(self.effect, ActResult.UNKNOWN, str(error), verdicts)
             if pods or not self._shows:  # which pods are gone shows when it is performed again
                 doubtful = done.acted(self.effect, ActResult.RETRY, str(error), verdicts)
-                return replace(doubtful, in_doubt=True)
+                delay = None if pods else DO_AGAIN
+                return replace(doubtful, in_doubt=True, retry_after=delay)
             if self._prepared is not None:
                 before, on = "", self._prepared
             return await self._in_doubt(error, verdicts, before, on)
@@ -221,9 +219,9 @@ class Work(LookingBack):
     async def _last_look(self) -> Verdict | None:
         newest, guards = self._means.policy(), LAST_LOOK
         if newest is not self._request.policy:  # what they agreed to was another policy
-            self._request = await self._trusted(replace(self._request, policy=newest))
-            guards = GUARDS
-        verdicts = await ask_guards(self._request, self, guards)
+            self._request, guards = replace(self._request, policy=newest), GUARDS
+            await self.weigh_trust()
+        verdicts = await self.ask(guards)
         return next((verdict for verdict in verdicts if not verdict.allowed), None)
 
     def _stopped(self, objection: Verdict, verdicts: Sequence[Verdict], done: Sequence[str]) -> Acted:

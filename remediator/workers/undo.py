@@ -16,7 +16,7 @@ from remediator.core.errors import Permanent, Refused, RemediatorError, Retryabl
 from remediator.core.incident import Attempt, Incident
 from remediator.core.journal import Acted, ActResult, Undo
 from remediator.core.planned import changes_from
-from remediator.core.plugins import Action, no_inverse
+from remediator.core.plugins import NOTHING, Action, no_inverse
 from remediator.core.policies import WorkloadRef
 from remediator.core.verdicts import ChangeRequest, Pointless
 from remediator.workers.means import Means
@@ -104,7 +104,8 @@ class _Undoing(Work):
         return inverse
 
     def _invert(self, change: Change, seen: Snapshot) -> Change:
-        if change.fenced_on.path == seen.workload.ref.path and change.uid != seen.workload.uid:
+        fenced = self._action.fenced_on != NOTHING  # else what it made does not stand on the workload
+        if fenced and change.fenced_on.path == seen.workload.ref.path and change.uid != seen.workload.uid:
             raise Refused(_made_anew(seen.workload.ref))
         return self._action.inverse(change, seen)
 

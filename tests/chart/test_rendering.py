@@ -229,15 +229,18 @@ def test_probes_ask_what_is_open_to_everybody() -> None:
 
 
 def test_a_change_that_needs_other_pods_makes_them() -> None:
-    """Tokens are read at the start; policies are read anew by the daemon, unless a roll is asked for."""
+    """Policies and secrets are read anew, unless a roll is asked for; where the store is, is not."""
 
     def marks(values: Values) -> Object:
         meta = render(values).one("Deployment")["spec"]["template"]["metadata"]
         return {key: value for key, value in meta["annotations"].items() if key.startswith("checksum/")}
 
     one, other = ({"policies": {"files": {"a.yaml": text}}} for text in ("a: 1\n", "a: 2\n"))
-    assert marks(one) == marks(other) == marks({})
+    assert marks(one) == marks(other) == marks({}) == {}
     rolled = [marks(merged(each, {"policies": {"onChange": "roll"}})) for each in (one, other)]
     assert rolled[0]["checksum/policies"] != rolled[1]["checksum/policies"]
-    tokens = [marks({"secrets": {"webhookToken": {"value": text}}}) for text in ("one", "other")]
-    assert tokens[0]["checksum/secrets"] != tokens[1]["checksum/secrets"]
+    assert marks({"secrets": {"webhookToken": {"value": "given"}}}) == {}
+    urls = ("redis://:one@a:6379", "redis://:two@a:6379", "redis://:two@b:6379")
+    first, second, third = (marks({"redis": {"url": url}})["checksum/store"] for url in urls)
+    assert first == second, "no digest of a password stands where everybody may look"
+    assert second != third

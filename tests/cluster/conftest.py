@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from remediator.adapters.kubernetes import Kubernetes, connect
 from remediator.adapters.runtime import AsyncioRuntime
 from remediator.testing.apiserver import FakeApiServer
+from tests.cluster.scene import Scene, Stage, set_scene
 from tests.cluster.world import World
+from tests.servers import RedisServer, redis_server
 
 
 @pytest.fixture
@@ -24,17 +28,23 @@ def runtime() -> Iterator[AsyncioRuntime]:
 
 
 @pytest.fixture
-async def kubeconfig(tmp_path: Path) -> AsyncIterator[Path]:
-    """How an administrator of the cluster logs in."""
+async def fake() -> AsyncIterator[FakeApiServer | None]:
+    """The fake, for what only its programs must be told; None: the cluster is a real one."""
     if os.environ.get("REMEDIATOR_TEST_CLUSTER") == "1":
-        named = os.environ.get("KUBECONFIG")
-        assert named, (
-            "REMEDIATOR_TEST_CLUSTER=1 needs KUBECONFIG, the file of a cluster you may experiment on"
-        )
-        yield Path(named)
+        yield None
         return
     async with FakeApiServer() as server:
-        yield server.kubeconfig(tmp_path / "kubeconfig")
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(fake: FakeApiServer | None, tmp_path: Path) -> Path:
+    """How an administrator of the cluster logs in."""
+    if fake is not None:
+        return fake.kubeconfig(tmp_path / "kubeconfig")
+    named = os.environ.get("KUBECONFIG")
+    assert named, "REMEDIATOR_TEST_CLUSTER=1 needs KUBECONFIG, the file of a cluster you may experiment on"
+    return Path(named)
 
 
 @pytest.fixture
@@ -53,3 +63,20 @@ async def world(cluster: Kubernetes) -> AsyncIterator[World]:
     await found.send("POST", "/api/v1/namespaces", body)
     yield found
     await found.send("DELETE", f"/api/v1/namespaces/{found.namespace}")
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The store of daemons; each has a prefix of its own."""
+    with redis_server("redis-7.0", tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def stage(world: World, tmp_path: Path, redis: RedisServer, kubeconfig: Path) -> Stage:
+    """Recoveries from end to end."""
+
+    def scene(**given: Any) -> AbstractAsyncContextManager[Scene]:
+        return set_scene(world, tmp_path, redis, kubeconfig, **given)
+
+    return scene

@@ -27,7 +27,7 @@ HTTPD: Json = {
     "command": [
         "sh",
         "-c",
-        "mkdir -p /tmp/www && echo ok >/tmp/www/healthz && exec httpd -f -p 8080 -h /tmp/www",
+        "echo serving; mkdir -p /tmp/www && echo ok >/tmp/www/healthz && exec httpd -f -p 8080 -h /tmp/www",
     ],
 }
 PATIENCE = float(os.environ.get("REMEDIATOR_TEST_PATIENCE", "180"))

@@ -178,7 +178,7 @@ async def test_an_episode_that_changed_is_a_conflict(store: Store, believed_over
     assert (await store.load(IncidentId("i1"), [])).incident is None
 
 
-async def test_an_entry_that_was_settled_elsewhere_is_told_from_a_conflict(store: Store) -> None:
+async def test_P6_an_entry_that_was_settled_elsewhere_is_told_from_a_conflict(store: Store) -> None:
     """P6: another worker has done it, and deciding again would do it twice; the rest can still be settled."""
     await admit(store, arrival("aa"), arrival("bb"))
     first, second = await take(store)
@@ -191,7 +191,7 @@ async def test_an_entry_that_was_settled_elsewhere_is_told_from_a_conflict(store
     assert await store.settle(second, "one")
 
 
-async def test_an_entry_that_was_taken_over_can_still_be_settled(store: Store) -> None:
+async def test_P6_an_entry_that_was_taken_over_can_still_be_settled(store: Store) -> None:
     """P6: pending is what counts, not for whom; the version keeps it from counting twice."""
     await admit(store, arrival("aa"))
     events = await take(store)

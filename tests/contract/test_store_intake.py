@@ -42,7 +42,7 @@ async def test_first_firing_is_new_and_travels_as_the_alert(store: Store) -> Non
     assert alert_from(entry.data) == sent.alert
 
 
-async def test_one_episode_for_one_outage(store: Store) -> None:
+async def test_P4_one_episode_for_one_outage(store: Store) -> None:
     """P4: three Alertmanagers, repeats and a shifted startsAt are one episode and one event."""
     shifted = [arrival("aa", starts) for starts in (0, 0, 5, 0, 9, 5)]
     answers = [await admit(store, one) for one in shifted]

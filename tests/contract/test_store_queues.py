@@ -44,7 +44,7 @@ async def test_take_waits_for_what_comes(store: Store) -> None:
         assert len(await waiting) == 1
 
 
-async def test_settle_happens_once(store: Store) -> None:
+async def test_P6_settle_happens_once(store: Store) -> None:
     """P6: the entry is gone, what follows is enqueued, and nobody can do it again."""
     entry = await one_entry(store)
     assert await store.settle(entry, "one", [FOLLOW_UP])
@@ -55,7 +55,7 @@ async def test_settle_happens_once(store: Store) -> None:
     assert (await store.gauges()).backlog["normal"] == 0
 
 
-async def test_many_settle_and_one_wins(store: Store) -> None:
+async def test_P6_many_settle_and_one_wins(store: Store) -> None:
     """P6: among concurrent settles exactly one happens."""
     entry = await one_entry(store)
     results = await asyncio.gather(*(store.settle(entry, f"c{n}", [FOLLOW_UP]) for n in range(10)))
@@ -63,7 +63,7 @@ async def test_many_settle_and_one_wins(store: Store) -> None:
     assert len(await take(store)) == 1
 
 
-async def test_a_silent_consumer_is_succeeded(store: Store) -> None:
+async def test_P6_a_silent_consumer_is_succeeded(store: Store) -> None:
     """P6: another consumer gets the entry, counted; whoever settles first has settled it."""
     entry = await one_entry(store)
     assert await store.reclaim(Queue.NORMAL, "two", Millis(60_000), 10) == []
@@ -82,7 +82,7 @@ async def test_reclaim_takes_no_more_than_asked(store: Store) -> None:
     assert len(await store.reclaim(Queue.NORMAL, "two", NOW, 4)) == 4
 
 
-async def test_a_heartbeat_keeps_an_entry(store: Store) -> None:
+async def test_P6_a_heartbeat_keeps_an_entry(store: Store) -> None:
     """P6: what is being worked on is not taken over; only its owner's heartbeat counts."""
     entry = await one_entry(store)
     idle = Millis(1_000)
@@ -100,7 +100,7 @@ async def test_a_heartbeat_keeps_an_entry(store: Store) -> None:
     assert [one.id for one in taken] == [entry.id]
 
 
-async def test_failures_are_counted_and_handed_on(store: Store) -> None:
+async def test_P6_failures_are_counted_and_handed_on(store: Store) -> None:
     """P6: its own failures count towards its burial, and are forgotten with it."""
     entry = await one_entry(store)
     assert [await store.failed(entry) for _ in range(4)] == [1, 2, 3, 4]
@@ -110,7 +110,7 @@ async def test_failures_are_counted_and_handed_on(store: Store) -> None:
     assert await store.failed(again) == 5
 
 
-async def test_burial_keeps_the_entry_and_tells_people(store: Store) -> None:
+async def test_P6_burial_keeps_the_entry_and_tells_people(store: Store) -> None:
     """P6: after too many tries it is a dead letter that can be listed; what follows and a notice leave."""
     entry = await one_entry(store)
     (again,) = await store.reclaim(Queue.NORMAL, "two", NOW, 10)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from remediator.core.alerts import Alert, AlertStatus, Fingerprint
-from remediator.core.changes import Change, ClusterChange, RunProgram, SendRequest
+from remediator.core.changes import Change, ClusterChange, CreateSilence, EndSilence, RunProgram, SendRequest
 from remediator.core.classify import describe_match
 from remediator.core.journal import Fired
 from remediator.core.matchers import Matcher, MatchOp
@@ -113,4 +113,5 @@ def fired(of: Policy, fingerprint: str = "aa", **labels: str) -> Fired:
 
 def of_cluster(changes: Sequence[Change]) -> tuple[ClusterChange, ...]:
     """Planned changes, all of them of objects of the cluster: what its executor makes."""
-    return tuple(change for change in changes if not isinstance(change, RunProgram | SendRequest))
+    elsewhere = RunProgram | SendRequest | CreateSilence | EndSilence
+    return tuple(change for change in changes if not isinstance(change, elsewhere))

@@ -166,7 +166,7 @@ QUIET = State.SUPPRESSED
                     silences=(silence("s", "remediator", "remediator: i/1/0"),),
                 ),
             ),
-            Suppression(loud=1),
+            Suppression(loud=1, own=1),
         ),
         (
             (
@@ -175,7 +175,7 @@ QUIET = State.SUPPRESSED
                     silences=(silence("s", "remediator", "remediator: i/1/0"), silence("t", "remediator")),
                 ),
             ),
-            Suppression(silenced=("silenced by remediator until 2026-11-23T05:00:00Z",), quiet=1),
+            Suppression(silenced=("silenced by remediator until 2026-11-23T05:00:00Z",), quiet=1, own=1),
         ),
         ((listing(entry("aa", QUIET, inhibited_by=("cc",)), entry("bb")),), Suppression(quiet=1, loud=1)),
         ((listing(entry("aa", QUIET, muted_by=("night",))),), Suppression(quiet=1)),

@@ -161,6 +161,20 @@ def test_a_step_that_is_meant_only_when_nothing_fires_is_never_performed(step: s
     assert [each.split()[-1] for each in found] == codes
 
 
+@pytest.mark.parametrize(
+    ("steps", "codes"),
+    [
+        ("[silence: {for: 15m}]", ["B213"]),
+        ("[{silence: {for: 15m}}, {wait: {for: ready}}, {silence: {for: 1m}}]", ["B213"]),
+        ("[{silence: {for: 15m}}, {scale: {to: 3}}]", []),
+        ("[{wait: {for: ready}}]", []),
+    ],
+)
+def test_a_runbook_that_only_silences_repairs_nothing(steps: str, codes: list[str]) -> None:
+    found = told(runbook(steps=steps))
+    assert [each.split()[-1] for each in found] == codes
+
+
 def test_attempts_that_fit_into_the_window_are_left_alone() -> None:
     assert told(runbook(extra=", limits: {attempts: 3, per: 1h, cooldown: 29m}")) == []
     assert told(runbook(extra=", limits: {attempts: 3, per: 1h, cooldown: 30m}")) == ["2:95 B209"]

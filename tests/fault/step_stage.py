@@ -66,15 +66,16 @@ class Killed(BaseException):
 class Fuse:
     """Kills at the ``at``-th boundary of a call: even ones come before a call, odd ones after it.
 
-    ``after``: or after so many calls of that name.
+    ``after``: or after so many calls of that name, however they ended; ``ahead``: or just before that one.
     """
 
     at: int | None = None
     after: tuple[str, int] = ("", 1)
+    ahead: tuple[str, int] = ("", 1)
     calls: list[str] = field(default_factory=list)
     dead: bool = False
     before: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
-    """What happens in the world just before the first call of that name."""
+    """What happens in the world just before the first call of that name; ``apply#2``: before the second."""
 
     def wrap(self, port: object) -> Any:
         """The port, with the fuse in it."""
@@ -82,8 +83,8 @@ class Fuse:
 
     def burn(self, *, after: bool) -> None:
         """Die here, if this is the place."""
-        name, count = self.after
-        there = after and self.calls[-1] == name and self.calls.count(name) == count
+        name, count = self.after if after else self.ahead
+        there = self.calls[-1] == name and self.calls.count(name) == count
         if there or self.at == 2 * (len(self.calls) - 1) + after:
             self.dead = True
             raise Killed
@@ -97,14 +98,17 @@ class _Wired:
         async def call(*args: object, **kwargs: object) -> object:
             if self._fuse.dead:
                 raise Killed
-            first = name not in self._fuse.calls
             self._fuse.calls.append(name)
             self._fuse.burn(after=False)
-            if first and name in self._fuse.before:
-                await self._fuse.before[name]()
-            answer = await getattr(self._port, name)(*args, **kwargs)
-            self._fuse.burn(after=True)
-            return answer
+            count = self._fuse.calls.count(name)
+            happens = self._fuse.before.get(name if count == 1 else f"{name}#{count}")
+            if happens is not None:
+                await happens()
+            try:
+                return await getattr(self._port, name)(*args, **kwargs)
+            finally:
+                if not self._fuse.dead:
+                    self._fuse.burn(after=True)
 
         return call
 
@@ -136,6 +140,8 @@ class StepStage:
     outcomes: list[Acted] = field(default_factory=list)
     replicas: int = 0
     sender: HttpSender | None = None
+    equip: Callable[[Means, Fuse], Means] = lambda means, fuse: means
+    """What a replica has beside, with the fuse in it."""
 
     @property
     def attempt(self) -> Attempt:
@@ -155,7 +161,7 @@ class StepStage:
     def means(self, fuse: Fuse) -> Means:
         """What a replica of its own works with."""
         self.replicas += 1
-        return Means(
+        means = Means(
             incidents=cast(IncidentStore, _Waits(self.life)),
             guards=cast(GuardStore, fuse.wrap(self.store)),
             reader=cast(ClusterReader, fuse.wrap(self.cluster.reader)),
@@ -169,6 +175,7 @@ class StepStage:
             replica=f"replica-{self.replicas}",
             lease=LEASE,
         )
+        return self.equip(means, fuse)
 
     async def perform(self, fuse: Fuse | None = None) -> Acted | None:
         """Once, by a replica of its own; None when it was killed: its lease runs out."""
@@ -264,7 +271,7 @@ async def staged(
             server.create(cron_job("tidy"))
         if steps[0].action == "restore":
             await patch(cluster, {"metadata": {"annotations": ISOLATED}, "spec": {"replicas": 0}})
-        if steps[0].action not in ("exec", "http"):
+        if steps[0].action not in ("exec", "http", "silence"):
             server.behave("shop", "web", Behaviour.stays_broken())
         await server.settled()
         server.ledger.clear()

@@ -14,6 +14,7 @@ from remediator.core.journal import Checked, Diagnose, Diagnosed, Verify
 from remediator.core.matchers import Matcher, MatchOp
 from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.policies import Check, Diagnosis, Mode, Policy, Rate, RateLimits, Step
+from remediator.core.standing import Lowering
 from remediator.core.store import Lease, Limit
 from remediator.core.times import HOUR
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind, Output
@@ -130,6 +131,18 @@ async def test_guards_hold_a_look_back_as_they_do_a_change(
     async with looking(tmp_path, diagnose=diagnose) as stage:
         stage.life.policy = change(stage.life.policy)
         assert f"nothing was run: {why}" in said(await look(stage))
+        assert stage.server.commands.calls == []
+
+
+@pytest.mark.parametrize("diagnose", [True, False])
+async def test_P13_a_rule_that_its_failures_lowered_runs_nothing_unasked(
+    tmp_path: Path, diagnose: bool
+) -> None:
+    """Its program waits for a person as its changes do."""
+    async with looking(tmp_path, diagnose=diagnose) as stage:
+        why = Lowering(rule="service-down", why="3 attempts in a row failed", at=stage.life.at)
+        stage.store._lowered["service-down"] = why
+        assert "nothing was run: mode: rule service-down is in mode auto, held to" in said(await look(stage))
         assert stage.server.commands.calls == []
 
 

@@ -40,7 +40,7 @@ async def cancel_some(store: RedisStore, rounds: int, chance: random.Random) -> 
 
 
 @pytest.mark.parametrize("rounds", [1_000, pytest.param(10_000, marks=pytest.mark.full)])
-async def test_no_caller_reads_anothers_reply(rounds: int, tmp_path: Path) -> None:
+async def test_P16_no_caller_reads_anothers_reply(rounds: int, tmp_path: Path) -> None:
     """Through a slow proxy, by ten workers at once: whoever gets an answer gets their own."""
     with redis_server("redis-7.0", tmp_path / "server") as server:
         async with proxy(server.port) as between:
@@ -54,7 +54,7 @@ async def test_no_caller_reads_anothers_reply(rounds: int, tmp_path: Path) -> No
             await store.close()
 
 
-async def test_a_cancelled_take_loses_nothing(tmp_path: Path) -> None:
+async def test_P6_a_cancelled_take_loses_nothing(tmp_path: Path) -> None:
     """P6: what was on its way to a consumer that gave up is handed to the next one."""
     with redis_server("redis-7.0", tmp_path / "server") as server:
         store = await RedisStore.connect(server.url)
@@ -84,7 +84,7 @@ async def test_a_cancelled_take_loses_nothing(tmp_path: Path) -> None:
         await store.close()
 
 
-async def test_cancelled_webhooks_share_a_trip_safely(tmp_path: Path) -> None:
+async def test_P16_cancelled_webhooks_share_a_trip_safely(tmp_path: Path) -> None:
     """A client that hangs up mid-request neither loses its alert nor another's answer."""
     with redis_server("redis-7.0", tmp_path / "server") as server:
         async with proxy(server.port) as between:

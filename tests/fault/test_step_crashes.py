@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +13,17 @@ from remediator.core.incident import Outcome, Phase
 from remediator.core.journal import ActResult, Checked, Resolved
 from remediator.core.policies import Mode, Policy, Step
 from remediator.core.store import Lease
-from remediator.core.times import Instant
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind
 from remediator.workers.runner import Runner
 from tests.core.builders import WEB
-from tests.fault.step_stage import AFTER, EFFECTS, LEASE, PLACES, STEPS, Fuse, StepStage, staged
+from tests.fault.step_stage import AFTER, EFFECTS, LEASE, STEPS, Fuse, StepStage, staged
 
 PODS = ("delete_pod", "evict_pod")
 LEFT = ("intend", "apply")
 LEFT_AT = {"job": ("apply",)}
 """After which calls it takes a look to tell whether a step took effect: before a job is woken it does not."""
-METHODS = {"delete_pod": ("DELETE", "/pods/"), "evict_pod": ("POST", "/eviction")}
 AROUND = ("intend", "claim", "prepare", "apply")
-"""The calls between which a crash matters most: they are tried always, all others in `make test-full`."""
+"""The calls between which a crash matters most."""
 
 
 async def killed_at(directory: Path, action: str, at: int) -> str:
@@ -56,15 +53,6 @@ async def boundaries(directory: Path, action: str) -> list[tuple[int, str]]:
         assert outcome is not None
         assert outcome.result is ActResult.DONE, outcome
         return [(2 * n + side, name) for n, name in enumerate(fuse.calls) for side in (0, 1)]
-
-
-@pytest.mark.parametrize("action", STEPS)
-async def test_P7_killed_around_intent_claim_and_change(tmp_path: Path, action: str) -> None:
-    """Before and after each of them."""
-    tried = [at for at, name in await boundaries(tmp_path, action) if name in AROUND]
-    assert len(tried) >= 6
-    for at in tried:
-        assert await killed_at(tmp_path, action, at) in AROUND
 
 
 @pytest.mark.full
@@ -296,30 +284,6 @@ async def test_what_a_rule_may_only_suggest_is_not_told_as_if_it_had_been_tried(
 # --- answers that get lost, owners that sleep ---
 
 
-@pytest.mark.parametrize("action", STEPS)
-@pytest.mark.parametrize(
-    "kind",
-    [
-        FaultKind.DROP_AFTER_EFFECT,
-        FaultKind.DROP_BEFORE_EFFECT,
-        pytest.param(FaultKind.HANG, marks=pytest.mark.full),
-    ],
-)
-async def test_P7_a_step_whose_answer_is_lost_takes_effect_once(
-    tmp_path: Path, action: str, kind: FaultKind
-) -> None:
-    """Whether it had happened or not."""
-    async with staged(tmp_path, STEPS[action]) as stage:
-        method, path = METHODS.get(action, ("PATCH", PLACES.get(action, "/deployments/web")))
-        fuse = Fuse(before={"apply": strike(stage, Fault(kind=kind, method=method, path_regex=path))})
-        await stage.perform(fuse)
-        assert not stage.server.faults.pending(), "the fault never struck"
-        if stage.attempt.phase is Phase.ACTING:
-            await stage.finish()
-        assert stage.effects == EFFECTS[action], stage.outcomes
-        assert stage.attempt.phase is AFTER.get(action, Phase.VERIFYING)
-
-
 @pytest.mark.parametrize(
     ("action", "where"), [(action, where) for action in STEPS for where in LEFT_AT.get(action, LEFT)]
 )
@@ -377,32 +341,6 @@ def moved(of: Policy) -> Policy:
     """The catalog corrected: the service is another workload."""
     service = replace(of.services["web"], workload=replace(WEB, name="other"))
     return replace(of, services={"web": service})
-
-
-def strike(stage: StepStage, fault: Fault) -> Callable[[], Awaitable[None]]:
-    async def add() -> None:
-        stage.server.faults.add(fault)
-
-    return add
-
-
-@pytest.mark.parametrize("action", STEPS)
-async def test_P8_an_owner_that_slept_before_its_request_does_nothing_more(
-    tmp_path: Path, action: str
-) -> None:
-    """It wakes after its lease, between its last look and its request; another has done the step by then."""
-    async with staged(tmp_path, STEPS[action]) as stage:
-        effect, incident, attempt = stage.effect(), stage.life.now, stage.attempt
-
-        async def sleep() -> None:
-            stage.life.at = Instant(stage.life.at + 2 * LEASE)
-            await stage.finish()
-
-        late = await stage.performer(Fuse(before={"apply": sleep})).act(effect, incident, attempt)
-        await stage.server.settled()
-        assert stage.effects == EFFECTS[action], (stage.outcomes, late)
-        assert stage.attempt.phase is AFTER.get(action, Phase.VERIFYING)
-        assert action in PODS or late.changes == ()
 
 
 async def test_P7_a_rollback_after_a_crash_does_not_wait_for_what_its_own_claim_began(tmp_path: Path) -> None:

@@ -24,8 +24,6 @@ from tests.core.builders import WEB
 from tests.fault.step_stage import LEASE, STEPS, Fuse, Killed, StepStage, staged
 
 INVERTIBLE = ("scale", "rollback", "set_image", "set_resources", "isolate", "restore", "hpa")
-AROUND = ("intend", "claim", "apply")
-"""The calls between which a crash matters most: they are tried always, all others in `make test-full`."""
 DEPLOYMENT = "/apis/apps/v1/namespaces/shop/deployments/web"
 AUTOSCALER = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/web"
 
@@ -142,15 +140,6 @@ async def killed_at(directory: Path, action: str, at: int) -> str:
         assert attempt.outcome is Outcome.FAILED
         assert "; undone: " in attempt.reason
         return fuse.calls[-1]
-
-
-@pytest.mark.parametrize("action", INVERTIBLE)
-async def test_P7_killed_around_intent_claim_and_change_of_an_undo(tmp_path: Path, action: str) -> None:
-    """Before and after each of them: it is taken back once, and is as it was before the step."""
-    tried = [at for at, name in await boundaries(tmp_path, action) if name in AROUND]
-    assert len(tried) >= 6
-    for at in tried:
-        assert await killed_at(tmp_path, action, at) in AROUND
 
 
 @pytest.mark.full

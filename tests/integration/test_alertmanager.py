@@ -107,26 +107,25 @@ async def test_a_silence_is_created_found_and_expired(real: RealAlertmanager) ->
         for number, value in enumerate(HOSTILE):
             real.fire("Silenced", of=value)
             comment = f"remediator: 2026-01-01-0000-auth/1/{number}"
-            assert await asked.find_silence(comment) is None
+            assert await asked.silences.find(comment) == ()
             matchers = [
                 Matcher(name="alertname", op=MatchOp.EQUAL, value="Silenced"),
                 Matcher(name="of", op=MatchOp.EQUAL, value=value),
             ]
-            made = await asked.create_silence(matchers, Instant(now), Instant(now + 600_000), comment)
-            found = await asked.find_silence(comment)
-            assert found is not None
+            made = await asked.silences.create(matchers, Instant(now), Instant(now + 600_000), comment)
+            (found,) = await asked.silences.find(comment)
             assert (found.id, found.matchers, found.ours) == (made, tuple(matchers), True)
             quiet = {
                 one.alert.labels["of"]: one.silenced_by for one in (await asked.ask({"Silenced"})).alerts
             }
             assert [of for of, by in quiet.items() if by == (made,)] == [value]
-            await asked.expire_silence(made)
-            await asked.expire_silence(made)
-            assert (await asked.silence(made)).state == "expired"
-            assert await asked.find_silence(comment) is None
-        await asked.expire_silence("00000000-0000-0000-0000-000000000000")
+            await asked.silences.expire(made)
+            await asked.silences.expire(made)
+            assert (await asked.silences.get(made)).state == "expired"
+            assert await asked.silences.find(comment) == ()
+        await asked.silences.expire("00000000-0000-0000-0000-000000000000")
         with pytest.raises(Refused, match="it answered 4"):
-            await asked.create_silence([], Instant(now), Instant(now + 1000), "remediator: none")
+            await asked.silences.create([], Instant(now), Instant(now + 1000), "remediator: none")
 
 
 async def test_a_receiver_that_is_not_there_is_no_empty_list(real: RealAlertmanager) -> None:

@@ -29,7 +29,7 @@ def run(*args: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.C
     """The program with these arguments."""
     command = [sys.executable, "-c", "from remediator.cli.main import main; main()", *map(str, args)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=CLEAN | environment
+        command, capture_output=True, text=True, timeout=240, check=False, cwd=cwd, env=CLEAN | environment
     )
 
 

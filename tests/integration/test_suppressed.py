@@ -57,10 +57,16 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, redis: RedisServer, count: int = 1, **more: object
+    folder: Path,
+    redis: RedisServer,
+    count: int = 1,
+    *,
+    text: str = POLICIES,
+    kind: type[App] = Quick,
+    **more: object,
 ) -> AsyncIterator[tuple[Daemon, list[RealAlertmanager], FakeApiServer]]:
     """The daemon, its Alertmanagers and its cluster; an alert reaches it only by being asked for."""
-    policies = write_policies(folder / "policies", POLICIES)
+    policies = write_policies(folder / "policies", text)
     with alertmanagers(folder, free_port(), count) as peers:
         async with FakeApiServer() as cluster:
             cluster.namespace("shop")
@@ -72,7 +78,7 @@ async def stage(
                 "alertmanager_urls": " ".join(one.url for one in peers),
                 **more,
             }
-            async with daemon_of(Quick, policies, **flags) as running:
+            async with daemon_of(kind, policies, **flags) as running:
                 await running.ready()
                 yield running, peers, cluster
 
@@ -97,7 +103,7 @@ async def test_a_silenced_alert_blocks_the_change(tmp_path: Path, redis: RedisSe
         before = restarts(cluster)
         one.fire("WebDown", service="web")
         one.silence("WebDown")
-        status, _ = await running.post(_delivered(one))
+        status, _ = await running.post(delivered(one))
         assert status == 200
         attempt = await ended(running)
         assert attempt["outcome"] == "blocked"
@@ -107,7 +113,7 @@ async def test_a_silenced_alert_blocks_the_change(tmp_path: Path, redis: RedisSe
         assert incident["status"] != "resolved"
         metrics = await running.text("/metrics")
         assert 'remediator_guard_verdicts_total{guard="suppressed",verdict="blocks"} 1.0' in metrics
-        _, answer = await running.ask("POST", "/v1/explain", notification(_delivered(one)))
+        _, answer = await running.ask("POST", "/v1/explain", notification(delivered(one)))
         guards = answer["alerts"][0]["runbooks"][0]["guards"]
         (asked,) = [each for each in guards if each["name"] == "suppressed"]
         assert asked["verdict"] == "blocks"
@@ -119,7 +125,7 @@ async def test_an_inhibited_alert_blocks_the_change(tmp_path: Path, redis: Redis
         before = restarts(cluster)
         one.fire("Cause", service="web", team="other")
         one.fire("WebDown", service="web")
-        await running.post(_delivered(one))
+        await running.post(delivered(one))
         attempt = await ended(running)
         assert attempt["outcome"] == "blocked"
         assert "every alert of the incident is inhibited or muted" in attempt["reason"]
@@ -131,8 +137,8 @@ async def test_our_own_silence_blocks_nothing(tmp_path: Path, redis: RedisServer
         before = restarts(cluster)
         one.silence("WebDown", by="remediator", comment="remediator: 2026-01-01-0000-web/1/0")
         one.fire("WebDown", service="web")
-        await running.post(_delivered(one))
-        await until(_truth(lambda: restarts(cluster) == before + 1), "it is restarted")
+        await running.post(delivered(one))
+        await until(truth(lambda: restarts(cluster) == before + 1), "it is restarted")
 
 
 async def test_an_alertmanager_that_does_not_answer_blocks_until_it_does(
@@ -143,9 +149,9 @@ async def test_an_alertmanager_that_does_not_answer_blocks_until_it_does(
         before = restarts(cluster)
         for each in (one, other):
             each.fire("WebDown", service="web")
-        delivered = _delivered(one)
+        told = delivered(one)
         other.stop()
-        await running.post(delivered)
+        await running.post(told)
 
         async def put_off() -> bool:
             for one in (await running.get("/v1/incidents"))["items"]:
@@ -157,7 +163,7 @@ async def test_an_alertmanager_that_does_not_answer_blocks_until_it_does(
         assert restarts(cluster) == before
         assert (await running.get("/-/ready"))["ready"] is True
         other.start()
-        await until(_truth(lambda: restarts(cluster) == before + 1), "it is restarted")
+        await until(truth(lambda: restarts(cluster) == before + 1), "it is restarted")
 
 
 async def test_a_verification_does_not_wait_for_a_delivery_that_is_lost(
@@ -166,7 +172,7 @@ async def test_a_verification_does_not_wait_for_a_delivery_that_is_lost(
     """The alert ended and nobody said so: Alertmanager has nothing to deliver any more."""
     async with stage(tmp_path, redis) as (running, (one,), _):
         one.fire("WebDown", service="web")
-        await running.post(_delivered(one))
+        await running.post(delivered(one))
         await running.incident(lambda each: each["status"] == "verifying", "the restart is being verified")
         await rounds(running, one, more=2)
         one.end("WebDown", service="web")
@@ -195,7 +201,7 @@ async def test_P14_an_alert_that_resolves_is_not_believed_before_its_rule_could_
         url = f"http://127.0.0.1:{prometheus.port}"
         async with stage(tmp_path, redis, prometheus_url=url) as (running, (one,), _):
             one.fire("WebDown", service="web")
-            await running.post(_delivered(one))
+            await running.post(delivered(one))
             await running.incident(lambda each: each["status"] == "verifying", "it is being verified")
             await rounds(running, one, more=2)
             one.end("WebDown", service="web")
@@ -211,14 +217,14 @@ async def test_P14_an_alert_that_resolves_is_not_believed_before_its_rule_could_
         prometheus.stop()
 
 
-def _truth(ask: Any) -> Any:
+def truth(ask: Any) -> Any:
     async def look() -> bool:
         return bool(ask())
 
     return look
 
 
-def _delivered(one: RealAlertmanager) -> dict[str, Any]:
+def delivered(one: RealAlertmanager) -> dict[str, Any]:
     """The webhook's alert for what it lists as WebDown."""
     found = next(
         each for each in one.call("GET", "/api/v2/alerts") if each["labels"]["alertname"] == "WebDown"

@@ -16,9 +16,8 @@ from jsonschema import Draft7Validator
 from pydantic import TypeAdapter, ValidationError
 
 from remediator.channels import settings as channel_settings
-from remediator.core import images, quantities, spans
+from remediator.core import images, matcher_text, quantities, spans
 from remediator.policy import cron, intervals, texts, values
-from remediator.policy.declared import values as declared_values
 from remediator.policy.draft import read_draft
 from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
@@ -135,7 +134,7 @@ KINDS = {
         intervals,
         cron,
         texts,
-        declared_values,
+        matcher_text,
         channel_settings,
     )
     for name, kind in vars(module).items()

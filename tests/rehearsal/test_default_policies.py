@@ -16,10 +16,12 @@ UNCOVERED = ["lease"]
 
 DECIDE_NOTHING = {
     "restart-service": ("rollout", "ready", "endpoints"),
-    "restore-database": ("ready", "endpoints", "promql", "alert"),
-    "replace-leaking-pod": ("rollout", "ready", "alert"),
+    "restore-database": ("ready", "endpoints", "promql", "exec", "alert"),
+    "break-cascade": ("ready", "endpoints", "http"),
+    "replace-leaking-pod": ("rollout", "ready", "alert", "no_recurrence"),
     "replace-stuck-pods": ("rollout", "ready"),
     "roll-back": ("rollout", "ready"),
+    "enable-fallback": ("http", "promql", "alert"),
 }
 """Checks whose ``within`` may be another: the attempt waits for all as long as for the longest of them."""
 

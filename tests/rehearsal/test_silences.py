@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rehearsal.scenes import one, read, told
+from remediator.policy.load import load_policy
+from remediator.rehearsal.mutants.runbooks import mutants_of_runbooks
+from remediator.rehearsal.places import Places
+from tests.rehearsal.scenes import POLICY, one, policy, read, told
 
 
 def test_a_silenced_alert_blocks_the_change_and_resolves_nothing() -> None:
@@ -54,3 +57,76 @@ def test_how_long_belongs_to_pauses_and_silences() -> None:
         "tests: [{name: a, alerts: [{at: 0s, fire: {alertname: WebDown}, for: 1m}], expect: [{at: 1s}]}]"
     ).findings
     assert "'for' says how long a pause or a silence lasts; fire has none" in "".join(map(str, found))
+
+
+SILENCED = 'silence {alertname="WebDown"} for 15m'
+QUIETLY = policy(("steps: [{restart: {}}]", "steps: [{silence: {for: 15m}}, {restart: {}}]"))
+ON = "- {at: 1s, fire: {alertname: WebDown}}"
+
+
+def test_a_step_silences_and_the_next_one_is_performed() -> None:
+    """Its own silence is no person's; it is told as a change; nothing resolves by it."""
+    played = one(
+        ON,
+        f"""
+        - {{at: 5m, changes: ['{SILENCED}', 'restart deployment/web'], incidents: 1}}
+        - {{at: 5m, timeline: 'silenced by a step of a runbook, which is no objection: 1'}}
+        - {{at: 10m, status: verifying}}
+        """,
+        known=QUIETLY,
+    )
+    assert played.passed, told(played)
+
+
+def test_the_silence_ends_with_the_attempt_or_is_taken_back_before() -> None:
+    """Then whoever asks Alertmanager is told again."""
+    failing = "outcomes: [{check: promql, result: failed}]"
+    quietly = ("steps: [{restart: {}}]", "steps: [{silence: {for: 15m}}, {restart: {}}]")
+    ended = "its silence ends with the attempt: "
+    for text, undone in ((f"{ended}end the silence of", 0), (f"{ended}it was over", 1)):
+        also = (
+            (("    limits: {attempts: 2", "    undo: on_failure\n    limits: {attempts: 2"),)
+            if undone
+            else ()
+        )
+        known = policy(quietly, ("[restart-web, take-pod]", "[restart-web]"), *also)
+        taken_back = ", 'end the silence of {alertname=\"WebDown\"}'" if undone else ""
+        changes = f"'{SILENCED}', 'restart deployment/web'{taken_back}"
+        expect = f"- {{at: 14m, changes: [{changes}], timeline: '{text}'}}"
+        played = one(ON, expect, more=failing, known=known)
+        assert played.passed, told(played)
+
+
+def test_what_came_of_a_silence_is_said() -> None:
+    """Refused at once; of an answer that never comes nobody knows, and the step behind it is not reached."""
+    for result, outcome in (("failed", "failed"), ("unknown", "unknown")):
+        played = one(
+            ON,
+            f"- {{at: 14m, attempts: [{{runbook: restart-web, outcome: {outcome}}}], changes: []}}",
+            more=f"outcomes: [{{step: silence, result: {result}}}]",
+            known=policy(
+                ("steps: [{restart: {}}]", "steps: [{silence: {for: 15m}}, {restart: {}}]"),
+                ("[restart-web, take-pod]", "[restart-web]"),
+            ),
+        )
+        assert played.passed, told(played)
+
+
+def test_a_person_who_silences_stops_what_follows_a_silence_of_ours() -> None:
+    played = one(
+        f"- {{at: 0s, silence: {{alertname: WebDown}}}}\n{ON}",
+        "- {at: 1m, blocked_by: suppressed, changes: []}",
+        known=QUIETLY,
+    )
+    assert played.passed, told(played)
+
+
+def test_a_test_notices_how_long_is_silenced() -> None:
+    """The mutant that changes it is found by whoever expects the change."""
+    text = POLICY.replace("[{restart: {}}]", "[{silence: {for: 15m}}, {restart: {}}]")
+    known, places = load_policy({"policies.yaml": text}), Places.read({"policies.yaml": text})
+    every = mutants_of_runbooks(known, places)
+    longer = next(mutant for mutant in every if mutant.change.startswith("silence: for"))
+    for rules, passed in ((known, True), (longer.policy, False)):
+        expect = f"- {{at: 5m, changes: ['{SILENCED}', 'restart deployment/web']}}"
+        assert one(ON, expect, known=rules).passed is passed

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from remediator.policy.declared.kinds import DeclaredAction
 from remediator.policy.declared.nodes import Cordon, Drain, Uncordon
-from remediator.policy.declared.quiet import Silence
 
 DECLARED_ACTIONS: dict[str, type[DeclaredAction]] = {
-    action.name: action
-    for action in (
-        *(Cordon, Drain, Uncordon),
-        Silence,
-    )
+    action.name: action for action in (Cordon, Drain, Uncordon)
 }

@@ -82,7 +82,9 @@ class Replay:
         while self._forgets and self._over and self._over[0][0] <= at - FORGET_AFTER:
             resolved_at, name = self._over.popleft()
             known = self._store.find(name)
-            if known is not None and known.resolved_at == resolved_at and not known.isolations:
+            if known is None or known.isolations or known.quiets:
+                continue
+            if known.resolved_at == resolved_at:
                 self._store.forget(name)
                 watch.asked.pop(name, None)
                 watch.weighed.pop(name, None)

@@ -10,7 +10,7 @@ from remediator.core.times import Millis, format_duration, parse_duration
 from remediator.rehearsal.mutants.base import Mutant, bounds, counts, spans
 from remediator.rehearsal.places import Places
 
-SPANS = {"isolate": "for", "job": "timeout"}
+SPANS = {"isolate": "for", "job": "timeout", "silence": "for"}
 """The parameter of an action that is a span of time."""
 BOUNDS = ("above", "below", "equals")
 OUTLASTED = "all checks are waited for as long as the longest of them"

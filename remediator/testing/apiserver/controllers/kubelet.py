@@ -51,7 +51,9 @@ class Kubelet:
         elif "startTime" not in pod["status"]:
             host = address_of(cluster, pod["spec"]["nodeName"])
             cluster.store.put(PODS, pod_status.accepted(pod, host, cluster.timestamp()))
-        elif uid not in self._starting and "podIP" not in pod["status"]:
+        elif "podIP" in pod["status"]:
+            _look_at_gates(cluster, pod)
+        elif uid not in self._starting:
             self._start_later(cluster, key, pod)
 
     def _start_later(self, cluster: Cluster, key: Key, pod: Json) -> None:
@@ -150,6 +152,14 @@ class Kubelet:
                 cluster.enqueue(self, key_of(pod))
                 if not deleting(pod):
                     self.containers.probe_anew(pod)
+
+
+def _look_at_gates(cluster: Cluster, pod: Json) -> None:
+    """Whoever answers for a readiness gate may have said another word: the pod is ready by it, or not."""
+    if pod["spec"].get("readinessGates"):
+        said = pod_status.refresh(clone(pod), cluster.timestamp())
+        if said["status"] != pod["status"]:
+            cluster.store.put(PODS, said)
 
 
 def _note_deletion(cluster: Cluster, pod: Json) -> None:

@@ -102,10 +102,11 @@ def _conditions(pod: Json, now: str, *, sandbox: bool) -> list[Json]:
     unready = [one["name"] for one in pod["status"]["containerStatuses"] if not one["ready"]]
     why = _why_unready(pod, unready)
     completed = {"reason": "PodCompleted"} if why.get("reason") == "PodCompleted" else {}
+    gated = why or _why_gated(pod)
     wanted: dict[str, tuple[bool, Json]] = {
         "PodReadyToStartContainers": (sandbox, {}),
         "Initialized": (True, completed),
-        "Ready": (not unready, why),
+        "Ready": (not unready and not gated, gated),
         "ContainersReady": (not unready, why),
         "PodScheduled": (True, {}),
     }
@@ -122,6 +123,21 @@ def _why_unready(pod: Json, unready: list[str]) -> Json:
         return {"reason": "PodCompleted" if final_phase(pod) == "Succeeded" else "PodFailed"}
     message = f"containers with unready status: [{' '.join(unready)}]"
     return {"reason": "ContainersNotReady", "message": message}
+
+
+def _why_gated(pod: Json) -> Json:
+    """Which readiness gates of the pod are shut: conditions that somebody else must set to True.
+
+    Source of the texts: ``GeneratePodReadyCondition`` in Kubernetes' ``pkg/kubelet/status/generate.go``.
+    """
+    seen = {one["type"]: one["status"] for one in pod["status"].get("conditions", ())}
+    shut = []
+    for gate in (one["conditionType"] for one in pod["spec"].get("readinessGates") or ()):
+        if gate not in seen:
+            shut.append(f'corresponding condition of pod readiness gate "{gate}" does not exist.')
+        elif seen[gate] != "True":
+            shut.append(f'the status of pod readiness gate "{gate}" is not "True", but {seen[gate]}')
+    return {"reason": "ReadinessGatesNotReady", "message": ", ".join(shut)} if shut else {}
 
 
 def _condition(of: str, holds: bool, why: Json, before: Json | None, now: str) -> Json:
