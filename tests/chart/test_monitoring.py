@@ -33,6 +33,7 @@ def copy(tmp_path: Path) -> Path:
     chart = tmp_path / "chart"
     shutil.copytree(CHART, chart)
     (chart / "files" / "rules" / "health_of_it.yaml").write_text(RULES)
+    (chart / "dashboards").mkdir(exist_ok=True)
     (chart / "dashboards" / "outcomes.json").write_text(json.dumps(BOARD, indent=2))
     (chart / "templates" / "notes.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
