@@ -9,8 +9,8 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-# Written out: a folder named chart would count as done.
-.PHONY: chart lock image-steps help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema clean
+# A folder named chart would count as done.
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics chart lock image-steps clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/rbac_example.py --check
 	$(BIN)/python scripts/chart.py --check
 	$(BIN)/python scripts/lock.py --check
+	$(BIN)/python scripts/metrics.py --check
 	$(BIN)/python scripts/settings.py --check
 
 format: ## put the code into its usual form
@@ -100,6 +101,10 @@ image-steps: ## every step of the Dockerfile in build/image, without an engine
 	@scripts/setup.sh dev
 	rm -rf build/image
 	$(BIN)/python scripts/image_steps.py build/image
+
+metrics: ## docs/metrics.md, from the table of all metrics
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/metrics.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

@@ -44,7 +44,8 @@ _ENDPOINT = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "port": _TEXT, "path": _TEXT, "interval": _DURATION, "scrapeTimeout": _DURATION, "scheme": _TEXT,
+        "port": _TEXT, "path": _TEXT, "scheme": _TEXT, "honorLabels": {"type": "boolean"},
+        "interval": _DURATION, "scrapeTimeout": _DURATION,
     },
 }  # fmt: skip
 _OPERATOR = {

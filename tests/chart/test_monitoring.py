@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.chart.openapi import complaints
-from tests.chart.rendering import CHART, Object, Rendered, Values, render
+from tests.chart.rendering import CHART, ROOT, Object, Rendered, Values, render
 
 RULES = """# written by a program
 groups:
@@ -66,9 +66,27 @@ def test_every_rule_and_dashboard_of_the_chart_is_among_them() -> None:
     service = rendered.one("Service")
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert monitor["spec"]["endpoints"][0]["honorLabels"] is True, "our label service would be lost"
     store = rendered.one("Service", "remediator-valkey")["metadata"]["labels"]
     assert not monitor["spec"]["selector"]["matchLabels"].items() <= store.items()
     assert not bare.of("ServiceMonitor") + bare.of("PrometheusRule")
+
+
+def test_runbooks_are_where_the_values_say() -> None:
+    """Every alert's page, under the address that is given; nothing else of a rule is touched."""
+    base = "https://git.example/docs/runbooks"
+    plain, led = render(ALL), render({**ALL, "prometheusRule": {"enabled": True, "runbookUrl": f"{base}/"}})
+    for one, other in zip(plain.of("PrometheusRule"), led.of("PrometheusRule"), strict=True):
+        assert json.loads(json.dumps(one).replace('"docs/runbooks/', f'"{base}/')) == other
+    pages = [
+        rule["annotations"]["runbook_url"].removeprefix(f"{base}/")
+        for one in led.of("PrometheusRule")
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert pages
+    assert all((ROOT / "docs" / "runbooks" / page).is_file() for page in pages)
 
 
 def notes(values: Values, chart: Path) -> tuple[str, Rendered]:
