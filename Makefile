@@ -9,7 +9,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/findings.py --check
 	$(BIN)/python scripts/rbac_example.py --check
+	$(BIN)/python scripts/metrics.py --check
 	$(BIN)/python scripts/settings.py --check
 
 format: ## put the code into its usual form
@@ -84,6 +85,10 @@ schema: ## remediator/schema/*.json for editors, from the models of the policy f
 findings: ## the table of docs/findings.md, from the codes themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/findings.py
+
+metrics: ## docs/metrics.md, from the table of all metrics
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/metrics.py
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

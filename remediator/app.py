@@ -59,6 +59,9 @@ from remediator.rulebook import Reading, Rulebook
 from remediator.settings import Settings, runs_in_cluster, secret_reader
 from remediator.telemetry.metrics import Metrics
 from remediator.telemetry.observer import Telemetry
+from remediator.telemetry.peers import CountedChannel
+from remediator.telemetry.scrape import Work
+from remediator.telemetry.watch import LoopLag, Watch
 from remediator.workers.crew import Crew, Ports
 from remediator.workers.forgotten import ForgottenIsolations
 from remediator.workers.pace import DEFAULT_PACE, Pace
@@ -154,6 +157,7 @@ class App:
         for name, duty in crew.duties().items():
             self.supervisor.start(name, duty)
         self._watch_isolations(store)
+        self._watch_for_metrics(store)
         self.supervisor.start("policy files", self._follow_policies)
         self._reconcile(store, crew)
         await self._open_receiver(stack, crew, webhook_auth, self._open_archive(stack))
@@ -202,6 +206,7 @@ class App:
             prefix=settings.redis_prefix,
             durability=settings.redis_durability,
             retention=settings.retention,
+            timed=self.metrics.peers.store_asked,
         )
         stack.push_async_callback(store.close)
         return store
@@ -222,7 +227,11 @@ class App:
             return None
         from remediator.adapters import kubernetes  # costs 0.3 s and memory that others need not pay
 
-        cluster = await kubernetes.connect(str(kubeconfig) if kubeconfig else None, runtime=self.runtime)
+        cluster = await kubernetes.connect(
+            str(kubeconfig) if kubeconfig else None,
+            runtime=self.runtime,
+            answered=self.metrics.peers.kubernetes_asked,
+        )
         stack.push_async_callback(cluster.close)
         return cluster
 
@@ -320,9 +329,10 @@ class App:
     def _channel(self, spec: ChannelSpec) -> Channel:
         if spec.kind not in SENDABLE:
             raise Refused(f"this version cannot send to channels of kind {spec.kind}")
-        return PagerDuty(
+        channel = PagerDuty(
             spec, runtime=self.runtime, secret=self._secret, default_url=self.settings.pagerduty_url
         )
+        return CountedChannel(channel, spec.name, self.metrics.peers)
 
     def _watch_isolations(self, store: Store) -> None:
         """Those that no incident will end."""
@@ -337,6 +347,18 @@ class App:
             observer=self.observer,
         )
         self.supervisor.start("isolations", forgotten.run)
+
+    def _watch_for_metrics(self, store: Store) -> None:
+        watch = Watch(
+            metrics=self.metrics,
+            store=store,
+            runtime=self.runtime,
+            observer=self.observer,
+            policy=self.rulebook.policy,
+            ceiling=self.settings.mode,
+        )
+        self.supervisor.start("watch", watch.run)
+        self.supervisor.start("loop lag", LoopLag(self.metrics, self.runtime).run)
 
     async def _open_operations(self, stack: AsyncExitStack, store: Store, crew: Crew, auth: ApiAuth) -> None:
         host, port = parse_listen(self.settings.ops_listen_at)
@@ -359,7 +381,9 @@ class App:
             store=store,
             trouble=self.trouble,
             reload=self.reload,
+            in_thread=self.runtime.in_thread,
             silent=self.observer.silent_alertmanagers,
+            work=lambda: {name: Work(*consumer.busy) for name, consumer in crew.consumers.items()},
         )
         pausing = Pausing(store=store, policy=self.rulebook.policy)
         approving = Approving(store=store, runtime=self.runtime)

@@ -131,6 +131,7 @@ class Rulebook:
         before = self._rules.policy if self._rules is not None else None
         self._rules, self._written = Classifier(fresh, index), written
         say_trust(before, fresh, self._metrics)
+        self._metrics.promises(fresh)
         return fresh
 
     async def _read(self) -> Policy:

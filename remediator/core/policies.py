@@ -133,6 +133,10 @@ class Severity:
     escalation: str | None = None
     raises: tuple[Raise, ...] = ()
 
+    def promise(self, phase: str) -> Millis | None:
+        """What it promises of a phase: of ``acknowledge`` and ``resolve``, where the policy says anything."""
+        return {"acknowledge": self.respond_within, "resolve": self.resolve_within}.get(phase)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkloadRef(ObjectRef):

@@ -442,6 +442,12 @@ class HealthStore(Protocol):
     async def gauges(self) -> Gauges:
         """Counts for the metrics."""
 
+    async def open_incidents(self, most: int) -> tuple[Instant, tuple[Incident, ...]]:
+        """The store's clock, and incidents that are neither held nor resolved: the most severe first.
+
+        Of more than ``most``, some; which of one severity is not said.
+        """
+
     async def trouble(self) -> str | None:
         """Why the store cannot be trusted with alerts now, or None."""
 

@@ -43,6 +43,17 @@ class Mark(StrEnum):
     """What hindsight says of an attempt that only observed or suggested; see ``core.hindsight``."""
 
 
+class Advice(StrEnum):
+    """What a record speaks for. The label of ``remediator_rule_advice``."""
+
+    TO_APPROVE = "to_approve"
+    TO_AUTO = "to_auto"
+    HOLD_LONGER = "hold_longer"
+    GOES_WRONG = "goes_wrong"
+    DOES_NOT_LAST = "does_not_last"
+    RESTORE = "restore"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """What is known of a rule. ``counts``: attempts by outcome, and marks. ``in_a_row``: failed last."""
@@ -99,34 +110,46 @@ def describe_lowering(lowering: Lowering) -> str:
 
 def advise(mode: Mode, record: Record) -> str:
     """What its record speaks for, in words; empty where it is too short, or for nothing. A person does it."""
+    found = weigh(mode, record)
+    return "" if found is None else found[1]
+
+
+def weigh(mode: Mode, record: Record) -> tuple[Advice, str] | None:
+    """What its record speaks for, by name and in words."""
     if record.lowered is not None:
-        return f"find out why its attempts failed, then lift it: remediator trust --restore {record.rule}"
+        lift = f"find out why its attempts failed, then lift it: remediator trust --restore {record.rule}"
+        return Advice.RESTORE, lift
     if mode in (Mode.OBSERVE, Mode.SUGGEST):
         return _advise_to_begin(record)
     verified, wrong = record.count(Outcome.VERIFIED), record.count(*GOES_WRONG)
     recurred = record.count(Mark.RECURRED)
     tried = verified + wrong
     if tried < ENOUGH:
-        return ""
+        return None
     if verified < MOSTLY * tried:
-        return (
+        text = (
             f"{wrong} of {tried} attempts went wrong: look into its runbooks before it is trusted with more"
         )
+        return Advice.GOES_WRONG, text
     if recurred > SELDOM * verified:
-        return f"{recurred} of {verified} verified fixes did not last: it treats what it should cure"
+        text = f"{recurred} of {verified} verified fixes did not last: it treats what it should cure"
+        return Advice.DOES_NOT_LAST, text
     if mode is Mode.APPROVE:
-        return f"{verified} of {tried} attempts were verified, {recurred} recurred: it has earned mode auto"
-    return ""
+        text = f"{verified} of {tried} attempts were verified, {recurred} recurred: it has earned mode auto"
+        return Advice.TO_AUTO, text
+    return None
 
 
-def _advise_to_begin(record: Record) -> str:
+def _advise_to_begin(record: Record) -> tuple[Advice, str] | None:
     """Of a rule that does nothing yet."""
     right, needless = record.count(Mark.RIGHT), record.count(Mark.NEEDLESS)
     seen = right + needless
     if seen < ENOUGH:
-        return ""
+        return None
     if right >= MOSTLY * seen:
-        return f"{right} of {seen} times acting would have been right: it has earned mode approve"
+        text = f"{right} of {seen} times acting would have been right: it has earned mode approve"
+        return Advice.TO_APPROVE, text
     if needless >= MOSTLY * seen:
-        return f"{needless} of {seen} times it resolved by itself: let it hold for longer first"
-    return ""
+        text = f"{needless} of {seen} times it resolved by itself: let it hold for longer first"
+        return Advice.HOLD_LONGER, text
+    return None

@@ -22,6 +22,7 @@ from remediator.http.server import BodyError
 from remediator.http.webhook import denied, failure
 from remediator.rulebook import Reading
 from remediator.telemetry.metrics import Metrics, Scraped
+from remediator.telemetry.scrape import Work
 
 SCRAPE_WITHIN = 2.0
 """Seconds for the gauges; a scrape answers without them when the store does not."""
@@ -29,6 +30,8 @@ _UNSAFE = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE))
 _log = structlog.get_logger(__name__)
 
 Reload = Callable[[], Awaitable[Reading]]
+Page = tuple[bytes, str]
+InThread = Callable[[Callable[[], Page]], Awaitable[Page]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +84,8 @@ def _strange_page(request: web.Request) -> Denial | None:
 class Ops:
     """The handlers of operations. ``trouble`` answers why the daemon is not ready, or None.
 
-    ``silent``: peers that do not answer and that it is ready without, with the reason.
+    ``silent``: peers that do not answer and that it is ready without, with the reason. ``work``: what each
+    worker is at work on.
     """
 
     def __init__(
@@ -91,10 +95,12 @@ class Ops:
         store: HealthStore,
         trouble: Callable[[], str | None],
         reload: Reload,
+        in_thread: InThread,
         silent: Callable[[], Mapping[str, str]] = dict,
+        work: Callable[[], Mapping[str, Work]] = dict,
     ) -> None:
         self._metrics, self._store, self._trouble = metrics, store, trouble
-        self._reload, self._silent = reload, silent
+        self._reload, self._in_thread, self._silent, self._work = reload, in_thread, silent, work
 
     async def healthy(self, asked: Asked) -> web.Response:
         """It runs."""
@@ -134,7 +140,9 @@ class Ops:
         except (TimeoutError, Retryable):
             gauges = None
         accept = asked.request.headers.get(hdrs.ACCEPT, "")
-        body, content_type = self._metrics.render(Scraped(gauges=gauges), accept)
+        scraped = Scraped(gauges=gauges, ready=self._trouble() is None, work=self._work())
+        # With thousands of rules that takes as long as taking in hundreds of alerts does.
+        body, content_type = await self._in_thread(lambda: self._metrics.render(scraped, accept))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
 

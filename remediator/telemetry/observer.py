@@ -17,6 +17,7 @@ from remediator.core.journal import Entry, Kind
 from remediator.core.policies import Policy
 from remediator.core.verdicts import Verdict
 from remediator.telemetry.metrics import Metrics
+from remediator.telemetry.table.intake import RECOVERABLE
 
 _log = structlog.get_logger(__name__)
 _root = logging.getLogger()
@@ -39,13 +40,13 @@ class Telemetry:
         """Alerts were taken in."""
         counts = Counter(dispositions)
         for disposition, count in counts.items():
-            self._metrics.alerts.labels(disposition).inc(count)
+            self._metrics.arrived(disposition, count)
         if _root.isEnabledFor(logging.DEBUG):
             _log.debug("alerts taken in", **{str(each): count for each, count in counts.items()})
 
     def polled(self, alertmanager: str, trouble: str | None) -> None:
         """An Alertmanager was asked. Said when it falls silent, for another reason, and when it is back."""
-        self._metrics.polls.labels(alertmanager, "failed" if trouble else "answered").inc()
+        self._metrics.polled(alertmanager, answered=trouble is None)
         if trouble == self._silent.get(alertmanager):
             return
         if trouble is None:
@@ -62,7 +63,7 @@ class Telemetry:
 
     def recovered(self, dispositions: Mapping[Disposition, int]) -> None:
         """Alerts were handed in that an Alertmanager lists, or lists no more."""
-        for missed in (Disposition.NEW, Disposition.RESOLVED, Disposition.UNMATCHED):
+        for missed in RECOVERABLE:
             if count := dispositions.get(missed, 0):
                 self._metrics.recovered.labels(missed).inc(count)
                 _log.info("alerts recovered", disposition=str(missed), count=count)
@@ -97,6 +98,7 @@ class Telemetry:
 
     def buried(self, queue: str, reason: str) -> None:
         """Something became a dead letter."""
+        self._metrics.buried.labels(queue).inc()
         _log.warning("dead letter", queue=queue, reason=reason)
 
     def archived(self, count: int) -> None:
@@ -118,6 +120,7 @@ class Telemetry:
     def trouble(self, where: str, error: BaseException) -> None:
         """A task met something it could not handle and goes on."""
         expected = isinstance(error, RemediatorError)
+        self._metrics.troubles.labels(where, "expected" if expected else "bug").inc()
         _log.warning(
             "trouble",
             where=where,

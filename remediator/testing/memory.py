@@ -394,6 +394,12 @@ class MemoryStore(MemoryQueues):
             breakers={name: breaker.open for name, breaker in self._breakers.items()},
         )
 
+    async def open_incidents(self, most: int) -> tuple[Instant, tuple[Incident, ...]]:
+        """As the Protocol says."""
+        over = (Status.HELD, Status.RESOLVED)
+        found = [incident for incident in self._incidents.values() if incident.status not in over]
+        return Instant(self.clock()), tuple(sorted(found, key=lambda one: one.severity)[:most])
+
     async def trouble(self) -> str | None:
         """As the Protocol says: memory is always there."""
         return None

@@ -52,6 +52,11 @@ class Consumer:
         self._held: dict[tuple[Queue, str], Delivered] = {}
         self._running: set[asyncio.Future[None]] = set()
 
+    @property
+    def busy(self) -> tuple[int, int]:
+        """How many calls of ``handle`` are under way, and how many may be at most."""
+        return len(self._running), self._at_once
+
     async def run(self) -> None:
         """Take and hand out until cancelled."""
         failures = 0

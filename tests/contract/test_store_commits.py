@@ -387,3 +387,19 @@ async def test_services_with_an_open_incident_are_known(store: Store) -> None:
     await opened(store, held)
     assert await store.open_services(10) == {"s0", "s1", "s2"}
     assert len(await store.open_services(2)) >= 2
+
+
+async def test_what_is_open_is_read_the_most_severe_first(store: Store) -> None:
+    """Neither held nor resolved ones, never more than are asked for, and by the store's own clock."""
+    assert (await store.open_incidents(3))[1] == ()
+    for number in range(130):
+        severity = "SEV-1" if number == 77 else "SEV-3"
+        await opened(store, incident(f"i{number}", group=f"g{number}", severity=severity))
+    for status in (Status.HELD, Status.RESOLVED):
+        await opened(store, incident(status.value, group=status.value, status=status))
+    at, found = await store.open_incidents(500)
+    assert {one.id for one in found} == {f"i{number}" for number in range(130)}
+    assert len(found) == 130
+    assert found[0].id == "i77"
+    assert abs(at - (await store.load(None, ())).at) < 60_000
+    assert len((await store.open_incidents(2))[1]) == 2

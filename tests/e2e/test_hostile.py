@@ -26,6 +26,7 @@ from ruamel.yaml import YAML
 from remediator.core.matchers import parse_matcher
 from remediator.core.pauses import ScopeKind
 from remediator.core.text import plain
+from tests.core.test_metrics_table import bounds_broken
 from tests.e2e.peers import ROUTING_KEY, Pager, Process, fetch, python, until
 from tests.e2e.stage import write_certificates
 from tests.servers import RedisServer, free_port
@@ -417,6 +418,7 @@ def test_no_metric_has_a_label_that_an_alert_chose(aftermath: Aftermath) -> None
     assert "other" in services
     assert services <= {*CATALOG, "other"}
     assert told & chosen <= {*CATALOG, *ScopeKind}  # what can be paused has the names of common labels
+    assert bounds_broken(aftermath.metrics) == []
 
 
 def test_incidents_and_keys_have_safe_names(aftermath: Aftermath) -> None:

@@ -13,7 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from remediator.http.openapi import OBJECTS
+from remediator.telemetry.table import TABLE
 from remediator.testing.apiserver import Behaviour, FakeApiServer
+from tests.core.test_metrics_table import bounds_broken
 from tests.integration.daemon import POLICIES, Daemon, alert, daemon, notification, until, write_policies
 from tests.servers import RedisServer, redis_server
 
@@ -258,6 +260,16 @@ async def test_metrics_are_what_prometheus_reads(running: Daemon, accept: str) -
     assert not any(sample.name.endswith("_created") for f in families.values() for sample in f.samples)
     opened = {s.labels["severity"]: s.value for s in families["remediator_incidents_open"].samples}
     assert opened["SEV-3"] == 1
+    assert {name.removesuffix("_total") for name in TABLE} <= set(families)
+    assert bounds_broken(text) == []
+    limits = {s.labels["worker"]: s.value for s in families["remediator_in_flight_limit"].samples}
+    assert limits == {"clerk": 2, "runner": 16, "courier": 8, "notices": 4}
+    for name in ("ready", "build_info", "store_up"):
+        assert [s.value for s in families[f"remediator_{name}"].samples] == [1]
+    trips = {s.name: s.value for s in families["remediator_store_trip_seconds"].samples}
+    assert trips["remediator_store_trip_seconds_count"] > 0
+    [notified] = families["remediator_webhook_last_success_timestamp_seconds"].samples
+    assert notified.value > 1_700_000_000
 
 
 # --- who may ask what ---

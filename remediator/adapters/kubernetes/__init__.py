@@ -7,7 +7,7 @@ needed (``library``).
 from __future__ import annotations
 
 from remediator.adapters.kubernetes.access import AccessReviews
-from remediator.adapters.kubernetes.api import Api, Limits
+from remediator.adapters.kubernetes.api import Answered, Api, Limits
 from remediator.adapters.kubernetes.config import InCluster, from_kubeconfig, from_service_account
 from remediator.adapters.kubernetes.executor import ClusterExecutor
 from remediator.adapters.kubernetes.faults import Call
@@ -61,11 +61,13 @@ async def connect(
     in_cluster: bool | None = None,
     pod: InCluster | None = None,
     limits: Limits | None = None,
+    answered: Answered | None = None,
 ) -> Kubernetes:
     """A cluster by its kubeconfig, or the one we run in (``in_cluster``; by default when no file is named).
 
     Reads the configuration and asks the cluster nothing: the daemon starts without it too. Raises
-    SettingsError. ``pod`` says where the service account is, for tests.
+    SettingsError. ``pod`` says where the service account is, for tests. ``answered`` is told of every
+    request.
     """
     if in_cluster is None:
         in_cluster = not kubeconfig
@@ -75,4 +77,5 @@ async def connect(
         login = await from_kubeconfig(kubeconfig, runtime)
     else:
         raise SettingsError("no cluster is configured; set REMEDIATOR_KUBECONFIG or run inside a cluster")
-    return Kubernetes(Api(login, runtime, limits or Limits()))
+    heard = {} if answered is None else {"answered": answered}
+    return Kubernetes(Api(login, runtime, limits or Limits(), **heard))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,6 +33,8 @@ from remediator.core.ports import Runtime
 
 LARGEST_ANSWER = 32 * 2**20
 JSON_PATCH = "application/json-patch+json"
+TIMEOUT, ERROR = "timeout", "error"
+"""In place of a status where there is none: no answer in time, or no connection that held."""
 CLOSE_WITHIN = 1.0
 """Seconds for the other side of a WebSocket to say goodbye."""
 
@@ -58,6 +60,14 @@ class Limits:
     page: int = 100
 
 
+Answered = Callable[[str, int | str, float], None]
+"""Is told of a request that is over: its method, the status or ``timeout`` or ``error``, and its seconds."""
+
+
+def _nobody(verb: str, code: int | str, seconds: float) -> None:
+    """Nobody is told."""
+
+
 class Deadline(Protocol):
     """When an operation must be over."""
 
@@ -78,9 +88,9 @@ class _Until:
 class Api:
     """One API server. Build it inside a running event loop; close it at the end."""
 
-    def __init__(self, login: Login, runtime: Runtime, limits: Limits) -> None:
+    def __init__(self, login: Login, runtime: Runtime, limits: Limits, answered: Answered = _nobody) -> None:
         """Raises SettingsError when the certificates cannot be used."""
-        self._login, self._runtime, self.limits = login, runtime, limits
+        self._login, self._runtime, self.limits, self._answered = login, runtime, limits, answered
         login.configuration.connection_pool_maxsize = limits.connections
         try:
             self._rest = load().rest_client(login.configuration)
@@ -156,6 +166,8 @@ class Api:
             "proxy_headers": self._rest.proxy_headers,
             "server_hostname": self._rest.server_hostname,
         }
+        begun = self._runtime.monotonic()
+        code: int | str = 101
         try:
             async with asyncio.timeout(seconds):
                 socket: aiohttp.ClientWebSocketResponse = await self._rest.pool_manager.ws_connect(
@@ -165,12 +177,17 @@ class Api:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
                     **{key: value for key, value in ways.items() if value},
                 )
-        except aiohttp.WSServerHandshakeError:
+        except aiohttp.WSServerHandshakeError as error:
+            code = error.status
             raise
         except TimeoutError as error:
+            code = TIMEOUT
             raise lost(call, TimeoutError(f"no answer within {seconds:.1f} s")) from error
         except (aiohttp.ClientError, OSError) as error:
+            code = ERROR
             raise lost(call, error) from error
+        finally:
+            self._answered("websocket", code, self._runtime.monotonic() - begun)
         return socket
 
     async def _tried(self, call: Call, deadline: Deadline) -> Answer:
@@ -216,6 +233,8 @@ class Api:
         }
         if authorization is not None:
             headers["Authorization"] = authorization
+        begun = self._runtime.monotonic()
+        code: int | str = ERROR
         try:
             response = await self._rest.request(
                 call.method,
@@ -227,17 +246,22 @@ class Api:
                 _request_timeout=aiohttp.ClientTimeout(total=seconds, connect=connect, sock_connect=connect),
             )
             async with response:
+                code = response.status
                 return Answer(
                     status=response.status,
                     body=_parsed(await _body(call, response), text=call.text and response.status < 300),
                     retry_after=parse_retry_after(response.headers.get("Retry-After")),
                 )
         except TimeoutError as error:
+            code = TIMEOUT
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 raise lost(call, error) from error
             raise lost(call, TimeoutError(f"no answer within {seconds:.1f} s")) from error
         except (aiohttp.ClientError, OSError) as error:
+            code = ERROR
             raise lost(call, error) from error
+        finally:
+            self._answered(call.method.lower(), code, self._runtime.monotonic() - begun)
 
 
 async def _body(call: Call, response: aiohttp.ClientResponse) -> bytes:

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from remediator.adapters.redis.base import Part
 from remediator.adapters.redis.lua import Call
+from remediator.core.codec import incident_from
 from remediator.core.errors import StoreUnavailable
+from remediator.core.incident import Incident, IncidentId
 from remediator.core.pauses import PauseScope, ScopeKind
 from remediator.core.store import CHUNK, Gauges, Queue
-from remediator.core.times import Millis
+from remediator.core.times import Instant, Millis
+
+READ_AT_ONCE = 50
 
 
 class HealthPart(Part):
@@ -52,6 +56,24 @@ class HealthPart(Part):
             paused=_count_paused(paused, named, now),
             breakers=_open_breakers(tripped, now),
         )
+
+    async def open_incidents(self, most: int) -> tuple[Instant, tuple[Incident, ...]]:
+        """As the Protocol says. Reads a few at a time: there can be many, and each is a document."""
+        ((seconds, micros),) = await self._ask(("TIME",))
+        found: dict[IncidentId, Incident] = {}
+        for open_set in self._keys.open.values():
+            cursor = b"0"
+            while len(found) < most:
+                ((cursor, ids),) = await self._ask(("SSCAN", open_set, cursor, "COUNT", READ_AT_ONCE))
+                docs = [self._keys.incident(IncidentId(each.decode()))[0] for each in ids]
+                for (doc,) in await self._ask(*(("HMGET", each, "doc") for each in docs)):
+                    if doc is not None:  # else it was forgotten since
+                        incident = incident_from(doc)
+                        found[incident.id] = incident
+                if cursor == b"0":
+                    break
+        now = Instant(int(seconds) * 1000 + int(micros) // 1000)
+        return now, tuple(found.values())[:most]
 
     async def trouble(self) -> str | None:
         """As the Protocol says."""

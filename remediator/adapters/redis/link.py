@@ -23,15 +23,22 @@ TRIP_WITHIN = 3.0
 """Seconds from asking for a connection to the last reply."""
 
 Command = tuple[Arg, ...]
+Timed = Callable[[float, bool], None]
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # typed as if it took one word
 """A tenth of the time of the client's own."""
 
 
 class Link:
-    """At most ``size`` connections, dialled when they are needed. The server knows them as ``name``."""
+    """At most ``size`` connections, dialled when they are needed. The server knows them as ``name``.
 
-    def __init__(self, dialer: Dialer, *, size: int = 16, name: str = "remediator") -> None:
+    ``timed`` is told how long every trip took, in seconds, and whether it was answered.
+    """
+
+    def __init__(
+        self, dialer: Dialer, *, size: int = 16, name: str = "remediator", timed: Timed | None = None
+    ) -> None:
         self._dialer = dialer
+        self._timed = timed
         self._address = dialer.address
         self._name = name
         self._idle: asyncio.LifoQueue[AnyConnection | None] = asyncio.LifoQueue()
@@ -54,6 +61,19 @@ class Link:
 
     async def ask(self, *commands: Command, within: float = TRIP_WITHIN) -> list[Any]:
         """As ``run``, but a ``redis.ResponseError`` among the replies is a value."""
+        if self._timed is None:
+            return await self._ask(commands, within)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            replies = await self._ask(commands, within)
+        except StoreUnavailable:
+            self._timed(clock() - begun, False)  # a callable has no names for what it is given
+            raise
+        self._timed(clock() - begun, True)
+        return replies
+
+    async def _ask(self, commands: Sequence[Command], within: float) -> list[Any]:
         try:
             async with asyncio.timeout(within):
                 replies = await self._trip(commands)
