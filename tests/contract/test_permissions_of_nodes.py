@@ -16,8 +16,9 @@ from remediator.policy.load import load_policy
 from remediator.policy.manifests import Role, roles_of
 from remediator.policy.rbac import demands
 from remediator.testing.apiserver.kinds import NODES, PODS
-from tests.contract.permission_stage import Impatient, Stage, staged
+from tests.contract.permission_stage import Stage, staged
 from tests.contract.test_permissions import unused, without_each
+from tests.fault.kubernetes_scene import Impatient
 
 POLICY = """
 severities: {{SEV-2: {{}}}}
