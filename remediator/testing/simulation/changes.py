@@ -51,9 +51,11 @@ def change_checks(history: History, scenario: Scenario) -> list[Iterator[str]]:
 
 
 def _p7_once(history: History) -> Iterator[str]:
+    """But silences: nothing keeps one off that lingers on its way, and two of a step have one end."""
     rolled: dict[tuple[str, str], int] = defaultdict(int)
     for change in history.of(Changed):
-        rolled[change.effect, change.pod] += change.rolled
+        if change.action != "CreateSilence":
+            rolled[change.effect, change.pod] += change.rolled
     for (effect, pod), count in rolled.items():
         if count > 1:
             yield f"P7: {effect} took effect {count} times" + (f" on pod {pod}" if pod else "")

@@ -14,6 +14,7 @@ from remediator.core.changes import (
     RunJob,
     RunProgram,
     SendRequest,
+    SilenceChange,
 )
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Autoscaler, Marked, epoch_of
 from remediator.core.errors import Fenced, NotFound, Refused, Retryable
@@ -180,6 +181,10 @@ class SimCluster:
             return 500
         self._cure(machine)
         return 200
+
+    def quiet(self, change: SilenceChange, effect: str, caller: Caller, *, rolled: bool) -> None:
+        """Alertmanager silences something for a step, or does so no more."""
+        self._record(change, effect, caller, rolled=rolled)
 
     def epoch_of(self, ref: ObjectRef) -> int:
         """Under which epoch that object is now."""

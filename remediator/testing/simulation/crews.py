@@ -15,6 +15,7 @@ from remediator.core.plugins import Channel, HttpProber, Metrics
 from remediator.core.policies import ChannelSpec
 from remediator.core.programs import ProgramRunner
 from remediator.core.requests import HttpSender
+from remediator.core.silencing import Silencer
 from remediator.core.store import Store
 from remediator.diagnoses import DIAGNOSES
 from remediator.journey import Journey
@@ -27,6 +28,7 @@ from remediator.testing.simulation.bugs import (
 from remediator.testing.simulation.planted_journeys import PagesFirst
 from remediator.testing.simulation.ports import SimMetrics, SimPorts, SimPrograms, SimServices
 from remediator.testing.simulation.replica import Gate, Replica
+from remediator.testing.simulation.silencer import SimSilencer
 from remediator.testing.simulation.tracing import counted_checks, counted_diagnoses
 from remediator.workers.crew import Crew, Ports
 
@@ -84,6 +86,7 @@ class Staff:
         cluster = world.cluster
         sim = SimPorts(cluster, replica, rng, shy="observer" not in scenario.features)
         services = SimServices(cluster, replica, rng)
+        silencer = SimSilencer(cluster, replica, rng, world.alertmanagers)
         store = cast(Store, planted_store(self._bug, world.store, replica))
 
         def channel(spec: ChannelSpec) -> Channel:
@@ -104,6 +107,7 @@ class Staff:
             alertmanagers=cast(Alertmanagers, planted_alertmanagers(self._bug, world.alertmanagers)),
             http=cast(HttpProber, Gate(replica, "service", services)),
             programs=cast(ProgramRunner, Gate(replica, "program", SimPrograms(cluster, replica, rng))),
+            silencer=cast(Silencer, Gate(replica, "alertmanager", silencer)),
             sender=cast(HttpSender, Gate(replica, "service", services)),
             checks=counted_checks(CHECKS, world.met),
             diagnoses=counted_diagnoses(DIAGNOSES, world.met),

@@ -81,6 +81,8 @@ class Machine:
     bounds: tuple[int, int] = BOUNDS
     generation: int = 1
     revision: int = 2
+    rolled_out: dict[int, float] = field(default_factory=lambda: {1: -7200.0, 2: -3600.0})
+    """When each revision was made."""
     restarted_at: int | None = None
     rolled_at: float = -1e9
     annotations: dict[str, str] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class Machine:
     def _deploy(self, at: float) -> None:
         """As its source says, whatever it was made into. What others wrote onto it stays."""
         self.generation += 1
-        self.revision += 1
+        self._revise(at)
         self.image, self.resources, self.bounds = f"{IMAGE}:{self.revision}", None, BOUNDS
         for mark in (ISOLATED_REPLICAS, ISOLATED_UNTIL):
             self.annotations.pop(mark, None)
@@ -200,9 +202,13 @@ class Machine:
             raise Retryable(f"{self.ref} changed meanwhile: read it again")
 
     def _roll_out(self, at: float) -> None:
-        self.revision += 1
+        self._revise(at)
         self.rolled_at = at
         self._replace_all(at)
+
+    def _revise(self, at: float) -> None:
+        self.revision += 1
+        self.rolled_out[self.revision] = at
 
     def _replace_all(self, at: float) -> None:
         self.pods = [self._pod(at) for _ in range(self.desired)]

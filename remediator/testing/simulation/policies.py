@@ -51,6 +51,7 @@ from remediator.testing.simulation.remedies import (
     NEEDS_A_READY_POD,
     NOT_SCALED,
     ONCE,
+    QUIETED,
     SCALED,
     STEPS,
     UNDONE,
@@ -60,7 +61,9 @@ from remediator.testing.simulation.remedies import (
 DEADLINE = 2 * MINUTE
 FROZEN = "frozen"
 """The time interval in which nothing is changed."""
-FOCUSED = frozenset(("breaker", "undo", "dependency", "error_budget", "once", "stopped", "isolated"))
+FOCUSED = frozenset(
+    ("breaker", "undo", "dependency", "error_budget", "once", "stopped", "isolated", "quieted")
+)
 """Features that show only where replicas are trusted to act."""
 OURS = Matcher(name="cluster", op=MatchOp.EQUAL, value="ours")
 
@@ -86,7 +89,7 @@ def draw_choices(
 
 
 def _likely(own: Traits, features: Collection[str]) -> frozenset[str]:
-    focused = {"once": ONCE, "undo": UNDONE, "isolated": ISOLATED, "dependency": LONG}
+    focused = {"once": ONCE, "undo": UNDONE, "isolated": ISOLATED, "dependency": LONG, "quieted": QUIETED}
     if not own.scaled and (found := [focused[name] for name in sorted(features) if name in focused]):
         return found[0]
     return KEPT if own.kept_by else SCALED if own.scaled else FREQUENT
@@ -104,8 +107,7 @@ def draw_policy(
     rng: Random,
 ) -> Policy:
     """For these services, with the guards that the features name."""
-    windowed, asked_for = "window" in features, ("SEV-1",) if "approval" in features else ()
-    runbooks = draw_runbooks(rng, windowed=windowed, asked_for=asked_for, undo="undo" in features)
+    runbooks = draw_runbooks(features, rng)
     return Policy(
         severities={severity.name: severity for severity in _severities(rng)},
         services=dict(_services([*severities], features)),
@@ -123,9 +125,9 @@ def draw_policy(
 
 def draw_guards(features: Collection[str], rng: Random) -> GuardPolicy:
     """Limits always, and of the other guards those that the features name."""
-    most = rng.choice([1, 2, 5])
+    most = 1 if "crowded" in features else rng.choice([1, 2, 5]) if FOCUSED.isdisjoint(features) else 5
     rate = RateLimits(
-        cluster=Rate(count=most if FOCUSED.isdisjoint(features) else 5, per=Millis(2 * MINUTE)),
+        cluster=Rate(count=most, per=Millis(2 * MINUTE)),
         service=Rate(count=2, per=Millis(2 * MINUTE)),
         target=Rate(count=1, per=Millis(MINUTE)),
     )
@@ -194,7 +196,7 @@ def _rules(
             name=f"{name}-down",
             matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
             severity=severity,
-            hold=Millis(rng.choice([0, 0, 5]) * SECOND),
+            hold=Millis(rng.choice([0, 0, 0 if "crowded" in features else 5]) * SECOND),
             mode=rng.choice(modes),
             runbooks=tuple(dict.fromkeys(each for each in chosen[name] if each in runbooks)),
         )

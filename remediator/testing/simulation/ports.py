@@ -51,7 +51,7 @@ WORKING_ON: ContextVar[tuple[str, bool]] = ContextVar("WORKING_ON", default=("",
 carry no mark of their own."""
 
 
-class _Late:
+class Late:
     """Calls that can linger on the wire and land long after their caller gave up."""
 
     def __init__(self, cluster: SimCluster, replica: Replica, rng: Random) -> None:
@@ -79,7 +79,7 @@ def _land_late(work: Callable[[], object]) -> None:
         return  # that is what the epoch and the identity are for
 
 
-class SimPorts(_Late):
+class SimPorts(Late):
     """``ClusterReader`` and ``Executor``. ``shy``: whether many dead workloads are never seen as such."""
 
     def __init__(self, cluster: SimCluster, replica: Replica, rng: Random, *, shy: bool) -> None:
@@ -212,7 +212,7 @@ def _not_dead(seen: Workload) -> Workload:
     return replace(seen, ready=max(seen.ready, 1))
 
 
-class SimPrograms(_Late):
+class SimPrograms(Late):
     """``ProgramRunner``."""
 
     async def permit(self, program: Program) -> None:
@@ -228,7 +228,7 @@ class SimPrograms(_Late):
         )
 
 
-class SimServices(_Late):
+class SimServices(Late):
     """``HttpSender`` and ``HttpProber``: every service answers for itself."""
 
     def _machine(self, url: str, hosts: Collection[str]) -> Machine:

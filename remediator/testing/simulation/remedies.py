@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -36,6 +36,11 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "scale-up": (Step(action="scale", params={"to": 3, "only": "up"}),),
     "scale-down-and-up": (Step(action="scale", params={"to": 1}), Step(action="scale", params={"to": 2})),
     "roll-back": (Step(action="rollback"),),
+    "roll-back-or-restart": (
+        Step(action="rollback", when=Check(check="recent_rollout", params={"before": "5m"})),
+        Step(action="restart", when=Check(check="recent_rollout", params={"expect": "none"})),
+    ),
+    "silence-and-restart": (Step(action="silence", params={"for": "3m"}), Step(action="restart")),
     "set-image": (Step(action="set_image", params={"container": MAIN, "image": f"{IMAGE}:stable"}),),
     "set-resources": (Step(action="set_resources", params={"limits": {"memory": "2Gi"}}),),
     "isolate-for-a-while": (
@@ -59,6 +64,7 @@ NEEDS_A_READY_POD = frozenset(("run-program", "evict-the-oldest"))
 SCALED = frozenset(("set-bounds",))
 """For services that an autoscaler scales."""
 FREQUENT = frozenset(("restart-it", "delete-pods"))
+QUIETED = frozenset(("silence-and-restart",))
 ISOLATED = frozenset(("isolate-only", "isolate-for-a-while"))
 LONG = frozenset(("ask-and-restart", "isolate-for-a-while", "scale-down-and-up", "delete-pods"))
 """Of more than one step: what comes up meanwhile stops them half way."""
@@ -75,17 +81,16 @@ CHECKS = (
     Check(check="alert", within=Millis(60 * SECOND)),
     Check(check="no_recurrence", stable=Millis(20 * SECOND), within=Millis(90 * SECOND)),
     Check(check="promql", params={"query": BROKEN, "below": 0.5}, within=Millis(60 * SECOND)),
+    Check(check="dependencies", within=Millis(60 * SECOND)),
     Check(check="endpoints", within=Millis(60 * SECOND)),
     Check(check="http", within=Millis(60 * SECOND)),
     Check(check="logs", params={"match": "ERROR"}, within=Millis(60 * SECOND)),
     Check(check="exec", params={"command": ["/bin/check"]}, within=Millis(60 * SECOND)),
 )
 """Beside ``rollout`` and ``ready``."""
+WITHOUT_PARAMETERS = ("workload", "pods", "events", "rollout_history", "pvcs", "http", "dependencies")
 DIAGNOSES = (
-    *(
-        Diagnosis(diagnosis=name)
-        for name in ("workload", "pods", "events", "rollout_history", "pvcs", "http")
-    ),
+    *(Diagnosis(diagnosis=name) for name in WITHOUT_PARAMETERS),
     Diagnosis(diagnosis="promql", params={"query": BROKEN}),
     Diagnosis(diagnosis="logs", params={"match": "ERROR"}),
     Diagnosis(diagnosis="top", params={"by": "memory"}),
@@ -94,14 +99,24 @@ DIAGNOSES = (
 )
 
 
-def draw_runbooks(rng: Random, *, windowed: bool, asked_for: Sequence[str], undo: bool) -> dict[str, Runbook]:
+def draw_runbooks(features: Collection[str], rng: Random) -> dict[str, Runbook]:
     """All of them, each with what it looks at and what proves it.
 
-    ``windowed``: most are not for any time. ``undo``: what does not help is taken back.
+    ``window``: most are not for any time. ``undo``: what does not help is taken back. ``approval``: some ask
+    for it where it is most severe. ``dependency``: some look at what they depend on, too.
     """
-    during = (HOURS,) if windowed else ()
-    drawn = (_draw(name, rng, during, asked_for) for name in STEPS)
-    return {each.name: _undoing(each) if undo else each for each in drawn}
+    during = (HOURS,) if "window" in features else ()
+    asked_for = ("SEV-1",) if "approval" in features else ()
+    drawn = [_draw(name, rng, during, asked_for) for name in STEPS]
+    if "dependency" in features:
+        drawn = [_looking_below(each) if rng.random() < 0.5 else each for each in drawn]
+    return {each.name: _undoing(each) if "undo" in features else each for each in drawn}
+
+
+def _looking_below(runbook: Runbook) -> Runbook:
+    """It is no proof without what it depends on."""
+    below = Check(check="dependencies", within=Millis(40 * SECOND))
+    return replace(runbook, verify=(*runbook.verify, below))
 
 
 def _undoing(runbook: Runbook) -> Runbook:
@@ -115,6 +130,7 @@ def _draw(name: str, rng: Random, during: tuple[str, ...], asked_for: Sequence[s
     looked = tuple(rng.sample(DIAGNOSES, rng.choice([0, 0, 1, 2])))
     proofs = tuple(rng.sample(CHECKS, rng.choice([0, 1, 1, 2])))
     if name in ONCE:  # which leave the pods as they are
+        looked = (*looked, *DIAGNOSES[-1:]) if rng.random() < 0.5 else looked
         proofs = (*proofs, rng.choice(CHECKS[-2:]))
     asks = rng.random() < 0.5
     return Runbook(

@@ -22,11 +22,11 @@ TELLING = frozenset(
     (
         *("admit", "commit", "settle", "bury", "append", "load"),
         *("acquire", "holds", "use_limits", "intend"),
-        *("claim", "apply", "dry_run", "prepare", "run", "send", "query"),
+        *("claim", "apply", "dry_run", "prepare", "run", "send", "query", "create"),
     )
 )
 """Calls at which faults are most instructive; the others are mostly idle polling."""
-WRITES = {"cluster.apply": 6.0, "program.run": 10.0, "service.send": 10.0}
+WRITES = {"cluster.apply": 6.0, "program.run": 10.0, "service.send": 10.0, "alertmanager.create": 6.0}
 """Calls that change something outside: there a process dies, or stands still, so much more often."""
 
 

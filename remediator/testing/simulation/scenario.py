@@ -19,7 +19,18 @@ STORMY_UNTIL = 330.0
 FEATURES = (
     *("storm", "flapping", "breaker", "error_budget", "population", "budget", "freeze", "window"),
     *("owner", "ignored", "silence", "refused", "unsupported", "observer", "jump", "ceiling", "blind"),
-    *("foreign", "approval", "failing", "once", "stopped", "dependency", "undo", "isolated"),
+    *(
+        "foreign",
+        "approval",
+        "failing",
+        "once",
+        "stopped",
+        "dependency",
+        "undo",
+        "isolated",
+        "quieted",
+        "crowded",
+    ),
 )
 """What a run can be about, beside what every one is about; each seed draws some of them."""
 
@@ -79,7 +90,7 @@ class Scenario:
 def draw_scenario(rng: Random) -> Scenario:
     """A scenario of one to four services, each breaking once or twice within five minutes."""
     features = frozenset(rng.sample(FEATURES, rng.choice([0, 1, 2, 2, 3])))
-    count = 4 if "observer" in features else rng.randint(2 if "dependency" in features else 1, 4)
+    count = 4 if {"observer", "crowded"} & features else rng.randint(2 if "dependency" in features else 1, 4)
     services = [f"svc-{n}" for n in range(count)]
     severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
     traits = {name: _draw_traits(features, rng) for name in services}
@@ -94,7 +105,7 @@ def draw_scenario(rng: Random) -> Scenario:
         ceiling=rng.choice([Mode.APPROVE, Mode.SUGGEST]) if "ceiling" in features else Mode.AUTO,
         traits=traits,
         outages=tuple(outages),
-        replicas=3 if "stopped" in features else rng.randint(1, 3),
+        replicas=3 if {"stopped", "crowded"} & features else rng.randint(1, 3),
         pauses=_draw_pauses(policy, outages, rng, 0.12 if FOCUSED.isdisjoint(features) else 0.04),
         spells=_draw_spells(outages, features, rng),
         jumps=((rng.uniform(20, 200), rng.choice([-45.0, 45.0])),) if "jump" in features else (),
@@ -125,7 +136,7 @@ def _draw_outages(
     rng: Random,
 ) -> list[Outage]:
     outages: list[Outage] = []
-    at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency"}.isdisjoint(features)
+    at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency", "crowded"}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
     heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo", "isolated"}.isdisjoint(features) else 0.2

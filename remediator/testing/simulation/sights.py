@@ -94,7 +94,7 @@ def revisions_of(machine: Machine) -> tuple[Revision, ...]:
             name=f"{machine.ref.name}-{number}",
             uid=f"uid-{machine.ref.name}-{number}",
             current=number == newest,
-            created_at=Instant(number),
+            created_at=instant(machine.rolled_out[number]),
         )
         for number in range(newest, max(newest - KEPT_REVISIONS, 0), -1)
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from copy import copy
 
 from remediator.core import codec
-from remediator.core.journal import Act, CheckResult
+from remediator.core.journal import Act, CheckResult, Undo
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.store import Delivered
 from remediator.journey import Journey, Perform
@@ -20,7 +20,7 @@ class Traced(Journey):
     async def perform(self, delivery: Delivered, performer: Perform) -> None:
         """As the real one."""
         effect = codec.unpack(delivery.kind, delivery.data)
-        acts = isinstance(effect, Act)
+        acts = isinstance(effect, Act | Undo)
         WORKING_ON.set((effect.step_id if acts else effect.id, not acts))
         await super().perform(delivery, performer)
 

@@ -73,6 +73,8 @@ class World:
         )
         if "stopped" in self.scenario.features:
             self.chaos.freeze, self.chaos.stop = 0.0, 0.4
+        if "crowded" in self.scenario.features:
+            self.chaos.latency, self.chaos.crash = 0.2, 0.0
         if "once" in self.scenario.features:
             self.chaos.crash = 0.02
         self.observer = Silent(self.met)
