@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from remediator.core.policies import Policy
@@ -15,6 +16,7 @@ from remediator.testing.simulation.planted_journeys import (
 )
 from remediator.testing.simulation.planted_ports import BorrowsEpochs, RemembersSilences
 from remediator.testing.simulation.planted_stores import STORES
+from remediator.testing.simulation.policies import CROWDED
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Gate, Replica
 from remediator.testing.simulation.tracing import Traced
@@ -39,6 +41,15 @@ BUGS: dict[str, str] = {
     "doubt-untold": "timeline",
 }
 """What a violation that finds it begins with; ``P``: whatever it breaks first."""
+
+
+ABOUT: Mapping[str, str] = {
+    "silences-remembered": "silence",
+    "once-done-again": "once",
+    "limit-outside-the-script": CROWDED,
+    "agrees-to-anything": "approval",
+}
+"""What every run is about, too, in which one of these is planted: elsewhere it is rarely seen."""
 
 
 def planted_in_policy(bug: str | None, policy: Policy) -> Policy:

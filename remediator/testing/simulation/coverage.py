@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.journal import Entry, Kind
+from remediator.core.nodes import NODE_ACTIONS
 from remediator.core.pauses import ScopeKind
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
@@ -17,7 +18,10 @@ STEPS = ("wait", "pause")
 """Steps that change nothing."""
 UNDO, END = "undo", "end of an isolation"
 ANSWERS = ("approved", "rejected", "expired")
-EXEMPT: Mapping[str, str] = {}
+EXEMPT: Mapping[str, str] = {
+    f"action {name}": "no node is part of this world; they are killed at every call in test_step_nodes.py"
+    for name in NODE_ACTIONS
+}
 """What no seed need meet, and why."""
 
 

@@ -61,6 +61,8 @@ from remediator.testing.simulation.remedies import (
 DEADLINE = 2 * MINUTE
 FROZEN = "frozen"
 """The time interval in which nothing is changed."""
+CROWDED = "crowded"
+"""The feature that all break at once, with room for few changes."""
 FOCUSED = frozenset(
     ("breaker", "undo", "dependency", "error_budget", "once", "stopped", "isolated", "quieted")
 )
@@ -125,7 +127,7 @@ def draw_policy(
 
 def draw_guards(features: Collection[str], rng: Random) -> GuardPolicy:
     """Limits always, and of the other guards those that the features name."""
-    most = 1 if "crowded" in features else rng.choice([1, 2, 5]) if FOCUSED.isdisjoint(features) else 5
+    most = 1 if CROWDED in features else rng.choice([1, 2, 5]) if FOCUSED.isdisjoint(features) else 5
     rate = RateLimits(
         cluster=Rate(count=most, per=Millis(2 * MINUTE)),
         service=Rate(count=2, per=Millis(2 * MINUTE)),
@@ -196,7 +198,7 @@ def _rules(
             name=f"{name}-down",
             matchers=(Matcher(name="service", op=MatchOp.EQUAL, value=name),),
             severity=severity,
-            hold=Millis(rng.choice([0, 0, 0 if "crowded" in features else 5]) * SECOND),
+            hold=Millis(rng.choice([0, 0, 0 if CROWDED in features else 5]) * SECOND),
             mode=rng.choice(modes),
             runbooks=tuple(dict.fromkeys(each for each in chosen[name] if each in runbooks)),
         )

@@ -11,7 +11,13 @@ from remediator.core.pauses import EVERYTHING, PauseScope, ScopeKind
 from remediator.core.policies import Mode, Policy
 from remediator.testing.simulation.clock import stamp
 from remediator.testing.simulation.machines import PODS, Traits
-from remediator.testing.simulation.policies import FOCUSED, draw_choices, draw_policy, needs_ready_pod
+from remediator.testing.simulation.policies import (
+    CROWDED,
+    FOCUSED,
+    draw_choices,
+    draw_policy,
+    needs_ready_pod,
+)
 from remediator.testing.simulation.ports import NAMESPACE
 from remediator.testing.simulation.reloads import draw_swaps, draw_variant
 
@@ -29,7 +35,7 @@ FEATURES = (
         "undo",
         "isolated",
         "quieted",
-        "crowded",
+        CROWDED,
     ),
 )
 """What a run can be about, beside what every one is about; each seed draws some of them."""
@@ -87,10 +93,14 @@ class Scenario:
     ends_at: float
 
 
-def draw_scenario(rng: Random) -> Scenario:
-    """A scenario of one to four services, each breaking once or twice within five minutes."""
+def draw_scenario(rng: Random, about: str | None = None) -> Scenario:
+    """A scenario of one to four services, each breaking once or twice within five minutes.
+
+    ``about``: what it is about in any case.
+    """
     features = frozenset(rng.sample(FEATURES, rng.choice([0, 1, 2, 2, 3])))
-    count = 4 if {"observer", "crowded"} & features else rng.randint(2 if "dependency" in features else 1, 4)
+    features |= {about} if about else set()
+    count = 4 if {"observer", CROWDED} & features else rng.randint(2 if "dependency" in features else 1, 4)
     services = [f"svc-{n}" for n in range(count)]
     severities = {name: rng.choice(["SEV-1", "SEV-2", "SEV-2", "SEV-3"]) for name in services}
     traits = {name: _draw_traits(features, rng) for name in services}
@@ -105,7 +115,7 @@ def draw_scenario(rng: Random) -> Scenario:
         ceiling=rng.choice([Mode.APPROVE, Mode.SUGGEST]) if "ceiling" in features else Mode.AUTO,
         traits=traits,
         outages=tuple(outages),
-        replicas=3 if {"stopped", "crowded"} & features else rng.randint(1, 3),
+        replicas=3 if {"stopped", CROWDED} & features else rng.randint(1, 3),
         pauses=_draw_pauses(policy, outages, rng, 0.12 if FOCUSED.isdisjoint(features) else 0.04),
         spells=_draw_spells(outages, features, rng),
         jumps=((rng.uniform(20, 200), rng.choice([-45.0, 45.0])),) if "jump" in features else (),
@@ -136,7 +146,7 @@ def _draw_outages(
     rng: Random,
 ) -> list[Outage]:
     outages: list[Outage] = []
-    at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency", "crowded"}.isdisjoint(features)
+    at_once = rng.random() < 0.4 or not {"observer", "storm", "dependency", CROWDED}.isdisjoint(features)
     first = rng.uniform(1, 60)
     partly = 0.8 if {"budget", "population"} & set(features) else 0.3
     heals = 0.65 if {"breaker", "once", "stopped", "blind", "undo", "isolated"}.isdisjoint(features) else 0.2

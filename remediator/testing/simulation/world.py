@@ -14,7 +14,7 @@ from remediator.core.decision import Decision
 from remediator.core.errors import RemediatorError
 from remediator.core.policies import Service
 from remediator.core.verdicts import Verdict
-from remediator.testing.simulation.bugs import planted_in_policy
+from remediator.testing.simulation.bugs import ABOUT, planted_in_policy
 from remediator.testing.simulation.clock import BASE
 from remediator.testing.simulation.cluster import SimCluster
 from remediator.testing.simulation.crews import Staff
@@ -22,6 +22,7 @@ from remediator.testing.simulation.history import History
 from remediator.testing.simulation.machines import Machine
 from remediator.testing.simulation.outside import SimAlertmanagers, SimPager
 from remediator.testing.simulation.people import answer_questions
+from remediator.testing.simulation.policies import CROWDED
 from remediator.testing.simulation.recording import RecordingStore
 from remediator.testing.simulation.replica import Chaos
 from remediator.testing.simulation.scenario import Scenario, draw_scenario
@@ -61,7 +62,7 @@ class World:
 
     def __init__(self, seed: int, bug: str | None = None) -> None:
         self.rng = Random(seed)
-        self.scenario: Scenario = draw_scenario(self.rng)
+        self.scenario: Scenario = draw_scenario(self.rng, ABOUT.get(bug or ""))
         loop = asyncio.get_running_loop()
         self.met: Counter[str] = Counter()
         self.history = History(now=loop.time)
@@ -73,7 +74,7 @@ class World:
         )
         if "stopped" in self.scenario.features:
             self.chaos.freeze, self.chaos.stop = 0.0, 0.4
-        if "crowded" in self.scenario.features:
+        if CROWDED in self.scenario.features:
             self.chaos.latency, self.chaos.crash = 0.2, 0.0
         if "once" in self.scenario.features:
             self.chaos.crash = 0.02
