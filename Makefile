@@ -9,7 +9,7 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics dashboards clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/findings.py --check
 	$(BIN)/python scripts/rbac_example.py --check
 	$(BIN)/python scripts/metrics.py --check
+	$(BIN)/python -m dashboards --check
 	$(BIN)/python scripts/settings.py --check
 
 format: ## put the code into its usual form
@@ -89,6 +90,10 @@ findings: ## the table of docs/findings.md, from the codes themselves
 metrics: ## docs/metrics.md, from the table of all metrics
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/metrics.py
+
+dashboards: ## chart/dashboards/*.json, from the code of dashboards/
+	@scripts/setup.sh dev
+	$(BIN)/python -m dashboards $(ARGS)
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist
