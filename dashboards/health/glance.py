@@ -49,7 +49,7 @@ ROW = Row(
             About(
                 title="Dead letters",
                 shows="What could not be processed and waits for a person.",
-                do="`remediator dead-letters` lists them; retry or drop each.",
+                do="`GET /v1/dead-letters` lists them; retry or drop each.",
                 pages=("runbooks/RemediatorDeadLetters.md",),
             ),
             Ask(query=or_none(told("", "dead_letters"))),

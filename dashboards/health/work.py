@@ -52,7 +52,7 @@ ROW = Row(
             About(
                 title="Became dead letters",
                 shows="Entries of queues, and single alerts of webhooks that were no proper alerts.",
-                do="`remediator dead-letters` says why each.",
+                do="`GET /v1/dead-letters` says why each.",
                 pages=("runbooks/RemediatorDeadLetters.md",),
             ),
             Ask(query=BURIED, legend="{{queue}}"),

@@ -60,7 +60,7 @@ ROW = Row(
             About(
                 title="Open now",
                 shows="Incidents that are not resolved.",
-                do="`remediator incidents` lists them. One that stays open for days has an alert that "
+                do="`GET /v1/incidents` lists them. One that stays open for days has an alert that "
                 "should be silenced or mended.",
             ),
             Ask(query=told("", "incidents_open", SEVERITY, each="severity")),
@@ -70,7 +70,7 @@ ROW = Row(
             About(
                 title="Later than promised, now",
                 shows="Open incidents that nobody took on in time, or that are not over in time.",
-                do="Take them on. `remediator incidents` names them.",
+                do="Take them on. `GET /v1/incidents` names them.",
                 pages=("runbooks/RemediatorPromiseMissed.md",),
             ),
             Ask(query=told("", "incidents_overdue", SEVERITY, each="severity, phase")),

@@ -81,7 +81,7 @@ ROW = Row(
             About(
                 title="Promises broken",
                 shows="Phases that took longer than promised, when they were over.",
-                do="Each is a late answer to somebody. `remediator show` tells its timeline.",
+                do="Each is a late answer to somebody. Its timeline says what was waited for.",
             ),
             Ask(query=BREACHES, legend="{{severity}} {{phase}}"),
         ),

@@ -15,7 +15,7 @@ ROW = Row(
             About(
                 title="Guards that block most",
                 shows="How often each guard said no, over the range. An attempt asks them several times.",
-                do="`remediator show` of an incident says why. `target`: the rule names what is not there. "
+                do="The timeline of an incident says why. `target`: the rule names what is not there. "
                 "`freeze`, `window`: is it meant? `limits`: it is tried too often. `lease`: somebody else "
                 "was at work.",
                 pages=("safety.md",),

@@ -31,7 +31,7 @@ ROW = Row(
             About(
                 title="Would have acted",
                 shows="Attempts that only observed or suggested, by rule: what would have been done.",
-                do="Read one or two with `remediator show`: is it what you would have done?",
+                do="Read the timelines of one or two: is it what you would have done?",
                 pages=("trust.md",),
             ),
             Ask(query=or_none(WOULD_HAVE, "rule"), legend="{{rule}}"),
