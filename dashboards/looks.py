@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SEVERITIES = {"SEV-1": "dark-red", "SEV-2": "red", "SEV-3": "orange", "SEV-4": "yellow"}
 COLORS: Mapping[str, Mapping[str, str]] = {
@@ -68,6 +68,8 @@ GOOD_SHARE = Look(
     unit="percentunit", highest=1, first="red", levels=((0.5, "orange"), (0.8, "green")), decimals=0
 )
 """A share of which more is better."""
+KEPT = replace(GOOD_SHARE, empty="none yet")
+"""The same of what may not have happened yet."""
 HOURLY = Look(at_least="1h", decimals=0)
 """Bars of what happens seldom: each stands for an hour, or more where the range is long."""
 OFTEN = Look(at_least="1m")

@@ -33,7 +33,7 @@ ROW = Row(
             ),
             Ask(query=quantile(0.5, "", "webhook_duration_seconds"), legend="50 %"),
             Ask(query=quantile(0.99, "", "webhook_duration_seconds"), legend="99 %"),
-            look=Look(unit="s", levels=((1, "orange"), (5, "red")), at_least="1m"),
+            look=Look(unit="s", levels=((1, "orange"), (5, "red")), at_least="1m", empty="no webhook yet"),
         ),
         number(
             About(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.frame import Row
-from dashboards.looks import GOOD_SHARE, About, Look, Matrix
+from dashboards.looks import KEPT, About, Look, Matrix
 from dashboards.panels import bars, grid, lines, ranking
 from dashboards.queries import RANGE, RUNBOOK, SERVICE, SEVERITY, Ask, grew, of, or_none, quantile
 
@@ -15,6 +15,10 @@ def by(label: str) -> str:
     return or_none(f"({ended} or {undone})", label)
 
 
+OUTCOMES = or_none(grew("outcome", "attempts_total", RUNBOOK, SERVICE), "outcome")
+RESOLVED = (SEVERITY, SERVICE)
+ENDINGS = or_none(grew("how", "incidents_resolved_total", *RESOLVED), "how")
+BY_SERVICE = or_none(grew("service, how", "incidents_resolved_total", *RESOLVED, over=RANGE), "service")
 WORDS = (
     "`verified`: proven to have helped. `failed`, `unknown`: not. `undone`: taken back after that; `left`: "
     "something of it is still in place. `blocked`: a guard said no. `observed`, `suggested`: the rule may "
@@ -30,7 +34,10 @@ ROW = Row(
                 do="`failed` again and again: open the table for the runbook. `unknown`: see Kubernetes on "
                 "Daemon health.",
             ),
-            Ask(query=grew("outcome", "attempts_total", RUNBOOK, SERVICE), legend="{{outcome}}"),
+            Ask(
+                query=OUTCOMES,
+                legend="{{outcome}}",
+            ),
         ),
         bars(
             About(
@@ -38,7 +45,10 @@ ROW = Row(
                 shows="`verified`: by a fix, nobody paged. `paged`: people were. `alone`: neither.",
                 do="Many `alone`: these alerts go away by themselves, so lengthen their `for`.",
             ),
-            Ask(query=grew("how", "incidents_resolved_total", SEVERITY, SERVICE), legend="{{how}}"),
+            Ask(
+                query=ENDINGS,
+                legend="{{how}}",
+            ),
         ),
         bars(
             About(
@@ -85,7 +95,7 @@ ROW = Row(
                 query=f"sort_desc(min by (runbook) ({of('remediator:runbook_verified:ratio7d', RUNBOOK)}))",
                 legend="{{runbook}}",
             ),
-            look=GOOD_SHARE,
+            look=KEPT,
         ),
         ranking(
             About(
@@ -97,7 +107,7 @@ ROW = Row(
                 query=f"sort_desc(min by (service) ({of('remediator:service_verified:ratio7d', SERVICE)}))",
                 legend="{{service}}",
             ),
-            look=GOOD_SHARE,
+            look=KEPT,
         ),
         lines(
             About(
@@ -110,7 +120,7 @@ ROW = Row(
                 query=quantile(0.9, "runbook", "attempt_duration_seconds", RUNBOOK, over="1d"),
                 legend="{{runbook}}",
             ),
-            look=Look(unit="s", at_least="5m"),
+            look=Look(unit="s", at_least="5m", empty="no attempts yet"),
         ),
         grid(
             About(
@@ -121,7 +131,7 @@ ROW = Row(
             ),
             Matrix(rows="service", columns="how"),
             Ask(
-                query=grew("service, how", "incidents_resolved_total", SEVERITY, SERVICE, over=RANGE),
+                query=BY_SERVICE,
             ),
             look=Look(span=12, decimals=0),
         ),
@@ -133,7 +143,7 @@ ROW = Row(
                 pages=("runbooks/RemediatorKubernetesFailing.md",),
             ),
             Matrix(rows="action", columns="outcome"),
-            Ask(query=grew("action, outcome", "steps_total", over=RANGE)),
+            Ask(query=or_none(grew("action, outcome", "steps_total", over=RANGE), "action")),
             look=Look(span=12, decimals=0),
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.frame import Row
-from dashboards.looks import GOOD_SHARE, About, Look
+from dashboards.looks import KEPT, About, Look
 from dashboards.panels import Panel, bars, lines, number, ranking
 from dashboards.queries import RANGE, SEVERITY, Ask, grew, of
 
@@ -46,13 +46,13 @@ def time_to(phase: str) -> Panel:
             do=WHAT_TO_DO[phase],
         ),
         *asks,
-        look=Look(unit="s", span=12, at_least="1m"),
+        look=Look(unit="s", span=12, at_least="1m", empty="no incidents yet"),
     )
 
 
 TOTAL = grew("phase", "response_seconds_sum", SEVERITY, over=RANGE)
 COUNT = grew("phase", "response_seconds_count", SEVERITY, over=RANGE)
-KEPT = of("remediator:promise_kept:ratio7d", SEVERITY)
+PROMISES_KEPT = of("remediator:promise_kept:ratio7d", SEVERITY)
 BREACHES = grew("severity, phase", "sla_breaches_total", SEVERITY)
 ROW = Row(
     title="Times against promises",
@@ -74,8 +74,8 @@ ROW = Row(
                 do="Below 80 %: see which phase is late, in the graphs beside.",
                 pages=("runbooks/RemediatorPromiseMissed.md",),
             ),
-            Ask(query=f"sort(min by (severity, phase) ({KEPT}))", legend="{{severity}} {{phase}}"),
-            look=GOOD_SHARE,
+            Ask(query=f"sort(min by (severity, phase) ({PROMISES_KEPT}))", legend="{{severity}} {{phase}}"),
+            look=KEPT,
         ),
         bars(
             About(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.frame import Row
 from dashboards.looks import About, Look
 from dashboards.panels import bars, ranking
-from dashboards.queries import RANGE, Ask, grew, most
+from dashboards.queries import RANGE, Ask, grew, most, or_none
 
 BLOCKS = grew("guard", "guard_verdicts_total", 'verdict="blocks"', over=RANGE)
 ROW = Row(
@@ -32,7 +32,7 @@ ROW = Row(
                 "that have earned more.",
                 pages=("trust.md",),
             ),
-            Ask(query=grew("verdict", "guard_verdicts_total"), legend="{{verdict}}"),
+            Ask(query=or_none(grew("verdict", "guard_verdicts_total"), "verdict"), legend="{{verdict}}"),
         ),
         bars(
             About(
