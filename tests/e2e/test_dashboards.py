@@ -19,7 +19,7 @@ CALM = {
     "health: Errors of its own": "the daemon met none",
     "health: Timer lag": "no timer is late at the end",
     "health: Timers late by": "none needs have been late when it was looked at",
-    "health: Alertmanagers asked": "asked every half a minute, so perhaps once; see the line of its last answer",
+    "health: Alertmanagers asked": "asked every half a minute, so perhaps only once",
     "health: Found by asking": "no delivery went missing",
     "health: Archive fails": "its disk is not full",
     "tuning: Lack permissions": "the daemon may do everything here",
