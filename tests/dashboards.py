@@ -56,7 +56,7 @@ def queries(board: str) -> Iterator[Query]:
             )
 
 
-def annotations(board: str) -> Iterator[Query]:
+def marks(board: str) -> Iterator[Query]:
     """Of its annotations, which are nothing while nothing happens."""
     for each in BOARDS[board]["annotations"]["list"]:
         yield Query(
@@ -71,4 +71,4 @@ def variables(board: str) -> dict[str, str]:
 
 
 EVERY = [query for board in BOARDS for query in queries(board)]
-MARKS = [mark for board in BOARDS for mark in annotations(board)]
+MARKS = [mark for board in BOARDS for mark in marks(board)]

@@ -146,14 +146,14 @@ class Watched:
 
     async def query(self, expression: str) -> list[Json]:
         """What Prometheus says to it now."""
-        return await self._prometheus("query", query=expression)
+        found: list[Json] = await self._prometheus("query", query=expression)
+        return found
 
     async def graph(self, expression: str, since: float) -> list[Json]:
         """The same over time, a point a second. ``since``: when that begins, in seconds since 1970."""
-        now = time.time()
-        return await self._prometheus(
-            "query_range", query=expression, start=str(since), end=str(now), step="1"
-        )
+        span = {"start": str(since), "end": str(time.time()), "step": "1"}
+        found: list[Json] = await self._prometheus("query_range", query=expression, **span)
+        return found
 
     async def values(self, metric: str, label: str) -> list[str]:
         """What a variable of that query offers."""
