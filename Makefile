@@ -10,7 +10,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 # A folder named chart would count as done.
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics chart lock image-steps clean
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics dashboards chart lock image-steps clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,7 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/chart.py --check
 	$(BIN)/python scripts/lock.py --check
 	$(BIN)/python scripts/metrics.py --check
+	$(BIN)/python -m dashboards --check
 	$(BIN)/python scripts/settings.py --check
 
 format: ## put the code into its usual form
@@ -105,6 +106,10 @@ image-steps: ## every step of the Dockerfile in build/image, without an engine
 metrics: ## docs/metrics.md, from the table of all metrics
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/metrics.py
+
+dashboards: ## chart/dashboards/*.json, from the code of dashboards/
+	@scripts/setup.sh dev
+	$(BIN)/python -m dashboards $(ARGS)
 
 clean: ## everything that the targets made, the daemon's own data (.remediator) excepted
 	rm -rf .venv .hypothesis .mypy_cache .ruff_cache .import_linter_cache .pytest_cache build dist

@@ -17,7 +17,7 @@ HEAD = """# Metrics
 Written by `make metrics` from the table that the daemon builds its metrics from. `GET /metrics` of the
 operations listener (`:9096`) shows them, in the formats of Prometheus and of OpenMetrics. What the daemon is
 alarmed for is in [`chart/files/rules/`](../chart/files/rules), and what to do then in
-[runbooks/](runbooks/README.md).
+[runbooks/](runbooks/README.md); [dashboards](dashboards.md) show all of them.
 
 * **Names are stable.** They change with a major version alone, and the [changelog](../CHANGELOG.md) says so.
 * **Units are base units**: seconds, and times as seconds since 1970. Counters end with `_total`.
@@ -26,8 +26,9 @@ alarmed for is in [`chart/files/rules/`](../chart/files/rules), and what to do t
   alerts can fill your Prometheus.
 * **Replicas.** Metrics *of the replica* are summed over replicas, or looked at one by one. Those *of the
   deployment* are the same on every replica: take `max`, never `sum`.
-* **The first event shows.** Series with closed labels are there from the start, and those of an attempt from
-  when it starts, so that `increase()` misses none.
+* **The first event shows.** Series with closed labels are there from the start, those of an attempt from when
+  it starts, that of a reopening from when the incident opens, so that `increase()` misses none. Other series
+  begin with their first event, which is no increase yet.
 * **Scrape with `honor_labels: true`** (`honorLabels` of a ServiceMonitor) where targets get a label
   `service`, as those of Prometheus Operator do: without it ours is called `exported_service`, and
   rules and dashboards miss it.

@@ -29,7 +29,7 @@ from remediator.telemetry.peers import Peers
 from remediator.telemetry.scrape import Scraped, render
 from remediator.telemetry.table import daemon, intake, outcomes, tuning
 from remediator.telemetry.table.labels import OTHER, PROMISES
-from remediator.telemetry.telling import Told
+from remediator.telemetry.telling import Told, foretell
 
 __all__ = ["OTHER", "Metrics", "Scraped"]
 
@@ -131,6 +131,7 @@ class Metrics:
         for verdict in verdicts:
             word = "allows" if verdict.allowed else "withholds" if verdict.withholds else "blocks"
             word = "asks" if verdict.asks else word
+            foretell(self.guard_verdicts, (verdict.guard,), outcomes.VERDICTS)
             self.guard_verdicts.labels(verdict.guard, word).inc()
 
     def told(self, incident: Incident, entries: Sequence[Entry], policy: Policy) -> None:

@@ -55,12 +55,14 @@ class Told:
             case Kind.OPENED:
                 self.incidents.labels(severity).inc()
                 self._phase(severity, "detect", data["detected_after"])
-                _foretell(self.resolved, (severity, _service(incident, policy)), outcomes.ENDINGS)
+                foretell(self.resolved, (severity, _service(incident, policy)), outcomes.ENDINGS)
+                foretell(self.reopened, (_service(incident, policy),), (_rule(incident, policy),))
             case Kind.REOPENED:
-                rule = incident.rule if policy.rule(incident.rule) is not None else OTHER
-                self.reopened.labels(_service(incident, policy), rule).inc()
+                self.reopened.labels(_service(incident, policy), _rule(incident, policy)).inc()
             case Kind.ATTEMPT_STARTED:
-                _foretell(self.attempts, (str(data["runbook"]), _service(incident, policy)), tuple(Outcome))
+                on = (str(data["runbook"]), _service(incident, policy))
+                foretell(self.attempts, on, tuple(Outcome))
+                foretell(self.undone, on, outcomes.UNDONE)
             case Kind.ATTEMPT_ENDED:
                 self._attempt_ended(incident, entry, _service(incident, policy))
             case Kind.STEP if "action" in data:
@@ -70,7 +72,7 @@ class Told:
             case Kind.ACKNOWLEDGED if "took" in data:
                 self._phase(severity, "acknowledge", data["took"])
             case Kind.PAGE if "channel" in data:
-                _foretell(self.pages, (str(data["channel"]),), tuple(PageResult))
+                foretell(self.pages, (str(data["channel"]),), tuple(PageResult))
             case Kind.PAGE_DELIVERY if data["message"] == PageKind.TRIGGER:
                 self.pages.labels(str(data["channel"]), str(data["outcome"])).inc()
             case _:
@@ -127,7 +129,11 @@ def _service(incident: Incident, policy: Policy) -> str:
     return incident.service if incident.service in policy.services else OTHER
 
 
-def _foretell(counter: Counter, first: tuple[str, ...], last: Sequence[str]) -> None:
+def _rule(incident: Incident, policy: Policy) -> str:
+    return incident.rule if policy.rule(incident.rule) is not None else OTHER
+
+
+def foretell(counter: Counter, first: tuple[str, ...], last: Sequence[str]) -> None:
     """Series that may count soon are there before they do, so that their first event shows as an increase."""
     for value in last:
         counter.labels(*first, value)

@@ -194,8 +194,24 @@ def test_what_was_taken_back_is_told_apart_from_what_was_left(
 def test_an_attempt_has_its_series_when_it_starts() -> None:
     metrics = Metrics()
     metrics.told(incident(), [entry(Kind.ATTEMPT_STARTED, runbook="restart", attempt=1)], policy())
+    on = {"runbook": "restart", "service": "web"}
     for outcome in Outcome:
-        assert value(metrics, "attempts_total", runbook="restart", service="web", outcome=outcome) == 0
+        assert value(metrics, "attempts_total", **on, outcome=outcome) == 0
+    for undone in outcomes.UNDONE:
+        assert value(metrics, "attempts_undone_total", **on, outcome=undone) == 0
+
+
+def test_what_may_follow_has_its_series_before_it_does() -> None:
+    """Else the first reopening, and a guard's first no after a yes, are no increase."""
+    metrics = Metrics()
+    rule = policy().rules[0].name
+    opened = replace(incident(), rule=rule)
+    metrics.told(opened, [entry(Kind.OPENED, detected_after=1)], policy())
+    assert value(metrics, "incidents_reopened_total", service="web", rule=rule) == 0
+    metrics.judged([Verdict(guard="freeze", allowed=True, text="nothing is frozen")])
+    for verdict in outcomes.VERDICTS:
+        counted = value(metrics, "guard_verdicts_total", guard="freeze", verdict=verdict)
+        assert counted == (verdict == "allows")
 
 
 HOSTILE = ("kube-system", "x" * 300, 'x"} 1\nremediator_paused 1', "{{7*7}}", "\x1b[2J", "other ", "")

@@ -48,8 +48,7 @@ INCIDENTS_REOPENED = Row(
     name="incidents_reopened_total",
     type=Type.COUNTER,
     told="Incidents that fired again after they were over, by the rule that opened them.",
-    use="Flapping. Lengthen the rule's `hold` or the alert's `for`, or find the cause that the fix does not."
-    "Flapping. Lengthen the rule's `hold` or the alert's `for`, or find the cause that the fix does not.",
+    use="Flapping. Lengthen the rule's `hold` or the alert's `for`, or find the cause that the fix does not.",
     labels=(on.SERVICE, on.RULE),
 )
 RESPONSE = Row(
