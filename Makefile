@@ -9,7 +9,8 @@ SEEDS ?= 200
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics dashboards clean
+# Folders named chart and dashboards would count as done.
+.PHONY: help run demo test test-full test-cluster lint format bench simulate docs-check reference findings schema metrics dashboards chart lock image-steps clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,8 @@ lint: ## style, types, architecture, generated files, documentation
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/findings.py --check
 	$(BIN)/python scripts/rbac_example.py --check
+	$(BIN)/python scripts/chart.py --check
+	$(BIN)/python scripts/lock.py --check
 	$(BIN)/python scripts/metrics.py --check
 	$(BIN)/python -m dashboards --check
 	$(BIN)/python scripts/settings.py --check
@@ -86,6 +89,19 @@ schema: ## remediator/schema/*.json for editors, from the models of the policy f
 findings: ## the table of docs/findings.md, from the codes themselves
 	@scripts/setup.sh dev
 	$(BIN)/python scripts/findings.py
+
+chart: ## what the chart has from elsewhere: default policies, their Roles, the schema's prose, docs/install.md
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/chart.py
+
+lock: ## requirements.lock and requirements-build.lock, from pyproject.toml; ARGS=--upgrade takes newer ones
+	@scripts/setup.sh dev
+	$(BIN)/python scripts/lock.py $(ARGS)
+
+image-steps: ## every step of the Dockerfile in build/image, without an engine
+	@scripts/setup.sh dev
+	rm -rf build/image
+	$(BIN)/python scripts/image_steps.py build/image
 
 metrics: ## docs/metrics.md, from the table of all metrics
 	@scripts/setup.sh dev

@@ -20,7 +20,7 @@ from remediator.core.classify import Classifier
 from remediator.core.decide import decide
 from remediator.core.errors import Contended
 from remediator.core.incident import IncidentId
-from remediator.core.journal import Outcomes
+from remediator.core.journal import Acted, Outcomes
 from remediator.core.ports import Observer
 from remediator.core.store import (
     Commit,
@@ -115,4 +115,7 @@ class Journey:
         outcome = await performer(codec.unpack(delivery.kind, delivery.data))
         incident = IncidentId(delivery.incident)
         follow_up = [] if outcome is None else [(incident, outcome, Lane.URGENT)]
-        await self.queues.settle(delivery, self.consumer, follow_up)
+        settled = await self.queues.settle(delivery, self.consumer, follow_up)
+        if not settled and isinstance(outcome, Acted) and outcome.changes:
+            # Somebody took it over, having given this process up; what it changed all the same is told.
+            await self.incidents.append(incident, outcome, Lane.URGENT)

@@ -17,7 +17,6 @@ from remediator.checks import CHECKS
 from remediator.core.plugins import Permission
 from remediator.diagnoses import DIAGNOSES
 from remediator.guards import GUARDS
-from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.describe import PLUGINS, UNPERFORMED, prose
 from remediator.policy.json_schema import described, not_performed
 from remediator.policy.plugins import IDLE_STEPS
@@ -76,9 +75,6 @@ def page() -> Iterator[str]:
     yield "## Diagnoses\n\nUnder `diagnose` of a runbook: they only read.\n"
     for name, diagnosis in sorted(DIAGNOSES.items()):
         yield from _plugin("diagnosis", name, diagnosis)
-    yield f"## Checked, not performed yet\n\n{LATER}\n"
-    for name, action in sorted(DECLARED_ACTIONS.items()):
-        yield from _plugin("step", name, action, f"Effect: {action.effect}.", heading=f"action {name}")
     yield "## Guards\n\nAsked before every change, in this order; the first that blocks ends it.\n"
     for number, guard in enumerate(GUARDS, 1):
         again = " Asked again immediately before each change." if guard.again else ""
@@ -87,8 +83,8 @@ def page() -> Iterator[str]:
     yield ""
 
 
-def _plugin(kind: str, name: str, plugin: object, more: str = "", *, heading: str = "") -> Iterator[str]:
-    yield f"### {heading or name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
+def _plugin(kind: str, name: str, plugin: object, more: str = "") -> Iterator[str]:
+    yield f"### {name}\n\n{prose(plugin)} {more}".rstrip() + "\n"
     undone = MODELS[kind].get(UNPERFORMED, {}).get(name)
     if undone:
         yield f"**{not_performed(*undone)}**\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from remediator.actions.cordon import Cordon
 from remediator.actions.delete_pod import DeletePods
+from remediator.actions.drain import Drain
 from remediator.actions.evict_pod import EvictPods
 from remediator.actions.exec import Exec
 from remediator.actions.hpa import Hpa
@@ -16,6 +18,7 @@ from remediator.actions.scale import Scale
 from remediator.actions.set_image import SetImage
 from remediator.actions.set_resources import SetResources
 from remediator.actions.silence import Silence
+from remediator.actions.uncordon import Uncordon
 from remediator.core.plugins import Action
 
 ACTIONS: dict[str, Action] = {
@@ -24,6 +27,7 @@ ACTIONS: dict[str, Action] = {
         *(Restart(), Scale(), Rollback()),
         *(SetImage(), SetResources(), Isolate(), Restore(), Hpa()),
         *(EvictPods(), DeletePods()),
+        *(Cordon(), Drain(), Uncordon()),
         *(Exec(), Http(), RunCronJob()),
         Silence(),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediator.checks.alert import AlertCheck
 from remediator.checks.dependencies import DependenciesCheck
+from remediator.checks.drained import Drained
 from remediator.checks.endpoints import EndpointsCheck
 from remediator.checks.exec import ExecCheck
 from remediator.checks.http import HttpCheck
@@ -24,5 +25,5 @@ CHECKS: dict[str, CheckPlugin] = {
         DependenciesCheck(),
     )
 }
-SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(),)}
+SETTLING: dict[str, CheckPlugin] = {check.name: check for check in (JobEnded(), Drained())}
 """What tells that what a step began is over (``core.plugins.Settling``). Policy files cannot ask it."""

@@ -28,6 +28,11 @@ COMMANDS = {
         function="demo",
         summary="A whole incident on this machine in under a minute, with nothing to set up.",
     ),
+    "health": Lazy(
+        module="remediator.cli.health",
+        function="health",
+        summary="Whether the daemon on this machine answers; a container's health check.",
+    ),
     "check": Lazy(
         module="remediator.cli.check",
         function="check",

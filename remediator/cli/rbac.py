@@ -13,15 +13,17 @@ from rich.text import Text
 
 from remediator.cli.output import ExitCode, console, finding_line, plural, say_json, stop
 from remediator.core.access import Access
-from remediator.core.errors import RemediatorError, SettingsError
+from remediator.core.errors import Refused, RemediatorError, SettingsError
 from remediator.core.policies import Mode, Policy
 from remediator.core.text import plain
 from remediator.core.values import DNS_LABEL
 from remediator.policy.access_check import too_wide
-from remediator.policy.findings import Level
+from remediator.policy.chart_values import as_values
+from remediator.policy.findings import Findings, Level
 from remediator.policy.load import read_policies
 from remediator.policy.manifests import Account, Role, as_yaml, manifests, roles_of
 from remediator.policy.rbac import Demands, Purpose, demands, namespaces_of
+from remediator.policy.sources import read_sources
 from remediator.settings import read_settings
 
 NOTHING = "these policies need nothing of Kubernetes: no rule has a runbook for a service with a workload"
@@ -72,6 +74,12 @@ def rbac(
     check: Annotated[
         bool, typer.Option("--check", help="Ask the cluster whether we have them, and whether we have more.")
     ] = False,
+    values: Annotated[
+        bool,
+        typer.Option(
+            "--values", help="As values of the Helm chart: the policies, and the Roles that they need."
+        ),
+    ] = False,
     kubeconfig: Annotated[
         Path | None,
         typer.Option("--kubeconfig", help="For --check: the service account's. Default: the daemon's."),
@@ -83,6 +91,8 @@ def rbac(
     Exits 0; with --check 1 when permissions are missing or the cluster does not tell. 1 when the policies
     have errors, 2 when the path does not exist.
     """
+    if values and (check or json):
+        stop("--values is neither for --check nor for --json", ExitCode.WRONG_USE)
     policy = _policy(directory)
     needed = demands(policy, ceiling=mode, at_least=as_if)
     given = {"--namespace": namespace, "--service-account": service_account, "--mode": mode, "--as-if": as_if}
@@ -96,6 +106,9 @@ def rbac(
         return
     if not roles:
         console(err=True).print(f"{directory}: {NOTHING}", style="yellow")
+    if values:
+        typer.echo(_values(directory, roles, _head(directory, f" --values{options}")), nl=False)
+        return
     typer.echo(as_yaml(roles, account, _head(directory, options)), nl=False)
 
 
@@ -117,6 +130,17 @@ def _head(directory: Path, options: str) -> tuple[str, ...]:
         f"Written by: remediator rbac {plain(directory.name or str(directory), 80)}{options}",
         "Each rule says what it is for: a runbook, the rules of the policy that try it, and its parts.",
     )
+
+
+def _values(directory: Path, roles: Sequence[Role], head: Sequence[str]) -> str:
+    """The names of files as the ConfigMap will have them. Ends the command where it cannot hold them."""
+    root = directory if directory.is_dir() else directory.parent
+    texts = read_sources(directory, Findings()).texts
+    files = {Path(path).relative_to(root).as_posix(): text for path, text in texts.items()}
+    try:
+        return as_values(roles, files, head)
+    except Refused as error:
+        stop(str(error), ExitCode.FINDINGS)
 
 
 def _data(policy: Policy, roles: Sequence[Role], account: Account, needed: Demands) -> dict[str, object]:

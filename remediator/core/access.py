@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from remediator.core.objects import NODE
 from remediator.core.plugins import Permission
 from remediator.core.policies import WorkloadRef
 
 EVERYTHING = "*"
+OF_KIND = "{kind}s"
+"""The resource of a permission that is on the target itself."""
 BY_NAME = frozenset(("get", "patch", "update", "delete"))
 """Verbs whose requests name one object, so that RBAC can hold them to names."""
 
@@ -90,12 +93,13 @@ def accesses(permission: Permission, target: WorkloadRef, params: Mapping[str, o
         return ()
     if permission.given is not None and params.get(permission.given[0]) != permission.given[1]:
         return ()
+    own_kind = target.kind == NODE and permission.resource == OF_KIND  # nodes are of the core group
     revisions = "replicasets" if target.kind == "deployment" else "controllerrevisions"
     name = _name(permission, target, params)
     return tuple(
         Access(
             namespace="" if permission.cluster_wide else target.namespace,
-            group=permission.group,
+            group="" if own_kind else permission.group,
             resource=permission.resource.format(kind=target.kind, revisions=revisions),
             verb=verb,
             name=name if verb in BY_NAME else "",

@@ -91,6 +91,13 @@ class _OfOnePod(_OfWorkload):
     pod_uid: str
     ready: bool = True
     """Whether it was ready when that was planned: one that was not, and is by now, is left alone."""
+    namespace: str = ""
+    """Its own, where the target is a node, which is in none."""
+
+    @property
+    def space(self) -> str:
+        """The namespace that it is in."""
+        return self.namespace or self.target.namespace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,9 +110,13 @@ class DeletePod(_OfOnePod):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvictPod(_OfOnePod):
-    """Evict exactly this pod, as its disruption budgets allow."""
+    """Evict exactly this pod, as its disruption budgets allow. ``grace``: how long it may take to end."""
+
+    grace: Millis | None = None
 
     def __str__(self) -> str:
+        if self.namespace:
+            return f"evict pod {self.namespace}/{self.pod} from {self.target}"
         return f"evict pod {self.pod} of {self.target}"
 
 
@@ -188,6 +199,31 @@ class RestoreWorkload(_OfWorkload):
         if self.seen == self.replicas:
             return f"take the memory of its isolation off {self.target}, which asks for {self.seen} already"
         return f"restore {self.target}: scale it from {self.seen} to {self.replicas}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CordonNode(_OfWorkload):
+    """Let no new pods be placed on a node where they are, and write onto it that we did so, and when.
+
+    ``mark``: that moment, as text. ``memory``: what an earlier cordon of ours left there, which is over;
+    None: nothing.
+    """
+
+    mark: str
+    memory: str | None = None
+
+    def __str__(self) -> str:
+        return f"cordon {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UncordonNode(_OfWorkload):
+    """Let pods be placed on a node again, if it is cordoned as ``memory`` says: by us, and when."""
+
+    memory: str
+
+    def __str__(self) -> str:
+        return f"uncordon {self.target}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -293,8 +329,10 @@ WorkloadChange = (
     | SetContainerResources
     | IsolateWorkload
     | RestoreWorkload
+    | CordonNode
+    | UncordonNode
 )
-"""Changes of the workload itself: they test its epoch and leave their effect's mark on it."""
+"""Changes of the workload, or the node, itself: they test its epoch and leave their effect's mark on it."""
 MarkedChange = WorkloadChange | SetAutoscalerBounds
 """Changes of one object: they test its epoch and leave their effect's mark on it."""
 PodChange = DeletePod | EvictPod

@@ -12,6 +12,7 @@ from remediator.core.changes import ClusterChange, Fence, RunJob
 from remediator.core.errors import NotFound
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
+from remediator.core.nodes import NodeState
 from remediator.core.objects import ObjectRef
 from remediator.core.owners import Named
 from remediator.core.ownership import FieldManager
@@ -71,6 +72,8 @@ class Container:
 class Workload:
     """A snapshot of a Deployment, StatefulSet or DaemonSet. Counts are pods.
 
+    Or of a Node, which ``node`` tells: it counts as one pod, ready while it is.
+
     ``max_unavailable``: how many pods its rollout strategy takes away before new ones are ready.
     ``heedless``: it takes the next in order, whether others are down or not. ``containers``: those of its
     template, in their order, without init containers. ``managers``: who wrote which fields of it.
@@ -93,6 +96,7 @@ class Workload:
     containers: tuple[Container, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     managers: tuple[FieldManager, ...] = ()
+    node: NodeState | None = None
 
     @property
     def epoch(self) -> int:
@@ -136,7 +140,8 @@ class Pod:
     ``last_end``: how the last run that ended did, such as ``OOMKilled (exit 137)``; empty when none did.
     ``controller``: what made it and will make another, such as ``replicaset/web-5d9c7``; empty when nothing.
     ``claims``: names of the PersistentVolumeClaims that it mounts. ``resources``: what its containers ask for
-    and may have at most, by name, as the API server writes it.
+    and may have at most, by name, as the API server writes it. ``fixed``: its kubelet runs it by itself (a
+    mirror pod). ``scratch``: it has an emptyDir, whose data goes with it. ``ignored``: it has opted out.
     """
 
     name: str
@@ -154,6 +159,10 @@ class Pod:
     controller: str = ""
     claims: tuple[str, ...] = ()
     resources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    namespace: str = ""
+    fixed: bool = False
+    scratch: bool = False
+    ignored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,13 +276,16 @@ class ClusterReader(Protocol):
     """Reading snapshots. Raises NotFound, Refused (a permission is missing) and Retryable."""
 
     async def workload(self, ref: WorkloadRef) -> Workload:
-        """The workload of that name."""
+        """The workload, or the node, of that name."""
 
     async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
         """Those of the named that exist, from one list of their kind in the namespace."""
 
+    async def nodes(self) -> tuple[Workload, ...]:
+        """Every node of the cluster, by name."""
+
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
-        """The pods its selector selects."""
+        """The pods its selector selects; of a node all that are on it, of every namespace."""
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """Its revisions, newest first."""

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from remediator.core.changes import (
     Change,
+    CordonNode,
     CreateSilence,
     DeletePod,
     EndSilence,
@@ -23,6 +24,7 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.cluster import Pod, Workload
 
@@ -51,6 +53,8 @@ def healthy_taken(changes: Sequence[Change], workload: Workload, pods: Sequence[
                 taken += _given_up(workload, replicas) if replicas < workload.desired else 0
             case SetAutoscalerBounds(most=most):
                 taken += _given_up(workload, most) if most < workload.desired else 0
+            case CordonNode() | UncordonNode():
+                pass  # what runs there runs on
             case RunJob():
                 pass  # it adds pods, and takes none of the workload's away
             case DeletePod() | EvictPod():

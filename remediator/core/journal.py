@@ -98,6 +98,8 @@ class Acted:
     """What a program wrote, or a server answered, a line each: secrets hidden, of the last lines."""
     plan: ShownPlan | None = None
     """With ``asks``: what people are to agree to."""
+    patience: Millis | None = None
+    """With ``retry``: for how long the step may be put off before it has failed; None: as any other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from remediator.core.errors import NotFound, Refused
 from remediator.core.naming import say_object
-from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.objects import NODE, Anchor, ObjectRef
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import SECOND, Instant
 
@@ -25,6 +25,7 @@ GROUPS = {
     REPLICASET: "apps",
     JOB: "batch",
     CRONJOB: "batch",
+    NODE: "",
     **dict.fromkeys(CHANGEABLE, "apps"),
 }
 """The API group of each kind."""
@@ -55,14 +56,14 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Owner:
-    """The workload that an object belongs to, and its UID."""
+    """The workload that an object belongs to, or the node that it is, and its UID."""
 
     ref: WorkloadRef
     uid: str
 
 
 async def find_owner(finder: Finder, ref: ObjectRef, began: Instant | None) -> Owner:
-    """What the object belongs to, or itself where it is a workload.
+    """What the object belongs to, or itself where it is a workload or a node.
 
     ``began``: when the alert about it did. Raises NotFound, Refused with the reason, Retryable.
     """
@@ -72,14 +73,21 @@ async def find_owner(finder: Finder, ref: ObjectRef, began: Instant | None) -> O
         raise NotFound(f"{say_object(ref)} does not exist: it is gone, or never was there") from None
     if seen.ignored:
         raise Refused(f"{say_object(ref)} has opted out by annotation")
-    if ref.kind == POD and began is not None and seen.created_at > began + SKEW:
+    if ref.kind in (POD, NODE) and began is not None and seen.created_at > began + SKEW:
         raise Refused(f"{say_object(ref)} was made after the alert began: it replaced the one that is meant")
-    while seen.ref.kind in OWNERS and seen.controller is not None:
-        seen = await _controller(finder, seen, seen.controller)
+    seen = await climb(finder, seen)
     if seen.ref.kind == POD:
         raise Refused(f"{say_object(ref)} has no controller: nothing would make another one")
     owner = WorkloadRef(kind=seen.ref.kind, namespace=seen.ref.namespace, name=seen.ref.name)
     return Owner(ref=owner, uid=seen.uid)
+
+
+async def climb(finder: Finder, seen: Named) -> Named:
+    """From an object to what owns it in the end; a pod that nothing manages is its own. Raises as the finder,
+    and Refused where a stranger is in charge."""
+    while seen.ref.kind in OWNERS and seen.controller is not None:
+        seen = await _controller(finder, seen, seen.controller)
+    return seen
 
 
 async def _controller(finder: Finder, of: Named, who: Anchor) -> Named:
@@ -103,5 +111,5 @@ def looked_up(kind: str) -> tuple[str, ...]:
 
 
 def changeable_from(kind: str) -> tuple[str, ...]:
-    """The kinds of workloads that may be changed for an alert about an object of that kind."""
-    return tuple(each for each in looked_up(kind) if each in CHANGEABLE)
+    """The kinds of what may be changed for an alert about an object of that kind."""
+    return tuple(each for each in looked_up(kind) if each in (*CHANGEABLE, NODE))

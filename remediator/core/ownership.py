@@ -20,6 +20,7 @@ from remediator.core.text import plain
 REPLICAS = "spec.replicas"
 LEAST = "spec.minReplicas"
 MOST = "spec.maxReplicas"
+UNSCHEDULABLE = "spec.unschedulable"
 TEMPLATE = "spec.template"
 RESTARTED = "the restart annotation of spec.template"
 """By which ``kubectl rollout restart`` replaces pods: nobody's source names it."""

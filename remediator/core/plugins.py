@@ -23,7 +23,7 @@ from remediator.core.lag import AlertingRule
 from remediator.core.policies import Check, Service, WorkloadRef
 from remediator.core.programs import ProgramRunner
 from remediator.core.roots import Root
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 
 
 class Params(BaseModel):
@@ -155,6 +155,14 @@ class Settling(Protocol):
 
 
 @runtime_checkable
+class Gradual(Protocol):
+    """An action whose changes are made one by one, each when there is room for it."""
+
+    def patience(self, params: Params) -> Millis:
+        """For how long the step is put off and performed again before it has failed."""
+
+
+@runtime_checkable
 class FromCronJob(Protocol):
     """An action that runs the template of a CronJob, which it must see to plan."""
 
@@ -168,6 +176,14 @@ def settling_of(action: Action | None, params: Mapping[str, object], step: Effec
     if action is None or not isinstance(offers, Settling):
         return None
     return offers.settles(action.params.model_validate(dict(params)), step)
+
+
+def patience_of(action: Action | None, params: Mapping[str, object]) -> Millis | None:
+    """For how long the step is put off at most; None: as any other. ``params``: as the step has them."""
+    offers: object = action
+    if action is None or not isinstance(offers, Gradual):
+        return None
+    return offers.patience(action.params.model_validate(dict(params)))
 
 
 def cron_job_of(action: Action, params: Params) -> str:

@@ -140,7 +140,10 @@ class Severity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkloadRef(ObjectRef):
-    """A workload as policies name it: ``deployment/auth-service`` in a namespace."""
+    """A workload as policies name it: ``deployment/auth-service`` in a namespace.
+
+    What a step is for is such a name, too, where it is a node: ``node/worker-1``, in no namespace.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

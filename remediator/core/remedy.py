@@ -53,7 +53,7 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
     attempt = draft.change_attempt(attempt if undoes else undoing.keep(attempt, event))
     again_at = draft.at + max(event.retry_after or 0, ACT_AGAIN)
     put_off = event.result is ActResult.RETRY or (undoes and _comes_second(event))
-    if put_off and again_at - attempt.phase_at < ACT_WITHIN:
+    if put_off and again_at - attempt.phase_at < (event.patience or ACT_WITHIN):
         draft.arm("act", again_at)
         return
     if undoes:
@@ -67,6 +67,9 @@ def acted(draft: Draft, event: Acted, policy: Policy) -> None:
 def _tell(draft: Draft, event: Acted, action: str, *, undoes: bool) -> None:
     word, label = (f"undo {action}", f"undo:{action}") if undoes else (action, action)
     reason = plain(event.reason, 300)
+    before = [text for text in map(plain, event.changes) if text not in event.reason]
+    if before and event.result is not ActResult.DONE:
+        reason = f"{reason}; done before that: {plain('; '.join(before), 300)}"
     if undoes and event.result is ActResult.DONE and not event.changes:  # nothing was done: none is counted
         draft.say(Kind.STEP, f"{word}: nothing is taken back: {reason}")
     else:
@@ -86,6 +89,9 @@ def _go_on(draft: Draft, attempt: Attempt, event: Acted, policy: Policy, again_a
             enter_step(draft, attempt, attempt.step + 1)
         case ActResult.RETRY if event.in_doubt:
             end(draft, attempt, Outcome.UNKNOWN, f"whether {action} took effect is unknown: {reason}", policy)
+        case ActResult.RETRY if event.patience is not None:
+            late = f"{action} was not over within {format_duration(event.patience)}: {reason}"
+            end(draft, attempt, Outcome.FAILED, late, policy)
         case ActResult.BLOCKED if draft.firing > 0 and _comes_second(event):
             _give_way(draft, attempt, reason, policy, again_at)
         case ActResult.RETRY | ActResult.BLOCKED:

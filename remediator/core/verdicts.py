@@ -10,10 +10,11 @@ from remediator.core.aiming import target_of, uid_of
 from remediator.core.alertmanagers import Suppression
 from remediator.core.approval import must_ask
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.errors import Refused
 from remediator.core.incident import Attempt, EffectId, Incident, Phase
+from remediator.core.owners import Named
 from remediator.core.pauses import Pause, PauseScope, Subject
 from remediator.core.plugins import Permission
 from remediator.core.policies import Mode, Policy, Rule, Service, Step, WorkloadRef
@@ -155,6 +156,20 @@ class Verdict:
     measures: tuple[Measure, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evicted:
+    """Whose a pod is that a drain evicts. ``owner`` None: nobody's.
+
+    ``workload``: that owner as it is, where it is one whose pods are counted; ``healthy``: how many of them
+    are ready and not on their way out; ``budgets``: those over them.
+    """
+
+    owner: Named | None = None
+    workload: Workload | None = None
+    healthy: int = 0
+    budgets: tuple[Budget, ...] = ()
+
+
 class Pointless(Refused):
     """The action itself says that it makes no sense on the target as it is."""
 
@@ -193,11 +208,17 @@ class GuardPorts(Protocol):
     async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
         """Those of them that exist, as they are now."""
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node of the cluster as it is now."""
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the step asks for, as the target is now. Raises Pointless."""
 
     async def pods(self) -> Sequence[Pod]:
         """The target's pods as they are now."""
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is that a drain evicts, and how that workload is now. Raises NotFound: it is gone."""
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""

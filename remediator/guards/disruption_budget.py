@@ -6,15 +6,19 @@ from typing import ClassVar
 
 from remediator.core.changes import EvictPod
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.objects import NODE
 from remediator.core.plugins import Permission
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
+from remediator.guards.evictions import budgets as budgets_of
 
 
 class DisruptionBudget:
     """Blocks a change that would take away more healthy pods than a PodDisruptionBudget lets go now.
 
-    The API server holds evictions to budgets and nothing else; this guard holds every change to them.
+    The API server holds evictions to budgets and nothing else; this guard holds every change to them. Of a
+    drain, which evicts one pod after the other and waits for what a budget forbids, it asks only whether that
+    is possible.
     """
 
     name: ClassVar[str] = "disruption_budget"
@@ -36,6 +40,9 @@ class DisruptionBudget:
         if target is None:
             return Verdict(guard=self.name, allowed=False, text="there is no target")
         changes = await ports.plan()
+        if target.kind == NODE:
+            text, allowed = await budgets_of(changes, ports)
+            return Verdict(guard=self.name, allowed=allowed, text=text)
         seen, single = await ports.workload(target), pod_changes(changes)
         taken = healthy_taken(changes, seen, await ports.pods() if single else ())
         if not taken and not any(isinstance(change, EvictPod) for change in single):

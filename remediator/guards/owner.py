@@ -7,6 +7,7 @@ from typing import ClassVar, assert_never
 
 from remediator.core.changes import (
     Change,
+    CordonNode,
     CreateSilence,
     DeletePod,
     EndSilence,
@@ -22,6 +23,7 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.errors import Refused
 from remediator.core.objects import ObjectRef
@@ -31,6 +33,7 @@ from remediator.core.ownership import (
     REPLICAS,
     RESTARTED,
     TEMPLATE,
+    UNSCHEDULABLE,
     Keeper,
     Kept,
     container_path,
@@ -104,6 +107,8 @@ def fields_of(change: Change) -> tuple[str, ...]:
         case SetAutoscalerBounds():
             moved = ((LEAST, change.seen_least, change.least), (MOST, change.seen_most, change.most))
             return tuple(path for path, before, after in moved if before != after)
+        case CordonNode() | UncordonNode():
+            return (UNSCHEDULABLE,)
         case DeletePod() | EvictPod() | RunJob() | RunProgram() | SendRequest():
             return ()
         case CreateSilence() | EndSilence():

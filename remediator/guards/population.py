@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import ClassVar
 
 from remediator.core.disruption import healthy_taken, pod_changes
+from remediator.core.objects import NODE
 from remediator.core.plugins import Permission
+from remediator.core.policies import WorkloadRef
 from remediator.core.times import SECOND, Millis
 from remediator.core.verdicts import ChangeRequest, GuardPorts, Measure, Verdict
+from remediator.guards.evictions import population
+from remediator.guards.node_population import last_node
 
 
 class Population:
     """Blocks a change that would leave more than ``guards.max_unavailable`` of the target's pods unavailable.
 
     Only healthy pods that would be taken away count against it: acting on what is down already, and scaling
-    up, cost nothing. Whoever else is at work there, such as a rollout, counts too.
+    up, cost nothing. Whoever else is at work there, such as a rollout, counts too. The last node that is
+    ready and takes pods is never taken out.
     """
 
     name: ClassVar[str] = "population"
@@ -26,6 +31,8 @@ class Population:
     async def judge(self, request: ChangeRequest, ports: GuardPorts) -> Verdict:
         """Plans the step and counts. While pods are being made it may be otherwise in a moment."""
         bound, target = request.policy.guards.max_unavailable, request.target
+        if target is not None and target.kind == NODE:
+            return await self._of_node(target, request, ports)
         if bound is None or target is None:
             return Verdict(guard=self.name, allowed=True, text="guards.max_unavailable is not set")
         changes = await ports.plan()
@@ -43,6 +50,15 @@ class Population:
         return Verdict(
             guard=self.name, allowed=False, text=f"{text} ({bound})", retry_after=again, measures=measures
         )
+
+    async def _of_node(self, target: WorkloadRef, request: ChangeRequest, ports: GuardPorts) -> Verdict:
+        changes = await ports.plan()
+        text, enough = last_node(target, changes, await ports.nodes())
+        if not enough:
+            return Verdict(guard=self.name, allowed=False, text=text)
+        more, enough, measures = await population(changes, request, ports)
+        text = f"{text}; {more}" if more and enough else more or text
+        return Verdict(guard=self.name, allowed=enough, text=text, measures=measures)
 
     def bounds(self, request: ChangeRequest) -> tuple[str, ...]:
         """``guards.max_unavailable``."""

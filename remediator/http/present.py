@@ -19,7 +19,7 @@ from remediator.core.alertmanagers import (
 )
 from remediator.core.alerts import Alert, AlertStatus
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.classify import Match
 from remediator.core.cluster import (
     Autoscaler,
@@ -33,9 +33,11 @@ from remediator.core.cluster import (
     read_workloads,
 )
 from remediator.core.errors import Refused, RemediatorError, Retryable
+from remediator.core.evicting import look_at
 from remediator.core.finding import FIND_WITHIN, find, found_late
 from remediator.core.incident import EffectId, IncidentId
 from remediator.core.journal import CheckResult, Event, Fired, Located
+from remediator.core.nodes import mismatch
 from remediator.core.objects import ObjectRef
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import Metrics, cron_job_of
@@ -48,7 +50,7 @@ from remediator.core.standing import Lowering
 from remediator.core.store import GuardStore, IncidentStore, Lease, Limit, LimitUse, ListingStore
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, stamp_instant
-from remediator.core.verdicts import ChangeRequest, NotAskedError, Pointless
+from remediator.core.verdicts import ChangeRequest, Evicted, NotAskedError, Pointless
 from remediator.core.weighing import Scales, weigh
 from remediator.guards.target import looking_objection, static_objection
 from remediator.policy.foresee import Standing
@@ -93,6 +95,8 @@ class Now:
         self._seen: dict[str, Workload | RemediatorError] = {}
         self._snapshots: dict[tuple[str, frozenset[Need], str], Snapshot | RemediatorError] = {}
         self._listed: dict[tuple[WorkloadRef, ...], Sequence[Workload] | RemediatorError] = {}
+        self._evicted: dict[str, Evicted | RemediatorError] = {}
+        self._nodes: dict[str, Sequence[Workload] | RemediatorError] = {}
         self._budgets: dict[str, Sequence[Budget] | RemediatorError] = {}
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
         self._weighed: dict[tuple[object, ...], Sequence[CheckResult]] = {}
@@ -159,6 +163,8 @@ class Now:
             raise Refused(objection)
         if action is None or target is None:
             raise Refused(f"this version does not know action {request.step.action}")
+        if strange := mismatch(request.step.action, target.kind, str(target)):
+            raise Pointless(strange)
         params = action.params.model_validate(dict(request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = await self._snapshot(target, needs, named)
@@ -219,6 +225,17 @@ class Now:
         """Those of them that exist, as they are now; the same for everybody who asks in this request."""
         reader = self.reader
         return await self._once(self._listed, tuple(refs), lambda: read_workloads(reader, refs))
+
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node as it is now; the same for everybody who asks in this request."""
+        return await self._once(self._nodes, "", self.reader.nodes)
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is that a drain evicts."""
+        reader, uid = self.reader, change.pod_uid
+        if uid not in self._evicted and len(self._evicted) >= MOST_TARGETS:
+            raise NotAskedError
+        return await self._once(self._evicted, uid, lambda: look_at(reader, change))
 
     async def budgets(self, target: WorkloadRef) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
@@ -328,6 +345,10 @@ class ReadOnly:
         """Those of them that exist; listed once for all that is asked in this request."""
         return await self._now.workloads(refs)
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node; listed once for all that is asked in this request."""
+        return await self._now.nodes()
+
     async def plan(self) -> Sequence[Change]:
         """The changes that the first step asks for, as the target is now."""
         return (await self._now.planned(self._request))[0]
@@ -336,6 +357,10 @@ class ReadOnly:
         """The target's pods as they are now."""
         target = self._request.target
         return () if target is None else await self._now.pods(target)
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is that a drain evicts; the same for everybody who asks in this request."""
+        return await self._now.evicted(change)
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over them."""

@@ -91,6 +91,8 @@ _WARNINGS = {
     "R112": "a rule acts on services that have no workload",
     "R114": "a rule waits for approval, and nobody hears of it",
     "R113": "a rule with a `target` whose `group_by` leaves it out",
+    "R115": "a rule brings actions on nodes to what is none, or others to a node",
+    "R116": "a check that a node cannot be asked, in a runbook for one",
     "B201": "a runbook is never used",
     "B203": "a runbook is verified only by what its own steps control, or by another service",
     "B205": "`http` names a host that is no `health` URL's: it is never asked",
@@ -136,8 +138,6 @@ _NOTICES = {
     "C503": "a service that no rule can select",
 }
 _UNSUPPORTED = {
-    "N702": "`target` that is a node: every change for its rule is blocked",
-    "N703": "an action that is not performed: its runbook is blocked",
     "N712": "`pages`: every page is sent by itself",
     "N713": "`channels` of a severity or a rule: nothing is written there",
     "N714": "`war_room`: nobody is invited",

@@ -21,7 +21,6 @@ from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.core.times import Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.examples import EXAMPLES
 from remediator.policy.findings import Findings
 from remediator.policy.model import OneOf
@@ -39,7 +38,7 @@ TEMPLATE = "template"
 """The format of text that may hold templates (``core.templated``)."""
 
 PLUGINS: Mapping[str, Mapping[str, object]] = {
-    "step": {**DECLARED_ACTIONS, **ACTIONS, **IDLE_STEPS},
+    "step": {**ACTIONS, **IDLE_STEPS},
     "check": CHECKS,
     "condition": CHECKS,
     "diagnosis": DIAGNOSES,

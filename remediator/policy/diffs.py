@@ -8,6 +8,7 @@ from typing import assert_never
 
 from remediator.core.changes import (
     Change,
+    CordonNode,
     CreateSilence,
     DeletePod,
     EndSilence,
@@ -23,9 +24,11 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.cluster import Revision, Snapshot
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
+from remediator.core.nodes import CORDONED_AT
 from remediator.core.policies import Step
 from remediator.core.programs import say_command
 from remediator.core.redact import redact
@@ -71,12 +74,20 @@ def _lines(change: Change, seen: Snapshot) -> tuple[str, ...]:
             return (f"spec.replicas: {change.seen} -> {change.replicas}", *forgotten)
         case SetAutoscalerBounds():
             return _bounds(change)
+        case CordonNode():
+            return (
+                "spec.unschedulable: + true",
+                _annotation(CORDONED_AT, change.memory, change.mark),
+            )
+        case UncordonNode():
+            return ("spec.unschedulable: - true", f"metadata.annotations.{CORDONED_AT}: - {change.memory}")
         case RunJob():
             source, span = f"cronjob/{change.source}", format_duration(change.timeout)
             return (f"+ a job from {source} (its generation {change.generation}), for {span} at most",)
         case DeletePod() | EvictPod():
             how = "evicted" if isinstance(change, EvictPod) else "deleted"
-            return (f"- pod {change.pod} ({'ready' if change.ready else 'not ready'}, {how})",)
+            name = f"{change.namespace}/{change.pod}" if change.namespace else change.pod
+            return (f"- pod {name} ({'ready' if change.ready else 'not ready'}, {how})",)
         case RunProgram(program=program):
             return (f"+ {program}",)
         case SendRequest(request=request):
@@ -140,6 +151,12 @@ def diff_step(step: Step) -> tuple[str, ...]:
             return tuple(f"its hpa, spec.{key}: {LATER} -> {value}" for key, value in told.items())
         case "job":
             return (f"+ a job from cronjob/{params.get('from')}, for {params.get('timeout')} at most",)
+        case "cordon":
+            return ("spec.unschedulable: + true",)
+        case "drain":
+            return ("spec.unschedulable: + true", "- its pods, but those of DaemonSets (evicted one by one)")
+        case "uncordon":
+            return ("spec.unschedulable: - true (if it is we who set it)",)
         case "restart":
             return (f"{RESTARTED_AT}: + (the time of the step)",)
         case "rollback":

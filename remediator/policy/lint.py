@@ -45,11 +45,13 @@ from remediator.policy.lint_matchers import (
 )
 from remediator.policy.lint_probes import nothing_to_ask, strange_hosts
 from remediator.policy.lint_rules import (
+    checks_of_nodes,
     idle_modes,
     long_holds,
     nothing_to_act_upon,
     objects_together,
     silent_rules,
+    strange_targets,
     unheard_questions,
     unknown_services,
 )
@@ -77,7 +79,7 @@ ADVICE: tuple[Lint, ...] = (
     *(rules_never_winning, contradictions, idle_matchers, twice_in_a_rule),
     *(unknown_services, silent_rules, idle_modes, unheard_questions, long_holds, nothing_to_act_upon),
     *(checks_that_hold_at_once, steps_after_the_alert, undo_of_nothing, short_cooldowns, idle_attempts),
-    *(only_silent, objects_together),
+    *(only_silent, objects_together, strange_targets, checks_of_nodes),
     *(strange_hosts, nothing_to_ask, secrets_in_commands),
     *(nothing_below, unseen_below),
     *(deadlines_too_short, unused_severities, late_answers, promises_in_order),

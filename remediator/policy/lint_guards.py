@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from remediator.core.objects import NODE
 from remediator.core.policies import Rate, Rule, Service
 from remediator.core.text import plain
 from remediator.policy.draft import SINGLE
@@ -98,7 +99,8 @@ def misspelt_protection(view: View) -> Iterator[Note]:
     if not view.draft.whole or len(workloads) > MOST_COMPARED:
         return
     for number, name in enumerate(view.policy.guards.protect):
-        near = [] if name in workloads else get_close_matches(name, sorted(workloads), n=1, cutoff=0.8)
+        known = name in workloads or name.startswith(f"{NODE}/")
+        near = [] if known else get_close_matches(name, sorted(workloads), n=1, cutoff=0.8)
         slip = bool(near) and abs(len(near[0]) - len(name)) <= LONGEST_SLIP
         if slip and near[0] not in view.policy.guards.protect:
             text = f"no service has {name}, so this may protect nothing; did you mean '{near[0]}'?"

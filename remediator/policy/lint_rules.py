@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from remediator.core.approval import must_ask
 from remediator.core.classify import TARGET
+from remediator.core.nodes import NODE_ACTIONS
+from remediator.core.objects import NODE
 from remediator.core.policies import Mode, PageNever, PageUnlessVerified, Rule
 from remediator.core.times import format_duration
 from remediator.policy.lint_view import Note, View
 from remediator.policy.nodes import Items
 from remediator.policy.templates import LabelTemplate
 
+CHECKS_OF_NODES = frozenset(("ready", "promql", "http", "alert", "no_recurrence"))
+"""Checks that say something of a node, or do not ask about the target."""
 NEED_A_WORKLOAD = frozenset(
     (
         *("restart", "scale", "rollback", "delete_pod", "evict_pod", "set_image", "set_resources", "hpa"),
@@ -142,3 +146,47 @@ def objects_together(view: View) -> Iterator[Note]:
             "objects changes neither; add target to group_by"
         )
         yield Note(at=view.spot("rules", rule.name, "group_by"), code="R113", message=text)
+
+
+def strange_targets(view: View) -> Iterator[Note]:
+    """R115: steps that are for nodes where the rule names none, or for workloads where it names one."""
+    for rule in view.policy.rules:
+        kind = rule.target.kind if rule.target is not None else ""
+        for number, name in enumerate(rule.runbooks):
+            runbook = view.policy.runbooks.get(name)
+            if runbook is None:
+                continue
+            steps = [step.action for step in runbook.steps if step.acts]
+            strange = [each for each in dict.fromkeys(steps) if (each in NODE_ACTIONS) != (kind == NODE)]
+            if not strange:
+                continue
+            shown = " and ".join(strange)
+            if kind == NODE:
+                why = (
+                    f"{shown} needs a workload, and its target is a node: blocked; take it out of the runbook"
+                )
+            else:
+                why = f"{shown} is for a node, and the rule names none: blocked; add target: {{node: …}}"
+            text = f"rule '{rule.name}' tries runbook '{name}', but {why}"
+            at = view.spot("rules", rule.name, "runbooks", str(number))
+            yield Note(at=at, code="R115", message=text)
+
+
+def checks_of_nodes(view: View) -> Iterator[Note]:
+    """R116: checks that ask about a workload, in a runbook for a node: they are never known to hold."""
+    for rule in view.policy.rules:
+        if rule.target is None or rule.target.kind != NODE:
+            continue
+        for number, name in enumerate(rule.runbooks):
+            runbook = view.policy.runbooks.get(name)
+            if runbook is None:
+                continue
+            asked = [check for step in runbook.steps for check in (step.when, step.wait) if check is not None]
+            names = dict.fromkeys(check.check for check in (*asked, *runbook.verify))
+            if strange := [each for each in names if each not in CHECKS_OF_NODES]:
+                text = (
+                    f"rule '{rule.name}' tries runbook '{name}' on a node, of which {' and '.join(strange)} "
+                    "cannot be found out; ask ready, promql, http, alert or no_recurrence"
+                )
+                at = view.spot("rules", rule.name, "runbooks", str(number))
+                yield Note(at=at, code="R116", message=text)

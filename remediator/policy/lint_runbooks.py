@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from remediator.actions import ACTIONS
 from remediator.actions.silence import Silence
 from remediator.core.incident import EffectId
-from remediator.core.plugins import settling_of
+from remediator.core.plugins import patience_of, settling_of
 from remediator.core.policies import Check, Runbook, Step
 from remediator.core.probing import authority, template_authority
 from remediator.core.rollouts import ROLLING
@@ -200,5 +200,7 @@ def longest(step: Step) -> int:
         return step.wait.within
     if step.pause is not None:
         return step.pause
-    settling = settling_of(ACTIONS.get(step.action), step.params, EffectId(""))
-    return 0 if settling is None else settling.within
+    action = ACTIONS.get(step.action)
+    settling = settling_of(action, step.params, EffectId(""))
+    patience = patience_of(action, step.params) or 0
+    return patience if settling is None else patience + settling.within

@@ -136,9 +136,13 @@ def as_yaml(roles: Sequence[Role], account: Account, head: Iterable[str] = ()) -
     for role in roles:
         granting, binding = _pair(role, account)
         text = _document({key: value for key, value in granting.items() if key != "rules"})
-        rules = "".join(f"{_comment(line)}{_rule(line.as_rule())}" for line in role.lines)
-        pieces += [f"---\n{text}rules:\n{rules}", f"---\n{_document(binding)}"]
+        pieces += [f"---\n{text}rules:\n{rules_as_yaml(role)}", f"---\n{_document(binding)}"]
     return "".join(pieces)
+
+
+def rules_as_yaml(role: Role) -> str:
+    """The rules of a Role as a list in YAML, indented by two, each with what it is for."""
+    return "".join(f"{_comment(line)}{_rule(line.as_rule())}" for line in role.lines)
 
 
 def _comment(line: Line) -> str:

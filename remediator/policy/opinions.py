@@ -8,7 +8,7 @@ from typing import Literal
 
 from remediator.core.alertmanagers import Suppression
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.cluster import Autoscaler, Budget, Pod, Workload
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.policies import WorkloadRef
@@ -16,7 +16,15 @@ from remediator.core.roots import Root
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis, format_duration
-from remediator.core.verdicts import Bounded, ChangeRequest, Guard, GuardPorts, Measure, NotAskedError
+from remediator.core.verdicts import (
+    Bounded,
+    ChangeRequest,
+    Evicted,
+    Guard,
+    GuardPorts,
+    Measure,
+    NotAskedError,
+)
 from remediator.guards import GUARDS, ask_guard
 
 Word = Literal["allows", "asks", "blocks", "asked when acting"]
@@ -83,11 +91,19 @@ class Offline:
         """Unknown."""
         raise NotAskedError
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Unknown."""
+        raise NotAskedError
+
     async def plan(self) -> Sequence[Change]:
         """Unknown."""
         raise NotAskedError
 
     async def pods(self) -> Sequence[Pod]:
+        """Unknown."""
+        raise NotAskedError
+
+    async def evicted(self, change: EvictPod) -> Evicted:
         """Unknown."""
         raise NotAskedError
 

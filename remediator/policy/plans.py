@@ -66,7 +66,8 @@ def _undone(step: Step) -> str:
 
 def say_step(step: Step, target: WorkloadRef | None) -> str:
     """A step in words."""
-    where = "" if target is None or not step.acts else f" {target} in {target.namespace}"
+    place = "" if target is None or not target.namespace else f" in {target.namespace}"
+    where = "" if target is None or not step.acts else f" {target}{place}"
     effect = "" if step.effect is None else f", effect: {step.effect}"
     said = (
         f"wait: {_check(step.wait)}"

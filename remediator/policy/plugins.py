@@ -1,7 +1,6 @@
 """Steps, checks, diagnoses and channels as policy files write them: mappings with a single key.
 
-The models follow from the registries: a new plugin is known here without a change. What is only declared
-(``remediator.policy.declared``) stands beside them and says what becomes of it.
+The models follow from the registries: a new plugin is known here without a change.
 """
 
 from __future__ import annotations
@@ -21,12 +20,10 @@ from remediator.core.policies import ChannelSpec, Check, Diagnosis, SecretRef, S
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import MINUTE, Millis, format_duration
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS
 from remediator.policy.model import AlsoWords, Model, OneOf, Unperformed, one_of
 from remediator.policy.values import refusal
 
 WAIT, PAUSE = "wait", "pause"
-_BLOCKED = "an attempt of the runbook is blocked, and people are asked"
 EFFECTS = tuple(EffectClass)
 """The classes of effects, the strictest last."""
 EffectText = Literal["idempotent", "fenced", "once"]
@@ -137,7 +134,7 @@ _Condition = Annotated[ConditionModel, *_Words]  # type: ignore[valid-type]
 
 def own_effect(action: str) -> EffectClass | None:
     """What may happen when the action is performed again; None: it changes nothing."""
-    known = ACTIONS.get(action) or DECLARED_ACTIONS.get(action)
+    known = ACTIONS.get(action)
     return known.effect if known is not None else None
 
 
@@ -191,10 +188,9 @@ class _ChannelBase(OneOf):
 StepModel = one_of(
     StepBase,
     "Step",
-    {name: a.params for registry in (DECLARED_ACTIONS, ACTIONS) for name, a in registry.items()}
-    | dict(IDLE_STEPS),
-    docs=_docs(DECLARED_ACTIONS, ACTIONS, IDLE_STEPS),
-    unperformed=_unperformed("N703", "action", _BLOCKED, DECLARED_ACTIONS.keys() - ACTIONS.keys()),
+    {name: action.params for name, action in ACTIONS.items()} | dict(IDLE_STEPS),
+    docs=_docs(ACTIONS, IDLE_STEPS),
+    unperformed={},
 )
 DiagnosisModel = one_of(
     _DiagnosisBase,

@@ -14,8 +14,10 @@ from typing import TypeAlias
 
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
-from remediator.core.access import Access, accesses
+from remediator.core.access import OF_KIND, Access, accesses
 from remediator.core.aiming import services_below
+from remediator.core.nodes import NODE_ACTIONS
+from remediator.core.objects import NODE
 from remediator.core.owners import GROUPS, changeable_from, looked_up
 from remediator.core.plugins import TARGET, Permission
 from remediator.core.policies import Check, Mode, Policy, Runbook, Step, WorkloadRef
@@ -23,7 +25,8 @@ from remediator.diagnoses import DIAGNOSES
 from remediator.diagnoses.keeping import EVIDENCE, PERMISSIONS
 from remediator.guards import GUARDS
 from remediator.guards.observer import observed
-from remediator.guards.target import space_objection, static_objection
+from remediator.guards.spaces import space_objection
+from remediator.guards.target import static_objection
 from remediator.policy.plugins import disrupts
 from remediator.policy.reach import reached
 
@@ -47,6 +50,8 @@ class Purpose:
 Demands: TypeAlias = Mapping[Access, tuple[Purpose, ...]]
 """What is needed, in order, and what for."""
 _Part: TypeAlias = tuple[str, Permission, Mapping[str, object]]
+READY = "ready"
+"""The check that a node can be asked, too."""
 _Tried: TypeAlias = tuple[tuple[str, ...], str, bool]
 """Services, runbook, and whether it may act."""
 
@@ -83,6 +88,9 @@ def _demand_named(
                     alike[(rule.target.kind, name, may_act(mode))].append(rule.name)
     spaces = [space for space in policy.guards.namespaces if not space_objection(space, policy.guards)]
     for (kind, name, acting), rules in alike.items():
+        if kind == NODE:
+            _demand_nodes(found, policy, spaces, (tuple(rules), name, acting))
+            continue
         parts = tuple(_parts(policy.runbooks[name], acting=acting, allowed=not policy.guards.lacks))
         for space in spaces:
             for looked, group in ((each, GROUPS[each]) for each in looked_up(kind)):
@@ -123,6 +131,30 @@ def _places(
     return tuple(dict.fromkeys(each.workload for each in below if each.workload is not None))
 
 
+def _demand_nodes(
+    found: dict[Access, dict[Purpose, None]], policy: Policy, spaces: Sequence[str], tried: _Tried
+) -> None:
+    """Of rules whose target is a node, which is in no namespace: any may be named. What is evicted from it is
+    in ``spaces``."""
+    rules, name, acting = tried
+    allowed = bool(spaces) and not policy.guards.lacks
+    located = Permission(
+        group="",
+        resource="nodes",
+        verbs=("get",),
+        cluster_wide=True,
+        why="find out whether the node that an alert names is there",
+    )
+    parts = _parts(policy.runbooks[name], acting=acting, allowed=allowed, of_node=True)
+    for part, permission, params in (("target", located, {}), *parts):
+        purpose = Purpose(rules=rules, runbook=name, part=part, why=permission.why)
+        everywhere = permission.cluster_wide or permission.resource == OF_KIND
+        for space in ("",) if everywhere else spaces:
+            target = WorkloadRef(kind=NODE, namespace=space, name="")
+            for access in accesses(permission, target, params):
+                found[access][purpose] = None
+
+
 def may_act(mode: Mode) -> bool:
     """Whether a rule of that mode changes something, once a person agrees or by itself."""
     return mode in (Mode.AUTO, Mode.APPROVE)
@@ -142,8 +174,14 @@ def _tried(policy: Policy, ceiling: Mode, at_least: Mode) -> dict[_Tried, tuple[
     return {tried: tuple(rules) for tried, rules in found.items()}
 
 
-def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
-    """The permissions of an attempt, in the order in which they are used, with whose they are."""
+def _parts(runbook: Runbook, *, acting: bool, allowed: bool, of_node: bool = False) -> Iterator[_Part]:
+    """The permissions of an attempt, in the order in which they are used, with whose they are.
+
+    ``of_node``: its target is a node. What looks at a workload finds out nothing there, and needs nothing.
+    """
+    if of_node:
+        yield from _on_node(runbook, acting=acting, allowed=allowed)
+        return
     for looked in runbook.diagnose:
         if (diagnosis := DIAGNOSES.get(looked.diagnosis)) is not None:
             wanted = _withheld(diagnosis.permissions, acting and allowed)
@@ -163,6 +201,23 @@ def _parts(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
         if not acting and step.when is None:
             return  # it is told what would be done, and that ends the attempt
     yield from _checks("verify", runbook.verify, acting=acting and allowed)
+
+
+def _on_node(runbook: Runbook, *, acting: bool, allowed: bool) -> Iterator[_Part]:
+    """The same of a node: its steps, and the check that it is ready."""
+    for step in runbook.steps:
+        for where, check in (("when", step.when), ("wait", step.wait)):
+            if check is not None and check.check == READY:
+                yield from _checks(where, (check,), acting=acting and allowed)
+        if not step.acts:
+            continue
+        if not allowed or step.action not in NODE_ACTIONS:
+            return  # ``target`` blocks
+        yield from _change(step, acting=acting)
+        if not acting and step.when is None:
+            return
+    proofs = tuple(check for check in runbook.verify if check.check == READY)
+    yield from _checks("verify", proofs, acting=acting and allowed)
 
 
 def _change(step: Step, *, acting: bool) -> Iterator[_Part]:

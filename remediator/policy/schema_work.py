@@ -80,14 +80,6 @@ class RuleModel(Model):
     """An item of ``rules``: which alerts are meant, how severe they are and what may be done."""
 
     unperformed: ClassVar[Mapping[str, Unperformed]] = {
-        "target": Unperformed(
-            code="N702",
-            only="`node`",
-            instead="its alerts are recorded and paged, an incident for each node, for the rule's service or "
-            "'unknown'; every change is blocked",
-            lacks="target node",
-            meant=lambda rule: rule.target is not None and rule.target.node is not None,
-        ),
         "channels": Unperformed(
             code="N713", instead="nothing is written there; people are asked by the escalation alone"
         ),
@@ -104,7 +96,8 @@ class RuleModel(Model):
     target: TargetModel | None = Field(
         default=None,
         description="The object that the labels name: the workload that owns it is what may be changed, in "
-        "guards.namespaces. Labels of an exporter itself are told apart from `exported_` ones.",
+        "guards.namespaces; of a `node` it is the node itself, by actions on nodes alone. "
+        "Labels of an exporter itself are told apart from `exported_` ones.",
     )
     group_by: Annotated[list[LabelName], Field(min_length=1)] = Field(
         default_factory=lambda: ["service"],

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from remediator.core.matcher_text import read_matcher
 from remediator.core.matchers import Matcher
+from remediator.core.objects import NODE
 from remediator.core.policies import Rate, Share
 from remediator.core.probing import authority
 from remediator.core.spans import SOME, read_positive_duration
@@ -33,6 +34,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
 )
+_POD_TEXT = re.compile(f"{_DNS_LABEL.pattern}/[a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?", re.ASCII)
 _SHARE = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,6})/([0-9a-z]{1,40})", re.ASCII)
@@ -139,6 +141,10 @@ def _workload(value: object) -> tuple[str, str]:
 
 
 def _protected(value: object) -> str:
+    """A workload or, in no namespace, a node."""
+    kind, slash, name = (value if isinstance(value, str) else "").partition("/")
+    if slash and kind == NODE and _DNS_NAME.fullmatch(name) is not None:
+        return f"{kind}/{name}"
     return "/".join(_workload(value))
 
 
@@ -244,7 +250,16 @@ _WORKLOAD_IS = said(
     pattern=f"^({'|'.join(WORKLOAD_KINDS)})/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
 )
 WorkloadText = Annotated[tuple[str, str], PlainValidator(_workload), _WORKLOAD_IS]
-ProtectedText = Annotated[str, BeforeValidator(_protected), _WORKLOAD_IS]
+ProtectedText = Annotated[
+    str,
+    BeforeValidator(_protected),
+    said(
+        "A workload: its kind, a slash and its name. Or a node: `node/` and its name.",
+        "statefulset/postgres",
+        "node/worker-1",
+        pattern=f"^({'|'.join((*WORKLOAD_KINDS, NODE))})/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    ),
+]
 Name = Annotated[
     str,
     BeforeValidator(_named(NAME, "1 to 63 of A-Z a-z 0-9 . _ -")),
@@ -254,5 +269,19 @@ Namespace = Annotated[
     str,
     BeforeValidator(_named(_DNS_LABEL, "a namespace: up to 63 lower-case letters, digits and -")),
     said("A Kubernetes namespace.", "fintech-services", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"),
+]
+NodeName = Annotated[
+    str,
+    BeforeValidator(_named(_DNS_NAME, "a node: lower-case letters, digits, - and .")),
+    said("The name of a node.", "worker-1", pattern="^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"),
+]
+PodText = Annotated[
+    str,
+    BeforeValidator(_named(_POD_TEXT, "a pod: its namespace, a slash and its name")),
+    said(
+        "A pod: its namespace, a slash and its name.",
+        "shop/web-5d9c7-1",
+        pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+    ),
 ]
 LabelName = Annotated[str, BeforeValidator(_label_name), said("The name of a label.", "service", minLength=1)]

@@ -9,7 +9,7 @@ from remediator.core.pauses import EVERYTHING, PauseScope
 from remediator.core.policies import Mode
 from remediator.core.times import Instant, Millis
 from remediator.policy.findings import Spot
-from remediator.rehearsal.script import Outcome, WorkloadFacts
+from remediator.rehearsal.script import NodeFacts, Outcome, WorkloadFacts
 
 Labels = Mapping[str, str]
 
@@ -96,7 +96,7 @@ class CloseBreaker:
 class Tell:
     """The world is another one from now on."""
 
-    said: tuple[Outcome | WorkloadFacts, ...] = ()
+    said: tuple[Outcome | WorkloadFacts | NodeFacts, ...] = ()
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
@@ -178,7 +178,7 @@ class Case:
     moments: tuple[Moment, ...]
     expectations: tuple[Expectation, ...]
     outcomes: tuple[Outcome, ...] = ()
-    workloads: tuple[WorkloadFacts, ...] = ()
+    workloads: tuple[WorkloadFacts | NodeFacts, ...] = ()
     queries: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     start: Instant | None = None
     ceiling: Mode = Mode.AUTO

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from remediator.core.changes import ClusterChange, Fence, RunJob
+from remediator.core.changes import ClusterChange, CordonNode, EvictPod, Fence, RunJob, UncordonNode
 from remediator.core.cluster import (
+    IGNORE_ANNOTATION,
     Autoscaler,
     Budget,
     ClusterEvent,
@@ -23,13 +24,14 @@ from remediator.core.holdings import Claim, PodUsage
 from remediator.core.incident import Attempt, Incident
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.jobs import JOB, CronJob, Job
-from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.objects import NODE, Anchor, ObjectRef
 from remediator.core.owners import CHANGEABLE, OWNERS, POD, REPLICASET, Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, Millis
 from remediator.rehearsal.jobs import StagedJobs
 from remediator.rehearsal.machines import HEALTHY, Machine, expected_by, told_by, uid_of
-from remediator.rehearsal.script import Result, StepOutcome, WorkloadFacts
+from remediator.rehearsal.nodes import StagedNode, StagedNodes, node_ref
+from remediator.rehearsal.script import NodeFacts, Result, StepOutcome, WorkloadFacts
 
 _OF_POD = re.compile(r"(.+)-[a-z0-9]{1,10}-[a-z0-9]{5}", re.ASCII)
 _OF_REPLICASET = re.compile(r"(.+)-[a-z0-9]{1,10}", re.ASCII)
@@ -91,18 +93,27 @@ class StagedCluster:
         self._begun: set[str] = set()
         self._touched: Counter[str] = Counter()
         self._jobs = StagedJobs(world)
+        self._nodes = StagedNodes()
 
-    def tell(self, facts: WorkloadFacts) -> None:
-        """From now on the workload is like this."""
+    def tell(self, facts: WorkloadFacts | NodeFacts) -> None:
+        """From now on the workload, or the node, is like this."""
+        if isinstance(facts, NodeFacts):
+            self._nodes.tell(facts)
+            return
         self._facts[facts.path] = facts
         self._machines.pop(facts.path, None)
 
     def is_told(self, ref: WorkloadRef | None) -> bool:
         """Whether anything was said of the workload."""
+        if ref is not None and ref.kind == NODE:
+            return self._nodes.is_told(ref)
         return ref is not None and ref.path in self._facts
 
     def forbids(self, ref: WorkloadRef) -> bool:
         """Whether the server does not let us change it."""
+        if ref.kind == NODE:
+            told = self._nodes.facts_of(ref)
+            return told is not None and told.forbidden
         return ref.path in self._facts and self._facts[ref.path].forbidden
 
     def touched(self, path: str) -> int:
@@ -120,7 +131,7 @@ class StagedCluster:
         name = f"{attempt[0].id}/{attempt[1].number}" if attempt is not None else ""
         known = self._machines.get(ref.path)
         if known is None or (name and self._expected.get(ref.path) != name):
-            if attempt is not None:
+            if attempt is not None and not attempt[1].target.startswith(f"/{NODE}/"):
                 fresh = expected_by(attempt[1].runbook, ref)
             else:
                 fresh = Machine(ref=ref, desired=HEALTHY, pods=HEALTHY, sick=0)
@@ -144,11 +155,24 @@ class StagedCluster:
                 return machine
         raise NotFound(f"{ref} does not exist")
 
+    def node(self, ref: WorkloadRef) -> StagedNode:
+        """The node of that name. Raises NotFound."""
+        attempt = self._world.attempt()
+        if attempt is None:
+            return self._nodes.find(ref)
+        return self._nodes.find(ref, f"{attempt[0].id}/{attempt[1].number}", attempt[1].runbook)
+
     # --- ClusterReader ---
+
+    async def nodes(self) -> tuple[Workload, ...]:
+        """As the Protocol says."""
+        return self._nodes.all()
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """As the Protocol says."""
         self._see(ref)
+        if ref.kind == NODE:
+            return self.node(ref).snapshot()
         return self.machine(ref).snapshot()
 
     async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
@@ -180,6 +204,8 @@ class StagedCluster:
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
         """As the Protocol says."""
+        if workload.ref.kind == NODE:
+            return self.node(workload.ref).list_pods(self._world.now(), self._controller)
         return self.machine(workload.ref).list_pods(self._world.now())
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
@@ -234,11 +260,15 @@ class StagedCluster:
 
     async def named(self, ref: ObjectRef) -> Named:
         """What is named like a workload that is known belongs to it. Raises NotFound."""
+        if ref.kind == NODE:
+            found = self.node(node_ref(ref.name)).snapshot()
+            return Named(ref=ref, uid=found.uid, ignored=IGNORE_ANNOTATION in found.annotations)
         owner = self._owner(ref)
         if owner is None or ((facts := self._facts.get(owner.path)) is not None and facts.missing):
             raise NotFound(f"{ref} does not exist")
         if owner.path == ref.path:
-            return Named(ref=ref, uid=uid_of(ref))
+            told = self._facts.get(ref.path)
+            return Named(ref=ref, uid=uid_of(ref), ignored=told is not None and told.ignored)
         above: ObjectRef = owner
         if ref.kind == POD and owner.kind not in OWNERS[POD]:
             above = ObjectRef(kind=REPLICASET, namespace=ref.namespace, name=f"{owner.name}-5d9c7")
@@ -256,6 +286,21 @@ class StagedCluster:
         fits = [one for one in fits if ref.name == one.name or ref.name.startswith(f"{one.name}-")]
         found = max(fits, key=lambda one: len(one.name), default=None)
         return found if found is not None or not self._world.strangers else _presumed(ref)
+
+    def _controller(self, ref: ObjectRef) -> str:
+        """What manages the pod; empty where nothing is known to."""
+        owner = self._owner(ref)
+        if owner is None:
+            return ""
+        return str(owner) if owner.kind in OWNERS[POD] else f"{REPLICASET}/{owner.name}-5d9c7"
+
+    def _evict(self, change: EvictPod, fence: Fence) -> None:
+        """The pod leaves its node, and its workload has another one elsewhere."""
+        ref = ObjectRef(kind=POD, namespace=change.space, name=change.pod)
+        self.node(change.target).leave(ref)
+        owner = self._owner(ref)
+        if owner is not None:
+            self.machine(owner).apply(change, fence)
 
     async def endpoints(self, namespace: str, service: str) -> Endpoints:
         """As many as there are ready pods of the workload of that name."""
@@ -283,8 +328,7 @@ class StagedCluster:
 
     async def dry_run(self, change: ClusterChange) -> None:
         """As the Protocol says."""
-        facts = self.machine(change.target).facts
-        if facts is not None and facts.forbidden:
+        if self.forbids(change.target):
             raise Refused(f"the server forbids us to {change}")
 
     async def claim(self, target: ObjectRef, uid: str, fence: Fence) -> Marked:
@@ -292,6 +336,9 @@ class StagedCluster:
         if target.kind == JOB:
             self._see(self._jobs.made_for(target))
             return self._jobs.claim(target, fence)
+        if target.kind == NODE:
+            self._see(node_ref(target.name))
+            return self.node(node_ref(target.name)).claim(fence)
         machine = self.machine(target) if isinstance(target, WorkloadRef) else self._scaled_by(target)
         self._see(machine.ref)
         return machine.claim(target, fence)
@@ -319,7 +366,12 @@ class StagedCluster:
             if said.result is Result.UNKNOWN:
                 self._in_doubt.add(change.target.path)
                 raise Unknown("the rehearsal gives no answer")
-        self.machine(change.target).apply(change, fence)
+        if isinstance(change, CordonNode | UncordonNode):
+            self.node(change.target).apply(change, fence)
+        elif isinstance(change, EvictPod) and change.namespace:
+            self._evict(change, fence)
+        else:
+            self.machine(change.target).apply(change, fence)
         self._touched[change.target.path] += 1
 
 
@@ -342,6 +394,8 @@ class WellCluster(StagedCluster):
 
     async def workload(self, ref: WorkloadRef) -> Workload:
         """As the Protocol says."""
+        if ref.kind == NODE:
+            return self._staged.node(ref).healed()
         machine = self._staged.machine(ref)
         return machine.snapshot() if machine.is_well else machine.healed()
 

@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema
 from remediator.core.pauses import NAMED_KINDS
 from remediator.core.spans import Duration, PositiveDuration
 from remediator.core.times import Stamp, parse_stamp
-from remediator.policy.values import Name, Namespace, WorkloadText, refusal
+from remediator.policy.values import Name, Namespace, NodeName, PodText, WorkloadText, refusal
 
 WRONG = "T813"
 RUNNING, APPROVING = "running", "approving"
@@ -127,6 +127,27 @@ class WorkloadWords(Words):
     )
 
 
+class NodeWords(Words):
+    """A node as it is until a step changes it."""
+
+    node: NodeName = Field(description="Its name.")
+    ready: bool = Field(default=True, description="Its kubelet says that it is ready.")
+    cordoned: Literal["us", "somebody"] | None = Field(
+        default=None, description="It takes no pods, because we, or somebody else, cordoned it."
+    )
+    control_plane: bool = Field(default=False, description="It is of the control plane.")
+    pods: Annotated[list[PodText], *_SEVERAL] = Field(
+        default_factory=list,
+        description="Pods that run there, each with its namespace; they belong to the workload whose name "
+        "they begin with. Default: none.",
+    )
+    last: bool = Field(default=False, description="No other node is there. Default: two more are.")
+    missing: bool = Field(default=False, description="It is not there.")
+    ignored: bool = Field(default=False, description="It has opted out, by annotation.")
+    forbidden: bool = Field(default=False, description="The API server does not let us change it.")
+
+
+Nodes = Annotated[list[NodeWords], *_SEVERAL]
 Workloads = Annotated[list[WorkloadWords], *_SEVERAL]
 KINDS = ("step", "check", "diagnosis", "channel", "undo")
 _ONLY_FOR = {
@@ -183,7 +204,7 @@ class OutcomeWords(Words):
 Outcomes = Annotated[list[OutcomeWords], *_SEVERAL]
 DEEDS = (
     *("fire", "resolve", "acknowledge", "close", "pause", "resume", "silence", "close_breaker"),
-    *("query", "cluster", "outcome"),
+    *("query", "cluster", "nodes", "outcome"),
     *("approve", "reject"),
 )
 """What can happen at a moment."""
@@ -245,6 +266,7 @@ class MomentWords(Words):
     )
     query: Queries | None = Field(default=None, description="What queries give from now on.")
     cluster: Workloads | None = Field(default=None, description="How workloads are from now on.")
+    nodes: Nodes | None = Field(default=None, description="How nodes are from now on.")
     outcome: Outcomes | None = Field(default=None, description="What the world answers from now on.")
     approve: str | None = Field(
         default=None, description="A person agrees to the plan that the incident waits with: who."
@@ -348,6 +370,9 @@ class TestWords(Words):
     cluster: Workloads = Field(
         default_factory=list,
         description="How workloads are when it begins. Default: they are there and well.",
+    )
+    nodes: Nodes = Field(
+        default_factory=list, description="How nodes are when it begins. Default: they are ready."
     )
     query: Queries = Field(default_factory=dict, description="What queries give when it begins.")
     alerts: list[MomentWords] = Field(

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from remediator.core.changes import (
     ClusterChange,
+    CordonNode,
     DeletePod,
     EvictPod,
     Fence,
@@ -21,6 +22,7 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
@@ -237,7 +239,7 @@ class Machine:
     def apply(self, change: ClusterChange, fence: Fence) -> None:
         """What the change does: whatever runs afterwards is well."""
         match change:
-            case RunJob():
+            case RunJob() | CordonNode() | UncordonNode():
                 return  # it leaves the workload as it is
             case DeletePod() | EvictPod():
                 self.sick = max(self.sick - (not change.ready), 0)

@@ -14,6 +14,7 @@ from remediator.rehearsal.script import (
     ChannelOutcome,
     CheckOutcome,
     DiagnosisOutcome,
+    NodeFacts,
     Outcome,
     StepOutcome,
     WorkloadFacts,
@@ -44,7 +45,7 @@ def check_names(case: Case, node: Node, policy: Policy, out: Findings) -> None:
             names.runbook(moment.deed.runbook, moment.where)
         if isinstance(moment.deed, Tell):
             for said in moment.deed.said:
-                if not isinstance(said, WorkloadFacts):
+                if not isinstance(said, WorkloadFacts | NodeFacts):
                     names.outcome(said, moment.where)
 
 

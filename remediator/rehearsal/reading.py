@@ -34,6 +34,7 @@ from remediator.rehearsal.cases import (
 from remediator.rehearsal.language import (
     ExpectWords,
     MomentWords,
+    NodeWords,
     OutcomeWords,
     ScopeWords,
     TestWords,
@@ -45,6 +46,7 @@ from remediator.rehearsal.script import (
     CheckOutcome,
     DiagnosisOutcome,
     Hearing,
+    NodeFacts,
     Outcome,
     Result,
     StepOutcome,
@@ -151,7 +153,10 @@ def _built(words: TestWords, node: Node, at: Spot, policy: Policy, out: Findings
         moments=tuple(moments),
         expectations=tuple(sorted(expectations, key=lambda each: each.at)),
         outcomes=tuple(map(_outcome, words.outcomes)),
-        workloads=tuple(facts(each, "cluster", str(n)) for n, each in enumerate(words.cluster)),
+        workloads=(
+            *(facts(each, "cluster", str(n)) for n, each in enumerate(words.cluster)),
+            *map(_node_facts, words.nodes),
+        ),
         queries={query: tuple(values) for query, values in words.query.items()},
         start=None if words.start is None else stamp_instant(words.start),
         ceiling=Mode(words.mode),
@@ -185,6 +190,8 @@ def _deed(words: MomentWords, facts: Callable[[WorkloadWords], WorkloadFacts]) -
             return CloseBreaker(runbook=words.close_breaker or "")
         case "query":
             return Tell(queries={query: tuple(values) for query, values in (words.query or {}).items()})
+        case "nodes":
+            return Tell(said=tuple(map(_node_facts, words.nodes or ())))
         case "cluster":
             return Tell(said=tuple(facts(each) for each in words.cluster or ()))
         case _:
@@ -251,6 +258,20 @@ def _facts(words: WorkloadWords, policy: Policy, at: Spot, out: Findings) -> Wor
         images=words.images,
         measured=words.measured,
         rolled_out=None if words.rolled_out is None else Millis(words.rolled_out),
+    )
+
+
+def _node_facts(words: NodeWords) -> NodeFacts:
+    return NodeFacts(
+        name=words.node,
+        ready=words.ready,
+        cordoned=words.cordoned or "",
+        control_plane=words.control_plane,
+        last=words.last,
+        pods=tuple(words.pods),
+        missing=words.missing,
+        ignored=words.ignored,
+        forbidden=words.forbidden,
     )
 
 

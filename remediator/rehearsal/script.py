@@ -101,3 +101,22 @@ class WorkloadFacts:
     rolled_out: Millis | None = None
     kept_by: str = ""
     """``flux`` or ``argocd``: a controller that keeps it as its source says. Empty: none does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeFacts:
+    """A node as it is until a step changes it. ``cordoned``: by ``us``, by ``somebody``, or empty.
+
+    ``pods``: those that run there, as ``namespace/name``. ``last``: no other node is there.
+    ``missing``, ``ignored``, ``forbidden``: as of a workload.
+    """
+
+    name: str
+    ready: bool = True
+    cordoned: str = ""
+    control_plane: bool = False
+    last: bool = False
+    pods: tuple[str, ...] = ()
+    missing: bool = False
+    ignored: bool = False
+    forbidden: bool = False

@@ -44,6 +44,7 @@ from remediator.rehearsal.script import (
     CheckOutcome,
     DiagnosisOutcome,
     Hearing,
+    NodeFacts,
     Outcome,
     Result,
     StepOutcome,
@@ -69,7 +70,7 @@ class World:
         self,
         outcomes: Iterable[Outcome] = (),
         *,
-        workloads: Iterable[WorkloadFacts] = (),
+        workloads: Iterable[WorkloadFacts | NodeFacts] = (),
         queries: Mapping[str, Values] | None = None,
         alertmanager: bool = False,
         strangers: bool = False,
@@ -127,12 +128,12 @@ class World:
         """Whether the server does not let us change that workload."""
         return self._cluster.forbids(target)
 
-    def tell(self, *said: Outcome | WorkloadFacts) -> None:
+    def tell(self, *said: Outcome | WorkloadFacts | NodeFacts) -> None:
         """From now on all of this holds, before what was said earlier."""
         for facts in said:
-            if isinstance(facts, WorkloadFacts):
+            if isinstance(facts, WorkloadFacts | NodeFacts):
                 self._cluster.tell(facts)
-        self._said.insert(0, tuple(each for each in said if not isinstance(each, WorkloadFacts)))
+        self._said.insert(0, tuple(each for each in said if not isinstance(each, WorkloadFacts | NodeFacts)))
         self.version += 1
 
     def tell_query(self, promql: str, values: Values) -> None:

@@ -69,10 +69,16 @@ class _Ending(Work):
     """One performance."""
 
     async def perform(self) -> Acted:
-        """Where nothing is isolated any more nobody is asked, and no limit is taken."""
+        """Where nothing is isolated any more nobody is asked, and no limit is taken.
+
+        Whether that is our own doing, by somebody who did not come back to say so, is found out first.
+        """
         target = self._findable()
         try:
             if isinstance(target, WorkloadRef) and not await self.plan():
+                intent = await self._store.intended(self._begun)
+                if intent is not None and (found := await self._look_back(intent)) is not None:
+                    return found
                 text = f"{target} is not isolated by it any more"
                 return acted(self.effect, ActResult.DONE, text)
         except NotFound:

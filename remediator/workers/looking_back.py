@@ -39,6 +39,8 @@ class LookingBack(Reach):
     """The part of a performance that finds out about earlier ones of the same step."""
 
     effect: Changing
+    _doubt: str = ""
+    """What an earlier performance may still do, whatever becomes of this one."""
 
     @property
     def _once(self) -> bool:
@@ -176,6 +178,10 @@ class LookingBack(Reach):
         text = f"{self._request.step.action} {target}: {len(meant) - left} of {len(meant)} pods found gone"
         told = self._request.attempt.changes
         self._gone = (text,) if left < len(meant) and text not in told else ()
+        taken = "1 pod" if left == 1 else f"{left} pods"
+        self._doubt = (
+            f"an earlier performance was about to take {taken} away and may yet do so" if left else ""
+        )
         return None if left else acted(self.effect, ActResult.DONE, text, changes=self._gone)
 
     def _findable(self) -> WorkloadRef | Acted:

@@ -11,7 +11,7 @@ from remediator.core.aiming import astray
 from remediator.core.alertmanagers import Suppression
 from remediator.core.alerts import Alert
 from remediator.core.breakers import Breaker
-from remediator.core.changes import Change
+from remediator.core.changes import Change, EvictPod
 from remediator.core.cluster import (
     EFFECT_ANNOTATION,
     Autoscaler,
@@ -24,8 +24,10 @@ from remediator.core.cluster import (
     read_snapshot,
     read_workloads,
 )
-from remediator.core.errors import Refused, RemediatorError
+from remediator.core.errors import Refused, RemediatorError, Retryable, StoreUnavailable
+from remediator.core.evicting import look_at
 from remediator.core.journal import Act, Diagnose, EndIsolation, EndSilences, Undo, Verify
+from remediator.core.nodes import mismatch
 from remediator.core.objects import Anchor
 from remediator.core.pauses import Pause, PauseScope
 from remediator.core.plugins import cron_job_of
@@ -37,9 +39,10 @@ from remediator.core.silencing import NO_ALERTMANAGER
 from remediator.core.store import Lease, Limit, LimitUse
 from remediator.core.storms import Openings
 from remediator.core.times import Instant, Millis
-from remediator.core.verdicts import ChangeRequest, Guard, Pointless, Verdict
+from remediator.core.verdicts import ChangeRequest, Evicted, Guard, Pointless, Verdict
 from remediator.guards import ask_guards
 from remediator.guards.error_budget import held_to_budget
+from remediator.guards.evictions import evictions
 from remediator.workers.means import Means, awaiting
 from remediator.workers.performers import Performers
 
@@ -62,6 +65,8 @@ class Reach:
         self._withheld = request.withheld
         self._pods: Sequence[Pod] | None = None
         self._answers: dict[str, Sequence[tuple[Mapping[str, str], float]] | RemediatorError] = {}
+        self._evicted: dict[str, Evicted] = {}
+        self._nodes: Sequence[Workload] | None = None
         self._plan: tuple[Change, ...] | None = None
         self._planned_from: Snapshot | None = None
         self._meant: frozenset[str] = frozenset()
@@ -120,6 +125,12 @@ class Reach:
         """Those of them that exist, as they are now."""
         return await read_workloads(self._reader, refs)
 
+    async def nodes(self) -> Sequence[Workload]:
+        """Every node, listed once in this performance."""
+        if self._nodes is None:
+            self._nodes = await self._reader.nodes()
+        return self._nodes
+
     async def plan(self) -> Sequence[Change]:
         """The step's changes, planned once from the target as it is now. Raises what action and reader do."""
         if self._plan is None:
@@ -130,6 +141,8 @@ class Reach:
         action, target = ACTIONS.get(self._request.step.action), self._request.target
         if action is None or target is None:
             raise Refused(f"this version does not know action {self._request.step.action}")
+        if strange := mismatch(self._request.step.action, target.kind, str(target)):
+            raise Pointless(strange)
         params = action.params.model_validate(dict(self._request.step.params))
         needs, named = action.needs | params.needs, cron_job_of(action, params)
         seen = await read_snapshot(self._reader, await self.workload(target), needs, cron_job=named)
@@ -170,6 +183,12 @@ class Reach:
         if self._pods is None:
             self._pods = () if self._seen is None else await self._reader.pods(self._seen)
         return self._pods
+
+    async def evicted(self, change: EvictPod) -> Evicted:
+        """Whose the pod is; looked at once before the changes, and once more before its own eviction."""
+        if change.pod_uid not in self._evicted:
+            self._evicted[change.pod_uid] = await look_at(self._reader, change)
+        return self._evicted[change.pod_uid]
 
     async def budgets(self) -> Sequence[Budget]:
         """The disruption budgets over the target's pods."""
@@ -264,5 +283,11 @@ class Reach:
         planned = await self.plan()
         if not self._withheld or self._request.asks:  # before people are asked, the server is
             for change in planned:
-                await self._performers.of(change).dry_run()
+                try:
+                    await self._performers.of(change).dry_run()
+                except StoreUnavailable:
+                    raise
+                except Retryable:
+                    if not evictions([change]):  # of a drain: what a budget forbids now has its turn later
+                        raise
         return [str(change) for change in planned]

@@ -31,6 +31,7 @@ from remediator.core.journal import (
     Weigh,
 )
 from remediator.core.lag import Lag, find_lag, lags
+from remediator.core.objects import NODE
 from remediator.core.plugins import CheckPlugin, DiagnosisPlugin, Params, Sight
 from remediator.core.policies import Check, Diagnosis, Policy
 from remediator.core.probing import catalog_hosts
@@ -39,6 +40,7 @@ from remediator.core.running import ExecParams
 from remediator.core.times import SECOND, Instant
 from remediator.guards.target import static_objection
 from remediator.policy.rbac import may_act
+from remediator.workers.draining import Draining
 from remediator.workers.evidence import collect
 from remediator.workers.isolation import IsolationKeeper
 from remediator.workers.locating import Locator
@@ -58,7 +60,7 @@ class Runner:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._steps = StepPerformer(means)
+        self._steps = StepPerformer(means, Draining)
         self._undoer = UndoPerformer(means)
         self._keeper = IsolationKeeper(means)
         self._quieter = Quieter(means)
@@ -157,6 +159,8 @@ class Runner:
         policy, service, target = self._means.policy(), sight.service, sight.target
         rule = policy.rule(attempt.rule)
         if rule is None or service is None or target is None or attempt.began_elsewhere(target):
+            return False
+        if target.kind == NODE:  # what is evicted is well: evidence is of a workload that is not
             return False
         allowed = not policy.guards.lacks and not static_objection(service.name, target, policy.guards)
         return allowed and may_act(rule.mode.capped(self._means.ceiling))

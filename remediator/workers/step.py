@@ -24,7 +24,7 @@ from remediator.core.jobs import wake_of
 from remediator.core.journal import Act, Acted, ActResult, Undo
 from remediator.core.objects import Anchor
 from remediator.core.planned import changes_json
-from remediator.core.plugins import settling_of
+from remediator.core.plugins import patience_of, settling_of
 from remediator.core.policies import Step
 from remediator.core.running import looks_that_run
 from remediator.core.times import SECOND, Millis
@@ -42,15 +42,25 @@ DO_AGAIN = Millis(10 * SECOND)
 
 
 class StepPerformer:
-    """Performs ``Act`` effects."""
+    """Performs ``Act`` effects. ``gradual``: the performance of actions whose changes are made one by one."""
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    def __init__(self, means: Means, gradual: type[Work] | None = None) -> None:
+        self._means, self._gradual = means, gradual or Work
 
     async def act(self, effect: Act, incident: Incident, attempt: Attempt) -> Acted:
         """The step's outcome. Raises StoreUnavailable; everything else is an outcome."""
         request = requested(self._means, effect, incident, attempt)
-        return _with_settling(await performed(Work(self._means, request, effect)), request)
+        action, params = ACTIONS.get(request.step.action), request.step.params
+        patience = patience_of(action, params)
+        kind = Work if patience is None else self._gradual
+        outcome = await performed(kind(self._means, request, effect))
+        match outcome.result:
+            case ActResult.RETRY:
+                return replace(outcome, patience=patience)
+            case ActResult.DONE:  # or it has only begun something: then with what tells that it is over
+                return replace(outcome, settles=settling_of(action, params, request.effect))
+            case _:
+                return outcome
 
 
 def requested(means: Means, effect: Act | Undo, incident: Incident, attempt: Attempt) -> ChangeRequest:
@@ -80,14 +90,6 @@ async def performed(work: Work) -> Acted:
         return acted(work.effect, ActResult.RETRY, str(error), retry_after=delay)
 
 
-def _with_settling(outcome: Acted, request: ChangeRequest) -> Acted:
-    """The outcome, with what tells that it is over where the step has only begun something."""
-    if outcome.result is not ActResult.DONE:
-        return outcome
-    step = request.step
-    return replace(outcome, settles=settling_of(ACTIONS.get(step.action), step.params, request.effect))
-
-
 class Work(LookingBack):
     """One performance of one step."""
 
@@ -96,6 +98,12 @@ class Work(LookingBack):
 
     async def perform(self) -> Acted:
         """Look for an earlier performance, ask the guards, change."""
+        outcome = await self._look_and_do()
+        if outcome.result is ActResult.DONE or not self._doubt:
+            return outcome
+        return replace(outcome, reason=f"{outcome.reason}; {self._doubt}")
+
+    async def _look_and_do(self) -> Acted:
         intent = await self._store.intended(self._begun)
         if intent is not None and (found := await self._look_back(intent)) is not None:
             return found
@@ -167,13 +175,9 @@ class Work(LookingBack):
         fence = Fence(epoch=self._lease.epoch, effect=self._request.effect)
         done = Done(changes=list(self._gone), told=list(self._gone))
         try:
-            for change in planned:
-                made = await self._perform(change, fence)
-                if isinstance(made, Verdict):
-                    return self._stopped(made, verdicts, done.changes)
-                done.add(change, made)
+            if (objection := await self._make(planned, fence, done)) is not None:
+                return self._stopped(objection, verdicts, done.changes)
         except FailedWith as error:
-            done.add(change, Made(output=error.output))
             return done.acted(self.effect, ActResult.FAILED, str(error), verdicts)
         except Unknown as error:
             if self._once:  # nothing would show it
@@ -194,6 +198,19 @@ class Work(LookingBack):
             return done.acted(self.effect, ActResult.FAILED, str(error), verdicts)
         reason = "; ".join(done.told) or "nothing is left to do"
         return done.acted(self.effect, ActResult.DONE, reason, verdicts)
+
+    async def _make(self, planned: Sequence[Change], fence: Fence, done: Done) -> Verdict | None:
+        """Make the changes in their order. What objects to one of them ends it."""
+        for change in planned:
+            try:
+                made = await self._perform(change, fence)
+            except FailedWith as error:
+                done.add(change, Made(output=error.output))
+                raise
+            if isinstance(made, Verdict):
+                return made
+            done.add(change, made)
+        return None
 
     async def _perform(self, change: Change, fence: Fence) -> Made | Verdict:
         """Claim the target and make the change; or what objects to it at the last look."""

@@ -50,6 +50,10 @@ class Cluster:
         """The one workload."""
         return replace(WORKLOAD, ref=ref)
 
+    async def nodes(self) -> tuple[Workload, ...]:
+        """None."""
+        return ()
+
     async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
         """All of them."""
         refs = (WorkloadRef(kind=kind, namespace=namespace, name=name) for name in sorted(names))

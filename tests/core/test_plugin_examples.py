@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
 from remediator.actions import ACTIONS
 from remediator.checks import CHECKS
 from remediator.diagnoses import DIAGNOSES
-from remediator.policy.declared import DECLARED_ACTIONS
-from remediator.policy.declared.kinds import Declared
 from remediator.policy.load import read_policies
 
 POLICY = """
@@ -31,9 +29,6 @@ runbooks:
 """
 
 
-DECLARED: tuple[tuple[str, Mapping[str, type[Declared]]], ...] = (("step", DECLARED_ACTIONS),)
-
-
 def examples() -> Iterator[tuple[str, dict[str, str]]]:
     """The name of each plugin and the part of a runbook that its example is."""
     for name, action in ACTIONS.items():
@@ -43,23 +38,6 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
         yield name, {"check": check.example}
     for name, diagnosis in DIAGNOSES.items():
         yield name, {"diagnosis": diagnosis.example}
-    for part, registry in DECLARED:
-        for name, declared in registry.items():
-            yield name, {part: declared.example}
-
-
-def test_what_is_declared_is_not_performed() -> None:
-    """A plugin that exists is no longer declared; the language names nothing beyond both."""
-    assert DECLARED_ACTIONS.keys() & ACTIONS.keys() == set()
-
-
-@pytest.mark.parametrize(("part", "name"), [(part, n) for part, names in DECLARED for n in names])
-def test_what_is_declared_says_what_it_is(part: str, name: str) -> None:
-    """A sentence for the class, one for each of its parameters: the reference is made of them."""
-    declared = dict(DECLARED)[part][name]
-    assert (declared.__doc__ or "").strip().endswith(".")
-    fields = declared.params.model_fields
-    assert [key for key, field in fields.items() if not (field.description or "").endswith(".")] == []
 
 
 @pytest.mark.parametrize(("name", "part"), list(examples()), ids=str)

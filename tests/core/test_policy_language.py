@@ -156,7 +156,8 @@ def lacks(step: str = "{restart: {}}", check: str = "{ready: {}}", more: str = "
         ("{restart: {}, effect: fenced}", ()),
         ("{restart: {}, effect: once}", ()),
         ("{exec: {command: [a]}, effect: idempotent}", ()),
-        ("{cordon: {}}", ("action cordon",)),
+        ("{silence: {for: 5m}}", ()),
+        ("{drain: {timeout: 5m}}", ()),
         ("{wait: {for: no_recurrence}}", ()),
         ("{wait: {for: {exec: {command: [a]}}}}", ()),
         ("{restart: {}, when: ready}", ()),
@@ -205,12 +206,11 @@ def test_alerts_with_a_target_are_told_apart_by_it(more: str, service: str, grou
     assert (match.service, dict(match.grouped_by)) == (service, grouped)
 
 
-def test_only_a_target_that_is_a_node_is_not_performed() -> None:
+def test_a_target_that_is_a_node_is_performed_like_any_other() -> None:
     text = TARGET.replace("MORE", "").replace("pod: '{{ labels.namespace }}/", "node: '")
-    found = [(each.code, each.message) for each in read_policies({"p.yaml": text}).findings]
-    assert [code for code, _ in found if code == "N702"] == ["N702"]
+    assert [each.code for each in read_policies({"p.yaml": text}).findings if "target" in each.message] == []
     [rule] = load_policy({"p.yaml": text}).rules
-    assert rule.lacks == ("target node",)
+    assert (rule.lacks, rule.target and rule.target.kind) == ((), "node")
 
 
 def test_targets_that_are_written_out_do_not_share_an_incident() -> None:

@@ -204,7 +204,6 @@ def test_an_undo_is_told_when_no_step_has_an_inverse(steps: str, told_of: int) -
         ('x="y"', "{pod: '{{ labels.namespace }}/{{ labels.pod }}'}", []),
         ('x="y"', "{pod: 'kube-{{ labels.x }}/{{ labels.pod }}'}", []),
         ('x="y"', "{pod: 'shop/{{ labels.pod }}'}", []),
-        ('x="y"', "{node: '{{ labels.node }}'}", []),
     ],
 )
 def test_a_target_outside_the_allowed_namespaces_is_told(

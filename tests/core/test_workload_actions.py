@@ -37,6 +37,7 @@ from remediator.core.quantities import same_amount
 from remediator.core.times import MINUTE, Instant, Millis
 from tests.core.builders import WEB
 from tests.core.test_actions import AT, kept, plan, pod, pods, revision, words, workload
+from tests.core.test_nodes import node
 
 OURS = ("set_image", "set_resources", "isolate", "restore", "hpa")
 RESOURCES = {
@@ -503,7 +504,8 @@ HEALTHY = Service(name="web", health="http://web.shop:8080/health")
 def test_an_action_without_an_inverse_says_so(action: str) -> None:
     """In its attribute, its documentation and when it is asked."""
     plugin = ACTIONS[action]
-    assert plugin.invertible is (action not in {"restart", "delete_pod", "evict_pod", "exec", "http", "job"})
+    lasting = {"restart", "delete_pod", "evict_pod", "drain", "exec", "http", "job"}
+    assert plugin.invertible is (action not in lasting)
     documented = (plugin.__doc__ or "").lower()
     assert ("no inverse" in documented) is not plugin.invertible
     assert "inverse" in documented
@@ -511,7 +513,7 @@ def test_an_action_without_an_inverse_says_so(action: str) -> None:
         given: dict[str, dict[str, object]] = {"exec": {"command": ["a"]}, "job": {"from": "tidy"}}
         seen = replace(
             pods(pod("a", ready=action == "exec")),
-            workload=workload(),
+            workload=node(by="ann") if action == "drain" else workload(),
             service=HEALTHY,
             cron_job=CronJob(name="tidy", uid="c", generation=1),
         )

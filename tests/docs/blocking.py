@@ -101,6 +101,9 @@ class Facts:
     async def workloads(self, refs: Sequence[WorkloadRef]) -> Sequence[Workload]:
         return [workload(ref, ready=0 if self.dead else 2) for ref in refs]
 
+    async def nodes(self) -> Sequence[Workload]:
+        return ()
+
     async def plan(self) -> Sequence[Change]:
         return self.planned
 

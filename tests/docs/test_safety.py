@@ -23,6 +23,13 @@ ROWS = [
 ]
 
 
+NODES = [
+    line.rstrip().rstrip("|").rsplit("|", 1)[1].strip()
+    for line in PAGE.read_text().partition("\n## Nodes\n")[2].partition("\n## ")[0].splitlines()
+    if line.startswith("| ") and "::" in line
+]
+
+
 @cache
 def proofs_in(path: str) -> frozenset[str]:
     """The names of the tests in a file."""
@@ -51,3 +58,10 @@ async def test_each_guard_says_what_the_page_says() -> None:
 def test_the_test_that_proves_it_is_there(row: list[str]) -> None:
     path, _, name = row[4].strip("`").partition("::")
     assert name in proofs_in(path)
+
+
+def test_what_keeps_nodes_from_harm_is_proven() -> None:
+    assert len(NODES) > 5
+    for proof in NODES:
+        path, _, name = proof.strip("`").partition("::")
+        assert name in proofs_in(path), proof

@@ -15,6 +15,7 @@ from remediator.actions import ACTIONS
 from remediator.core.alerts import AlertStatus
 from remediator.core.incident import Outcome
 from remediator.core.journal import Kind
+from remediator.core.nodes import NODE_ACTIONS
 from remediator.core.plugins import EffectClass
 from remediator.testing.apiserver import FaultKind
 from tests.fault.effect_scenes import REQUESTS, SCENES, Scene
@@ -26,8 +27,9 @@ ALWAYS = ("delete_pod", "exec", "scale")
 """One that is known by what is gone, one that is never repeated, one that is fenced."""
 
 
-ELSEWHERE = {"silence": "test_step_silencing.py"}
-"""What takes effect in another world than a cluster and its services, and is killed there: on a real pair."""
+ELSEWHERE = {"silence": "test_step_silencing.py"} | dict.fromkeys(NODE_ACTIONS, "test_step_nodes.py")
+"""What takes effect elsewhere than on a service's own workload, and is killed there: on a real pair of
+Alertmanagers, and on nodes."""
 
 
 def each(names: Iterable[str] = SCENES) -> list[object]:

@@ -11,6 +11,7 @@ from remediator.adapters.kubernetes import Call
 from remediator.core.alerts import Fingerprint
 from remediator.core.incident import Outcome, Phase
 from remediator.core.journal import ActResult, Checked, Resolved
+from remediator.core.pauses import EVERYTHING
 from remediator.core.policies import Mode, Policy, Step
 from remediator.core.store import Lease
 from remediator.testing.apiserver import Behaviour, Fault, FaultKind
@@ -117,6 +118,22 @@ async def test_P7_performed_again_it_takes_those_that_are_left(
         await stage.finish()
         assert sorted(stage.removed) == sorted(meant)
         assert len(await stage.pods()) == 4
+
+
+@pytest.mark.parametrize("action", PODS)
+async def test_what_an_earlier_performance_may_yet_do_is_told_where_the_next_is_stopped(
+    tmp_path: Path, action: str
+) -> None:
+    """It may only be standing still: pods carry no epoch that would keep it off."""
+    async with staged(tmp_path, STEPS[action]) as stage:
+        await left_behind(stage, action, done=1)
+        await stage.store.pause("deploying", "ada", None, EVERYTHING)
+        outcome = await stage.perform()
+        assert outcome is not None
+        assert outcome.result is ActResult.BLOCKED
+        assert outcome.reason.endswith(
+            "an earlier performance was about to take 1 pod away and may yet do so"
+        ), outcome.reason
 
 
 @pytest.mark.parametrize("action", PODS)

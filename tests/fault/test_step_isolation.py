@@ -115,6 +115,7 @@ async def killed_at(directory: Path, at: int) -> str:
         await ending.stage.server.settled()
         outcome = await ending.finish()
         assert outcome.result is ActResult.DONE, ending.stage.outcomes
+        assert outcome.changes, "it was brought back, and that is told"
         assert ending.stage.effects == 1, (fuse.calls, ending.stage.outcomes)
         assert await ending.stands() == (4, {})
         assert ending.stage.life.now.isolations == ()

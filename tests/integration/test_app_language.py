@@ -71,11 +71,11 @@ async def test_P11_a_page_to_a_channel_that_cannot_be_sent_to_goes_to_the_next_l
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("steps: [{restart: {}}]", "steps: [{restart: {}}, {cordon: {}}]", "action cordon"),
-        ("- {name: web-down,", "- {name: web-down, target: {node: a}, service: web,", "asks for target"),
+        ("steps: [{restart: {}}]", "steps: [{cordon: {}}, {restart: {}}]", "cordon changes a node"),
+        ("- {name: web-down,", "- {name: web-down, target: {node: a}, service: web,", "does not exist"),
     ],
 )
-async def test_what_is_not_performed_changes_nothing_in_a_cluster(
+async def test_what_cannot_be_performed_changes_nothing_in_a_cluster(
     redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, reason: str
 ) -> None:
     """Not even the step before it; and people are paged with the reason."""

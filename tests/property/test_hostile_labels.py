@@ -191,6 +191,9 @@ class Witness:
         self.looked_at.add(ref)
         return self._workload(ref)
 
+    async def nodes(self) -> tuple[Workload, ...]:
+        return ()
+
     async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
         refs = [WorkloadRef(kind=kind, namespace=namespace, name=name) for name in sorted(names)]
         self.looked_at.update(refs)

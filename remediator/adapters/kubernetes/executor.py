@@ -16,12 +16,13 @@ from remediator.adapters.kubernetes.api import JSON_PATCH, Api, Deadline
 from remediator.adapters.kubernetes.faults import Call, Conflict, Rejected
 from remediator.adapters.kubernetes.jobs import JobMaker, job_ref
 from remediator.adapters.kubernetes.patches import Patch, Shape
-from remediator.adapters.kubernetes.paths import object_path, read_call, resource_of
+from remediator.adapters.kubernetes.paths import doing, object_path, place_of, read_call, resource_of
 from remediator.adapters.kubernetes.pod_removal import PodRemoval
 from remediator.adapters.kubernetes.snapshots import Json
 from remediator.adapters.kubernetes.templates import revision_call, template_of
 from remediator.core.changes import (
     ClusterChange,
+    CordonNode,
     DeletePod,
     EvictPod,
     Fence,
@@ -35,15 +36,17 @@ from remediator.core.changes import (
     SetAutoscalerBounds,
     SetContainerImage,
     SetContainerResources,
+    UncordonNode,
 )
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION, Marked, epoch_of
 from remediator.core.errors import Fenced, NotFound, Refused, RemediatorError, Retryable, Unknown
 from remediator.core.incident import EffectId
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL
 from remediator.core.jobs import Job
+from remediator.core.nodes import CORDONED_AT, MANAGER
 from remediator.core.objects import ObjectRef
 
-FIELD_MANAGER = "remediator"
+FIELD_MANAGER = MANAGER
 OF_NUMBERS = (ScaleWorkload, IsolateWorkload, RestoreWorkload)
 """Changes that leave the template alone: whatever the rollout strategy, they take effect."""
 REMEMBERED = 1000
@@ -163,6 +166,10 @@ class ClusterExecutor:
                 return patches.isolate(change.seen, change.memory, change.until)
             case RestoreWorkload():
                 return patches.restore(change.seen, change.replicas, change.memory, change.until)
+            case CordonNode():
+                return patches.cordon(change.memory, change.mark)
+            case UncordonNode():
+                return patches.uncordon(change.memory)
             case SetAutoscalerBounds():
                 before, after = (change.seen_least, change.seen_most), (change.least, change.most)
                 return patches.set_bounds(before, after)
@@ -258,6 +265,10 @@ class ClusterExecutor:
             case RestoreWorkload(seen=seen, memory=memory, until=until):
                 kept = (_annotation(obj, ISOLATED_REPLICAS), _annotation(obj, ISOLATED_UNTIL))
                 return bool(spec.get("replicas") == seen and kept == (memory, until))
+            case CordonNode(memory=memory):
+                return not spec.get("unschedulable") and _annotation(obj, CORDONED_AT) == memory
+            case UncordonNode(memory=memory):
+                return bool(spec.get("unschedulable")) and _annotation(obj, CORDONED_AT) == memory
             case SetAutoscalerBounds(seen_least=least, seen_most=most):
                 return (spec.get("minReplicas"), spec.get("maxReplicas")) == (least, most)
             case _:
@@ -287,13 +298,13 @@ def _annotation(obj: Json, key: str) -> str | None:
     return found.get(key)
 
 
-def _patch(target: ObjectRef, patch: Patch, doing: str, *, dry_run: bool = False) -> Call:
+def _patch(target: ObjectRef, patch: Patch, what: str, *, dry_run: bool = False) -> Call:
     dry = (("dryRun", "All"),) if dry_run else ()
     return Call(
         method="PATCH",
         path=object_path(target),
-        doing=f"{doing} in namespace {target.namespace}" + (" (dry run)" if dry_run else ""),
-        needs=f"patch {resource_of(target)} in namespace {target.namespace}",
+        doing=doing(what, target) + (" (dry run)" if dry_run else ""),
+        needs=f"patch {resource_of(target)} {place_of(target)}",
         query=(("fieldManager", FIELD_MANAGER), *dry),
         body=patch,
         media=JSON_PATCH,

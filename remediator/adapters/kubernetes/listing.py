@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Listing:
     """What is listed. ``resource``: as RBAC names it, such as ``replicasets.apps``; ``path``: where it is.
 
-    ``labels`` and ``fields`` are selectors of the server; ``most``: reading ends with the page that brings
-    that many objects.
+    ``namespace`` is empty for all of them. ``labels`` and ``fields`` are selectors of the server; ``most``:
+    reading ends with the page that brings that many objects.
     """
 
     resource: str
@@ -35,11 +35,12 @@ class Listing:
             "limit": str(size),
             "continue": following,
         }
+        where = f"in namespace {self.namespace}" if self.namespace else "in the whole cluster"
         return Call(
             method="GET",
             path=self.path,
-            doing=f"list {self.resource.partition('.')[0]} in namespace {self.namespace}",
-            needs=f"list {self.resource} in namespace {self.namespace}",
+            doing=f"list {self.resource.partition('.')[0]} {where}",
+            needs=f"list {self.resource} {where}",
             query=tuple((name, value) for name, value in query.items() if value),
             repeatable=True,
         )

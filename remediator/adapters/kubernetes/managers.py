@@ -9,10 +9,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from remediator.adapters.kubernetes.patches import RESTARTED_AT
-from remediator.core.ownership import LEAST, MOST, REPLICAS, RESTARTED, TEMPLATE, FieldManager, container_path
+from remediator.core.ownership import (
+    LEAST,
+    MOST,
+    REPLICAS,
+    RESTARTED,
+    TEMPLATE,
+    UNSCHEDULABLE,
+    FieldManager,
+    container_path,
+)
 
 Json: TypeAlias = Mapping[str, Any]
-_NUMBERS = {"f:replicas": REPLICAS, "f:minReplicas": LEAST, "f:maxReplicas": MOST}
+_PLAIN = {"f:replicas": REPLICAS, "f:minReplicas": LEAST, "f:maxReplicas": MOST} | {
+    "f:unschedulable": UNSCHEDULABLE
+}
 _CONTAINER = 'k:{"name":"'
 
 
@@ -28,7 +39,7 @@ def managers_of(obj: Json) -> tuple[FieldManager, ...]:
 
 def _owned(entry: Json) -> Iterator[str]:
     spec = _within(entry.get("fieldsV1") or {}, "f:spec")
-    for key, path in _NUMBERS.items():
+    for key, path in _PLAIN.items():
         if key in spec:
             yield path
     template = _within(spec, "f:template")

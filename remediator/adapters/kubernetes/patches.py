@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from remediator.core.cluster import EFFECT_ANNOTATION, EPOCH_ANNOTATION
 from remediator.core.incident import EffectId
 from remediator.core.isolation import ISOLATED_REPLICAS, ISOLATED_UNTIL, say_until
+from remediator.core.nodes import CORDONED_AT
 from remediator.core.times import Instant
 
 Operation: TypeAlias = dict[str, Any]
@@ -26,6 +27,7 @@ CLAIM_COUNTS = {"deployment": 1, "statefulset": 0, "daemonset": 0}
 """By how much a claim raises the generation: annotations of a Deployment count, of the others they do not."""
 _OBJECT = "/metadata/annotations"
 _TEMPLATE = "/spec/template/metadata/annotations"
+_UNSCHEDULABLE = "/spec/unschedulable"
 _CONTAINERS = "/spec/template/spec/containers"
 
 
@@ -132,6 +134,30 @@ def restore(seen: int, replicas: int, memory: str, until: str | None) -> Patch:
         *(_test(place, value) for place, value in places.items()),
         *scale(seen, replicas),
         *({"op": "remove", "path": place} for place, value in places.items() if value is not None),
+    ]
+
+
+def cordon(memory: str | None, mark: str) -> Patch:
+    """Let no pods be placed on a node, if they are, and write that it was we.
+
+    The map of annotations is there: the mark of the effect is written before it.
+    """
+    return [
+        _test(_UNSCHEDULABLE, None),
+        _test(pointer(_OBJECT, CORDONED_AT), memory),
+        {"op": "add", "path": _UNSCHEDULABLE, "value": True},
+        {"op": "add", "path": pointer(_OBJECT, CORDONED_AT), "value": mark},
+    ]
+
+
+def uncordon(memory: str) -> Patch:
+    """Let pods be placed on a node again, if it is cordoned as we did it."""
+    place = pointer(_OBJECT, CORDONED_AT)
+    return [
+        _test(_UNSCHEDULABLE, True),
+        _test(place, memory),
+        {"op": "remove", "path": _UNSCHEDULABLE},
+        {"op": "remove", "path": place},
     ]
 
 

@@ -9,7 +9,7 @@ from remediator.adapters.kubernetes.faults import Call
 from remediator.adapters.kubernetes.snapshots import KINDS
 from remediator.core.errors import Refused
 from remediator.core.jobs import JOB
-from remediator.core.objects import HPA, ObjectRef
+from remediator.core.objects import HPA, NODE, ObjectRef
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 """An RFC 1123 subdomain: what Kubernetes names can be, and what no path can be broken with."""
@@ -49,6 +49,7 @@ AUTOSCALERS = Resource(plural="horizontalpodautoscalers", group="autoscaling", v
 RESOURCES = {kind: Resource(plural=plural, group="apps") for kind, plural in KINDS.items()} | {
     HPA: AUTOSCALERS,
     JOB: Resource(plural="jobs", group="batch"),
+    NODE: Resource(plural="nodes", group=""),
 }
 """The kinds that carry epochs and marks."""
 
@@ -58,7 +59,7 @@ FOUND = {
     "replicaset": Resource(plural="replicasets", group="apps"),
     "job": Resource(plural="jobs", group="batch"),
     "cronjob": Resource(plural="cronjobs", group="batch"),
-    **{kind: RESOURCES[kind] for kind in KINDS},
+    **{kind: RESOURCES[kind] for kind in (*KINDS, NODE)},
 }
 """The kinds that an alert may name, and those that may own them."""
 
@@ -68,12 +69,11 @@ def found_call(ref: ObjectRef) -> Call:
     if ref.kind not in FOUND:
         raise Refused(f"{ref}: objects of that kind are not looked for")
     where = FOUND[ref.kind]
-    parts = (ref.namespace, where.plural, ref.name)
     return Call(
         method="GET",
-        path=group_path(where.group, *parts) if where.group else core_path(*parts),
-        doing=f"read {ref} in namespace {ref.namespace}",
-        needs=f"get {where} in namespace {ref.namespace}",
+        path=_path(where, ref),
+        doing=doing(f"read {ref}", ref),
+        needs=f"get {where} {place_of(ref)}",
         repeatable=True,
     )
 
@@ -87,8 +87,29 @@ def resource_of(ref: ObjectRef) -> Resource:
 
 def object_path(ref: ObjectRef) -> str:
     """The object's path on the API server. Raises Refused for a kind or name that cannot be."""
-    where = resource_of(ref)
-    return group_path(where.group, ref.namespace, where.plural, ref.name, version=where.version)
+    return _path(resource_of(ref), ref)
+
+
+def _path(where: Resource, ref: ObjectRef) -> str:
+    if ref.kind == NODE:
+        return nodes_path(ref.name)
+    parts = (ref.namespace, where.plural, ref.name)
+    return group_path(where.group, *parts, version=where.version) if where.group else core_path(*parts)
+
+
+def nodes_path(*name: str) -> str:
+    """The path of a node, or of all. Raises Refused for a name that cannot be."""
+    return "/".join(("/api/v1/nodes", *map(checked_name, name)))
+
+
+def doing(what: str, ref: ObjectRef) -> str:
+    """``restart deployment/web in namespace shop``; of what is in no namespace no place is told."""
+    return f"{what} {place_of(ref)}" if ref.namespace else what
+
+
+def place_of(ref: ObjectRef) -> str:
+    """``in namespace shop``; ``in the whole cluster`` of what is in none."""
+    return f"in namespace {ref.namespace}" if ref.namespace else "in the whole cluster"
 
 
 def read_call(ref: ObjectRef) -> Call:
@@ -96,7 +117,7 @@ def read_call(ref: ObjectRef) -> Call:
     return Call(
         method="GET",
         path=object_path(ref),
-        doing=f"read {ref} in namespace {ref.namespace}",
-        needs=f"get {resource_of(ref)} in namespace {ref.namespace}",
+        doing=doing(f"read {ref}", ref),
+        needs=f"get {resource_of(ref)} {place_of(ref)}",
         repeatable=True,
     )

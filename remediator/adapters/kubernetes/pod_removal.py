@@ -70,7 +70,7 @@ class PodRemoval:
 
     async def _present(self, change: PodChange, deadline: Deadline) -> Json | None:
         """The pod as it is; None when that very pod is gone or on its way."""
-        namespace = checked_name(change.target.namespace)
+        namespace = checked_name(change.space)
         call = Call(
             method="GET",
             path=f"/api/v1/namespaces/{namespace}/pods/{checked_name(change.pod)}",
@@ -91,10 +91,12 @@ def _patient(error: Retryable) -> Retryable:
 
 
 def _removal(change: PodChange, preconditions: dict[str, str], *, dry_run: bool = False) -> Call:
-    namespace, pod = checked_name(change.target.namespace), checked_name(change.pod)
+    namespace, pod = checked_name(change.space), checked_name(change.pod)
     options: dict[str, Any] = {"preconditions": preconditions}
     if dry_run:
         options["dryRun"] = ["All"]
+    if isinstance(change, EvictPod) and change.grace is not None:
+        options["gracePeriodSeconds"] = change.grace // SECOND
     path, needs = f"/api/v1/namespaces/{namespace}/pods/{pod}", f"delete pods in namespace {namespace}"
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
     if isinstance(change, EvictPod):

@@ -23,19 +23,27 @@ from remediator.adapters.kubernetes.paths import (
     core_path,
     found_call,
     group_path,
+    nodes_path,
     object_path,
     read_call,
     resource_of,
 )
 from remediator.adapters.kubernetes.revisions import read_revisions
 from remediator.adapters.kubernetes.selectors import label_selector
-from remediator.adapters.kubernetes.snapshots import KINDS, endpoints_of, named_of, pod_of, workload_of
+from remediator.adapters.kubernetes.snapshots import (
+    KINDS,
+    endpoints_of,
+    named_of,
+    node_of,
+    pod_of,
+    workload_of,
+)
 from remediator.adapters.kubernetes.usage import read_usage
 from remediator.core.cluster import Autoscaler, Budget, ClusterEvent, Endpoints, Pod, Revision, Workload
 from remediator.core.errors import NotFound, Refused
 from remediator.core.holdings import Claim, PodUsage
 from remediator.core.jobs import CronJob, Job
-from remediator.core.objects import ObjectRef
+from remediator.core.objects import NODE, ObjectRef
 from remediator.core.owners import Named
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Millis
@@ -53,12 +61,19 @@ class Reader:
         self._api = api
 
     async def workload(self, ref: WorkloadRef) -> Workload:
-        """The workload of that name. Raises NotFound, Refused, Retryable."""
-        if ref.kind not in KINDS:
+        """The workload, or the node, of that name. Raises NotFound, Refused, Retryable."""
+        if ref.kind not in (*KINDS, NODE):
             raise Refused(f"{ref}: the kind must be one of {', '.join(KINDS)}")
         obj = await self._api.call(read_call(ref))
         with understood(f"{ref}"):
-            return workload_of(ref, obj)
+            return node_of(obj) if ref.kind == NODE else workload_of(ref, obj)
+
+    async def nodes(self) -> tuple[Workload, ...]:
+        """Every node, page by page, by name. Raises Refused, Retryable."""
+        listing = Listing(resource="nodes", namespace="", path=nodes_path())
+        with understood("the nodes"):
+            found = await collect(self._api, listing, node_of, self._api.deadline())
+        return tuple(sorted(found, key=lambda one: one.ref.name))
 
     async def workloads(self, kind: str, namespace: str, names: frozenset[str]) -> tuple[Workload, ...]:
         """Those of the named that exist, from one list. Raises NotFound, Refused, Retryable."""
@@ -76,8 +91,13 @@ class Reader:
             return await collect(self._api, listing, made, self._api.deadline())
 
     async def pods(self, workload: Workload) -> tuple[Pod, ...]:
-        """The pods its selector selects, page by page. Raises NotFound, Refused, Retryable."""
+        """The pods its selector selects, or that are on the node, page by page.
+
+        Raises NotFound, Refused, Retryable.
+        """
         deadline = self._api.deadline()
+        if workload.ref.kind == NODE:
+            return await self._pods_on(workload, deadline)
         obj = await self._same(workload, deadline)
         with understood(f"the pods of {workload.ref}"):
             selector = label_selector(obj)
@@ -86,6 +106,12 @@ class Reader:
             namespace = workload.ref.namespace
             path = core_path(namespace, "pods")
             listing = Listing(resource="pods", namespace=namespace, path=path, labels=selector)
+            return await collect(self._api, listing, pod_of, deadline)
+
+    async def _pods_on(self, node: Workload, deadline: Deadline) -> tuple[Pod, ...]:
+        fields = f"spec.nodeName={checked_name(node.ref.name)}"
+        listing = Listing(resource="pods", namespace="", path="/api/v1/pods", fields=fields)
+        with understood(f"the pods of {node.ref}"):
             return await collect(self._api, listing, pod_of, deadline)
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
@@ -185,7 +211,12 @@ class Reader:
         return await read_job_pods(self._api, job)
 
     async def _same(self, workload: Workload, deadline: Deadline) -> Any:
-        """The object that the snapshot was made of, as it is now. Raises NotFound when it is another."""
+        """The object that the snapshot was made of, as it is now. Raises NotFound when it is another.
+
+        Raises Refused for a node: what is asked of workloads is asked of none.
+        """
+        if workload.ref.kind not in KINDS:
+            raise Refused(f"{workload.ref} is no workload: it has no such thing")
         obj = await self._api.call(read_call(workload.ref), deadline)
         with understood(f"{workload.ref}"):
             if obj["metadata"]["uid"] != workload.uid:

@@ -8,13 +8,18 @@ from typing import Any, TypeAlias
 from remediator.adapters.kubernetes.managers import managers_of
 from remediator.adapters.kubernetes.strategies import is_heedless, max_unavailable
 from remediator.core.cluster import IGNORE_ANNOTATION, Condition, Container, Endpoints, Pod, Workload
-from remediator.core.objects import Anchor, ObjectRef
+from remediator.core.nodes import UNSCHEDULABLE_TAINT, NodeState, is_control_plane
+from remediator.core.objects import NODE, Anchor, ObjectRef
 from remediator.core.owners import Named
+from remediator.core.ownership import UNSCHEDULABLE
 from remediator.core.policies import WorkloadRef
 from remediator.core.times import Instant, parse_stamp, stamp_instant
 
 Json: TypeAlias = Mapping[str, Any]
 
+MIRROR = "kubernetes.io/config.mirror"
+"""On pods that a kubelet runs from files of its own. Source: ``types.ConfigMirrorAnnotationKey``."""
+_HARD = ("NoSchedule", "NoExecute")
 _UNTOLD = {"", "Error", "Completed"}
 """Reasons of an earlier end that tell nothing beyond "it ended"."""
 _STARTING = {"ContainerCreating", "PodInitializing"}
@@ -50,6 +55,41 @@ def workload_of(ref: WorkloadRef, obj: Json) -> Workload:
         managers=managers_of(obj),
         containers=_containers(spec),
         conditions={entry["type"]: _condition(entry) for entry in status.get("conditions") or ()},
+    )
+
+
+def node_of(obj: Json) -> Workload:
+    """The node, as one pod that is ready while it is. A kubelet that has fallen silent is not ready."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    conditions = {entry["type"]: _condition(entry) for entry in status.get("conditions") or ()}
+    health = conditions.get("Ready", Condition(status="Unknown", reason="NeverReported"))
+    ready, managers = int(health.status == "True"), managers_of(obj)
+    labels = dict(meta.get("labels") or {})
+    return Workload(
+        ref=WorkloadRef(kind=NODE, namespace="", name=meta["name"]),
+        uid=meta["uid"],
+        generation=meta.get("generation", 0),
+        observed_generation=meta.get("generation", 0),
+        desired=1,
+        total=1,
+        updated=1,
+        ready=ready,
+        available=ready,
+        annotations=dict(meta.get("annotations") or {}),
+        labels=labels,
+        managers=managers,
+        conditions=conditions,
+        node=NodeState(
+            cordoned=bool(spec.get("unschedulable")),
+            control_plane=is_control_plane(labels),
+            trouble="" if ready else health.reason or "NotReady",
+            taints=tuple(
+                one["key"]
+                for one in spec.get("taints") or ()
+                if one.get("effect") in _HARD and one["key"] != UNSCHEDULABLE_TAINT
+            ),
+            cordoned_by=tuple(one.name for one in managers if UNSCHEDULABLE in one.owns),
+        ),
     )
 
 
@@ -131,6 +171,10 @@ def pod_of(obj: Json) -> Pod:
             for entry in spec.get("containers") or ()
             if entry.get("resources")
         },
+        namespace=meta.get("namespace", ""),
+        fixed=MIRROR in (meta.get("annotations") or {}),
+        scratch=any("emptyDir" in volume for volume in spec.get("volumes") or ()),
+        ignored=IGNORE_ANNOTATION in (meta.get("annotations") or {}),
     )
 
 
@@ -176,8 +220,8 @@ def _anchor(namespace: str, meta: Json) -> Anchor | None:
 
 def _controller(meta: Json) -> str:
     """Kind and name of the owner that manages the object; empty when there is none."""
-    owners = (one for one in meta.get("ownerReferences") or () if one.get("controller"))
-    return next((f"{str(one['kind']).lower()}/{one['name']}" for one in owners), "")
+    owner = _anchor("", meta)
+    return "" if owner is None else str(owner.ref)
 
 
 def _state(obj: Json, conditions: Mapping[str, Json]) -> str:

@@ -6,9 +6,12 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from remediator.testing.simulation.bugs import BUGS
+from remediator.testing.simulation.coverage import describe, never_met
 from remediator.testing.simulation.run import Report, simulate
 
 
@@ -32,16 +35,20 @@ def main() -> int:
 def _prove(asked: argparse.Namespace) -> int:
     started, broken = time.monotonic(), []
     totals = dict.fromkeys(("deaths", "commits", "changes", "pages"), 0)
+    met: Counter[str] = Counter()
     seeds = range(asked.seed, asked.seed + asked.seeds)
     with ProcessPoolExecutor(asked.jobs) as pool:
         for done, report in enumerate(pool.map(simulate, seeds, chunksize=4), 1):
             for name in totals:
                 totals[name] += getattr(report, name)
+            met.update(report.met)
             if report.violations:
                 broken.append(report)
                 _tell(report)
             if done % 50 == 0 or done == asked.seeds:
                 _say(f"{done} of {asked.seeds} seeds, {len(broken)} broke a promise")
+    for line in (*describe(met), f"never met: {', '.join(never_met(met)) or 'nothing'}"):
+        _say(line)
     counts = ", ".join(f"{count} {name}" for name, count in totals.items())
     _say(
         f"{asked.seeds} seeds in {time.monotonic() - started:.0f} s: {counts}; {len(broken)} broke a promise"
@@ -50,12 +57,14 @@ def _prove(asked: argparse.Namespace) -> int:
 
 
 def _search(bug: str, asked: argparse.Namespace) -> int:
-    for seed in range(asked.seed, asked.seed + asked.seeds):
-        report = simulate(seed, bug)
-        if report.violations:
-            _say(f"bug {bug} was found at seed {seed}")
-            _tell(report)
-            return 0
+    seeds = range(asked.seed, asked.seed + asked.seeds)
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        for report in pool.map(partial(simulate, bug=bug), seeds):
+            if any(text.startswith(BUGS[bug]) for text in report.violations):
+                pool.shutdown(wait=False, cancel_futures=True)
+                _say(f"bug {bug} was found at seed {report.seed}")
+                _tell(report)
+                return 0
     _say(f"bug {bug} was not found in {asked.seeds} seeds")
     return 1
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from remediator.core.incident import EffectId, Outcome
+from remediator.core.incident import EffectId, Incident, Outcome
 from remediator.core.journal import Kind, Page
 from remediator.core.objects import Anchor
 from remediator.core.pauses import EVERYTHING, Pause, PauseScope
 from remediator.core.store import Commit, CommitResult, Lease, Limit, LimitUse
-from remediator.core.times import Instant
+from remediator.core.times import Instant, Millis
 from remediator.testing.memory import MemoryStore
 from remediator.testing.simulation.history import (
+    Began,
     Committed,
+    Granted,
     History,
     Intended,
     LimitsRefunded,
@@ -20,16 +22,18 @@ from remediator.testing.simulation.history import (
     Paused,
     Verified,
 )
+from remediator.testing.simulation.machines import Machine
 
 
 class RecordingStore(MemoryStore):
-    """One store for all replicas. ``healthy`` answers whether an incident's target works right now."""
+    """One store for all replicas. ``machine_of`` answers the workload of a service."""
 
     def __init__(
-        self, clock: Callable[[], int], history: History, healthy: Callable[[str], tuple[str, bool] | None]
+        self, clock: Callable[[], int], history: History, machine_of: Callable[[str], Machine | None]
     ) -> None:
         super().__init__(clock)
-        self._history, self._healthy = history, healthy
+        self._history, self._machine_of = history, machine_of
+        self._begun: set[str] = set()
 
     async def commit(self, commit: Commit) -> CommitResult:
         """Recorded when it is taken, whether or not the answer arrives."""
@@ -44,26 +48,63 @@ class RecordingStore(MemoryStore):
             self._history.add(
                 Committed(
                     incident=after.id,
+                    service=after.service,
                     severity=after.severity,
+                    attached=after.attached_to is not None,
                     status=after.status,
                     reopened=after.reopened,
+                    firing=after.alerts,
                     joined=tuple(alert.fingerprint for alert in commit.decision.join),
                     queued_pages=tuple(
                         (m.dedup_key, m.kind) for m in commit.decision.messages if isinstance(m, Page)
                     ),
+                    notices=tuple(each.id for one in commit.decision.failures for each in one.notices),
                     ended=ended,
                     at=self._history.now(),
                 )
             )
+            self._note_attempt(after)
             if any(outcome is Outcome.VERIFIED for _, outcome in ended):
-                target = self._healthy(after.service)
-                if target is not None:
+                machine, now = self._machine_of(after.service), self._history.now()
+                if machine is not None:
                     self._history.add(
                         Verified(
-                            incident=after.id, target=target[0], healthy=target[1], at=self._history.now()
+                            incident=after.id,
+                            target=machine.ref.path,
+                            healthy=machine.healthy(now),
+                            broke_at=machine.broke_at,
+                            at=now,
                         )
                     )
         return result
+
+    def _note_attempt(self, after: Incident) -> None:
+        attempt = after.active
+        name = f"{after.id}/{attempt.number}" if attempt is not None else ""
+        if attempt is None or name in self._begun:
+            return
+        self._begun.add(name)
+        terms = attempt.runbook.approval
+        self._history.add(
+            Began(
+                attempt=name,
+                incident=after.id,
+                service=after.service,
+                rule=attempt.rule,
+                runbook=attempt.runbook.name,
+                steps=tuple(step.action for step in attempt.runbook.steps),
+                asks_for=terms.asked_for if terms is not None else (),
+                at=self._history.now(),
+            )
+        )
+
+    async def acquire(self, target: str, owner: str, ttl: Millis) -> Lease | str:
+        """Recorded when it is given."""
+        lease = await super().acquire(target, owner, ttl)
+        if isinstance(lease, Lease):
+            replica = owner.partition("/")[0]
+            self._history.add(Granted(replica=replica, epoch=lease.epoch, at=self._history.now()))
+        return lease
 
     async def use_limits(self, limits: Sequence[Limit], member: str, *, take: bool) -> list[LimitUse]:
         """Recorded when taken."""
@@ -75,7 +116,8 @@ class RecordingStore(MemoryStore):
     def record_taken(self, limits: Sequence[Limit], member: str) -> None:
         """The limits are spent."""
         told = tuple((limit.name, limit.rate.count, limit.rate.per) for limit in limits)
-        self._history.add(LimitsTaken(member=member, limits=told, at=self._history.now()))
+        clock = self.clock() / 1000
+        self._history.add(LimitsTaken(member=member, limits=told, at=self._history.now(), clock=clock))
 
     async def refund(self, limits: Sequence[Limit], member: str, effect: EffectId, lease: Lease) -> None:
         """Recorded."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from random import Random
 
 from remediator.core.policies import Mode, Policy, Rate, RateLimits, Rule, Runbook
-from remediator.core.times import MINUTE, SECOND, Millis
+from remediator.core.times import MINUTE, Millis
+from remediator.testing.simulation.remedies import weaker
 
 
-def draw_swaps(rng: Random, until: float) -> tuple[float, ...]:
+def draw_swaps(rng: Random, until: float, *, often: bool) -> tuple[float, ...]:
     """When the other policy is loaded; in half of all runs never."""
-    return tuple(sorted(rng.uniform(1, until) for _ in range(rng.choice([0, 0, 0, 1, 2, 5]))))
+    counts = [2, 5, 8] if often else [0, 0, 0, 1, 2, 5]
+    return tuple(sorted(rng.uniform(1, until) for _ in range(rng.choice(counts))))
 
 
-def draw_variant(policy: Policy, rng: Random) -> Policy:
+def draw_variant(policy: Policy, rng: Random, features: Collection[str]) -> Policy:
     """Another policy for the same services: it pages as the first does and trusts less, or other, means."""
     runbooks = _other_runbooks(policy.runbooks, rng)
     protected = [
@@ -28,11 +30,12 @@ def draw_variant(policy: Policy, rng: Random) -> Policy:
         service=Rate(count=1, per=Millis(2 * MINUTE)),
         target=Rate(count=1, per=Millis(MINUTE)),
     )
+    lacks = ("a guard of tomorrow",) if "unsupported" in features and not policy.guards.lacks else ()
     return replace(
         policy,
         rules=tuple(_other_rule(rule, runbooks, rng) for rule in policy.rules),
         runbooks=runbooks,
-        guards=replace(policy.guards, protect=tuple(protected), rate=rate),
+        guards=replace(policy.guards, protect=tuple(protected), rate=rate, lacks=lacks),
         digest="simulated anew",
     )
 
@@ -40,11 +43,7 @@ def draw_variant(policy: Policy, rng: Random) -> Policy:
 def _other_runbooks(runbooks: Mapping[str, Runbook], rng: Random) -> dict[str, Runbook]:
     """Some are gone, some prove and do something else under the name that they had."""
     kept = {name: runbook for name, runbook in runbooks.items() if rng.random() < 0.8}
-    for name, runbook in kept.items():
-        if rng.random() < 0.4:
-            verify = tuple(replace(check, within=Millis(20 * SECOND)) for check in runbook.verify[:1])
-            kept[name] = replace(runbook, steps=rng.choice([*runbooks.values()]).steps, verify=verify)
-    return kept
+    return {name: weaker(runbook, rng) if rng.random() < 0.4 else runbook for name, runbook in kept.items()}
 
 
 def _other_rule(rule: Rule, runbooks: Mapping[str, Runbook], rng: Random) -> Rule:
@@ -59,10 +58,11 @@ def _other_rule(rule: Rule, runbooks: Mapping[str, Runbook], rng: Random) -> Rul
 
 def forbidden_targets(policy: Policy) -> frozenset[str]:
     """Paths of the workloads that nobody may touch while this policy is the newest."""
-    watched = {rule.matchers[0].value for rule in policy.rules if rule.mode is Mode.OBSERVE}
+    untrusted = (Mode.OBSERVE, Mode.SUGGEST)
+    watched = {rule.matchers[0].value for rule in policy.rules if rule.mode in untrusted or rule.lacks}
     return frozenset(
         service.workload.path
         for service in policy.services.values()
         if service.workload is not None
-        and (service.name in watched or str(service.workload) in policy.guards.protect)
+        and (service.name in watched or str(service.workload) in policy.guards.protect or policy.guards.lacks)
     )

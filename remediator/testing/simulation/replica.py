@@ -22,10 +22,12 @@ TELLING = frozenset(
     (
         *("admit", "commit", "settle", "bury", "append", "load"),
         *("acquire", "holds", "use_limits", "intend"),
-        *("claim", "apply", "dry_run", "send", "query"),
+        *("claim", "apply", "dry_run", "prepare", "run", "send", "query", "create"),
     )
 )
 """Calls at which faults are most instructive; the others are mostly idle polling."""
+WRITES = {"cluster.apply": 6.0, "program.run": 10.0, "service.send": 10.0, "alertmanager.create": 6.0}
+"""Calls that change something outside: there a process dies, or stands still, so much more often."""
 
 
 @dataclass
@@ -37,10 +39,12 @@ class Chaos:
     freeze: float = 0.0
     latency: float = 0.0
     """Mean seconds a call takes."""
+    stop: float = 0.0
+    """That a process stands still, for longer than a lease, between its last look and the change itself."""
 
     def calm(self) -> None:
         """From now on nothing goes wrong any more."""
-        self.crash = self.error = self.freeze = self.latency = 0.0
+        self.crash = self.error = self.freeze = self.latency = self.stop = 0.0
 
 
 class Replica:
@@ -109,23 +113,26 @@ class Replica:
         """One call to the outside, and what may befall the process and the answer around it."""
         weight = 1.0 if name in TELLING else 0.02
         where = f"{kind}.{name}"
-        await self._befall(weight, f"before {where}")
+        harder = WRITES.get(where, weight)
+        if where in WRITES and self.rng.random() < self.chaos.stop:
+            self.freeze(self.rng.choice([45.0, 70.0]))
+        await self._befall(harder, f"before {where}")
         if self.rng.random() < self.chaos.error * weight:
             raise _refusal(kind, where)
         answer = await work()
-        await self._befall(weight, f"after {where}")
+        await self._befall(harder, f"after {where}")
         if self.rng.random() < self.chaos.error * weight / 2:
             raise _lost(kind, where)
         return answer
 
     async def _befall(self, weight: float, where: str) -> None:
         await self._stand()
-        if self.chaos.latency and weight == 1.0:
+        if self.chaos.latency and weight >= 1.0:
             await asyncio.sleep(self.rng.expovariate(1 / self.chaos.latency))
         if self.rng.random() < self.chaos.crash * weight:
             self.kill(where)
         elif self.rng.random() < self.chaos.freeze * weight:
-            self.freeze(self.rng.choice([1.0, 10.0, 45.0]))
+            self.freeze(self.rng.choice([1.0, 10.0, 45.0, 70.0]))
         await self._stand()
 
 
