@@ -103,12 +103,12 @@ ROW = Row(
                 pages=("runbooks/README.md",),
             ),
             Columns(
-                hidden=("Value", "job", "namespace"),
+                hidden=("Value",),
                 named={"alertname": "alert", "alertstate": "state"},
                 link=("alert", "${docs}/runbooks/${__value.text}.md"),
             ),
-            Ask(query=or_none(f"max without (instance, pod, container, endpoint) ({FIRING})", "alertname")),
-            look=Look(span=16),
+            Ask(query=f"max without (instance, pod, container, endpoint) ({FIRING})"),
+            look=Look(span=16, empty="none of them"),
         ),
         grid(
             About(

@@ -89,6 +89,20 @@ def test_runbooks_are_where_the_values_say() -> None:
     assert all((ROOT / "docs" / "runbooks" / page).is_file() for page in pages)
 
 
+def test_panels_lead_to_where_the_values_say() -> None:
+    """The variable of the documentation's address, and nothing else of a dashboard."""
+    base = "https://git.example/docs"
+    led = render({**ALL, "dashboards": {"enabled": True, "docsUrl": f"{base}/"}})
+    boards = [one for one in led.of("ConfigMap") if "dashboard" in one["metadata"]["name"]]
+    assert boards
+    for one in boards:
+        [(name, text)] = one["data"].items()
+        shipped = json.loads((CHART / "dashboards" / name).read_text())
+        [variable] = [each for each in shipped["templating"]["list"] if each["name"] == "docs"]
+        variable |= {"query": base, "current": {**variable["current"], "text": base, "value": base}}
+        assert json.loads(text) == shipped
+
+
 def notes(values: Values, chart: Path) -> tuple[str, Rendered]:
     """What NOTES says, and all that was rendered."""
     rendered = render(values, chart=chart)
