@@ -16,12 +16,12 @@ from tests.property.test_hostile_labels import Witness
 BY_HAND = "kubectl-cordon"
 
 
-def resident(namespace: str, of: str, number: str, kind: str = REPLICASET, **more: bool) -> Pod:
+def resident(namespace: str, of: str, number: str, kind: str = REPLICASET, *, ignored: bool = False) -> Pod:
     """A pod that is well, and what made it."""
     name = f"{of}-{number}"
     return Pod(
         name=name, namespace=namespace, uid=f"uid-{namespace}-{name}", controller=f"{kind}/{of}",
-        phase="Running", ready=True, restarts=0, **more,
+        phase="Running", ready=True, restarts=0, ignored=ignored,
     )  # fmt: skip
 
 
