@@ -102,7 +102,7 @@ class Serve(Process):
         sent = {"Content-Type": "application/json", **headers}
         request = urllib.request.Request(url, data, sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as got:
+            with urllib.request.urlopen(request, timeout=45) as got:
                 answer = Answer(status=got.status, headers=str(got.headers), body=got.read().decode())
         except urllib.error.HTTPError as got:
             with got:

@@ -16,8 +16,8 @@ from remediator.app import App
 from remediator.settings import read_settings
 
 T = TypeVar("T")
-PATIENCE = 20.0
-"""Seconds. Nothing here takes one; a busy machine may."""
+PATIENCE = 45.0
+"""Seconds. Nothing here takes one; a busy machine may, for policies are read by a process that gives way."""
 
 POLICIES = """
 severities:
